@@ -1,0 +1,1 @@
+"""Pure passes from Blueprint to Plan; Cedar becomes CEL here."""

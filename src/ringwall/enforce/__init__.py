@@ -1,0 +1,1 @@
+"""From a Plan to Envoy resources, and the xDS server that delivers them."""

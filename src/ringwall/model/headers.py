@@ -1,0 +1,19 @@
+"""Headers by which a service learns who is asking. No client can set them: every hop removes them first."""
+
+from typing import Final
+
+SUBJECT: Final = "x-ringwall-subject"
+"""`sub` of the verified token; absent without one."""
+ISSUER: Final = "x-ringwall-issuer"
+"""`iss` of the verified token."""
+ROLES: Final = "x-ringwall-roles"
+"""The token's list of roles as a JSON array."""
+CALLER: Final = "x-ringwall-caller"
+"""SPIFFE ID of the calling workload, from its certificate."""
+OPERATION: Final = "x-ringwall-operation"
+"""Operation id of the plan."""
+REQUEST_ID: Final = "x-request-id"
+"""Made by the edge; the same at every hop, in every log record and in every error answer."""
+
+IDENTITY_HEADERS: Final = (SUBJECT, ISSUER, ROLES, CALLER, OPERATION)
+"""Everything that is removed from what arrives, and set anew."""

@@ -1,0 +1,1 @@
+"""From access logs to decision events; search and explanation."""

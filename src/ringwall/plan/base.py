@@ -1,0 +1,26 @@
+"""What every part of a plan has in common: frozen, closed to unknown fields, canonical as bytes."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Part(BaseModel):
+    """A piece of a plan: immutable, and strict about what it is built from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, ser_json_bytes="base64")
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one JSON text of a JSON value: keys sorted, no spaces, UTF-8 (in the spirit of RFC 8785).
+
+    Plans hold no floats, which is where RFC 8785 would need more than this.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256 of the canonical bytes of a JSON value, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()

@@ -1,0 +1,80 @@
+"""Where the parts of one running system listen on one machine. Not part of the plan, nor of its digest."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from ringwall.plan.base import Part
+
+
+class Address(Part):
+    """A TCP address on this machine, or a Unix socket where `socket` is set."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    socket: str | None = None
+
+    def __str__(self) -> str:
+        return f"unix:{self.socket}" if self.socket else f"{self.host}:{self.port}"
+
+
+class Bindings(Part):
+    """Addresses of one run.
+
+    Attributes:
+        state: the `.ringwall` folder, absolute.
+        edge: where the edge listens; redirect: its plain-HTTP companion.
+        inbound: per service, where its mTLS listener waits.
+        outbound: per `caller>callee`, where the caller reaches the callee (plain, loopback).
+        app: per service, where the user's process listens.
+    """
+
+    state: Path
+    edge: Address | None = None
+    redirect: Address | None = None
+    inbound: dict[str, Address] = Field(default_factory=dict)
+    outbound: dict[str, Address] = Field(default_factory=dict)
+    app: dict[str, Address] = Field(default_factory=dict)
+
+    @property
+    def run(self) -> Path:
+        """Folder of sockets and process files of this run, mode 0700."""
+        return self.state / "run"
+
+    @property
+    def xds(self) -> Path:
+        """Unix socket of the xDS server."""
+        return self.run / "xds.sock"
+
+    @property
+    def decision_point(self) -> Path:
+        """Unix socket of the decision point (HTTP)."""
+        return self.run / "decide.sock"
+
+    @property
+    def workload_api(self) -> Path:
+        """Unix socket of the SPIFFE Workload API."""
+        return self.run / "workload.sock"
+
+    @property
+    def admin(self) -> Path:
+        """Unix socket of the control plane's own HTTP interface."""
+        return self.run / "admin.sock"
+
+    @property
+    def issuer(self) -> Path:
+        """Unix socket of the built-in issuer (HTTP)."""
+        return self.run / "issuer.sock"
+
+    @property
+    def jwks(self) -> Path:
+        """Public keys of the built-in issuer; replaced atomically by the issuer, watched by the control plane."""
+        return self.state / "issuer" / "jwks.json"
+
+    def envoy_admin(self, proxy: str) -> Path:
+        """Unix socket of a proxy's own administration interface; never a TCP port."""
+        return self.run / f"{proxy}-admin.sock"
+
+    def access_log(self, proxy: str) -> Path:
+        """File that a proxy (`edge` or `mesh`) appends one JSON line per request to."""
+        return self.state / "log" / f"{proxy}.jsonl"

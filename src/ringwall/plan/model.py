@@ -1,0 +1,327 @@
+"""The plan: services, operations with their rules, identities, issuers, exposures and limits.
+
+Everything a running part needs is here, and nothing that depends on one machine: where things
+listen is in `ringwall.plan.bindings`.
+"""
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field
+
+from ringwall.model.spiffe import SpiffeId
+from ringwall.plan.base import Part, canonical, digest_of
+from ringwall.plan.rule import Rule
+
+EDGE = "edge"
+"""The caller name of the edge proxy; no service may be called this."""
+
+
+class Protocol(StrEnum):
+    """What a service speaks on its own port or socket."""
+
+    HTTP1 = "http1"
+    HTTP2 = "http2"
+    GRPC = "grpc"
+    TCP = "tcp"
+
+
+class ClaimType(StrEnum):
+    """Types that a policy may read from a token, by their Cedar names in the blueprint."""
+
+    STRING = "string"
+    LONG = "long"
+    BOOL = "bool"
+    STRING_SET = "set<string>"
+
+
+class Mode(StrEnum):
+    """Whether a policy decides, or only says what it would decide."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
+
+
+class Source(Part):
+    """Where in the user's files something comes from; `file` is relative to the blueprint's folder."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+class Claim(Part):
+    """A token claim that policies may read as `principal.<name>`.
+
+    `path` leads to it inside the token, for instance `("realm_access", "level")`.
+    """
+
+    name: str
+    type: ClaimType
+    path: tuple[str, ...]
+
+
+class Issuer(Part):
+    """Somebody whose tokens are believed.
+
+    Attributes:
+        name: short name; principals of issuers other than the built-in one are called `name|sub`.
+        url: what `iss` must be, exactly.
+        builtin: True for Ringwall's own issuer.
+        discovery: where the metadata document lies; None for the built-in issuer.
+        audiences: a token's `aud` must hold one of these.
+        algorithms: JWS algorithms accepted; never `none`, never a symmetric one.
+        role_claim: path to the list of role names inside the token.
+        roles: pairs (value in the token, role in the blueprint).
+    """
+
+    name: str
+    url: str
+    builtin: bool = False
+    discovery: str | None = None
+    audiences: tuple[str, ...] = Field(min_length=1)
+    algorithms: tuple[str, ...] = Field(min_length=1)
+    role_claim: tuple[str, ...] = ("roles",)
+    roles: tuple[tuple[str, str], ...] = ()
+
+
+class Role(Part):
+    """A role; `includes` names, transitively closed, every role that whoever holds this one also holds."""
+
+    name: str
+    includes: tuple[str, ...] = ()
+
+
+class Person(Part):
+    """A development user of the built-in issuer; there are none outside development mode."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    claims: tuple[tuple[str, str | int | bool | tuple[str, ...]], ...] = ()
+
+
+class Client(Part):
+    """A machine client of the built-in issuer, outside the system, that may ask for tokens of its own."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    claims: tuple[tuple[str, str | int | bool | tuple[str, ...]], ...] = ()
+
+
+class Policy(Part):
+    """One Cedar policy.
+
+    Attributes:
+        id: stable name, such as `patients.cedar#2` or `ringwall.yaml#patients.allow[0]`.
+        cedar: its text.
+        source: where the user wrote it, or the short form it was expanded from.
+        mode: enforce or shadow.
+        short_form: True where it was expanded from YAML.
+    """
+
+    id: str
+    cedar: str
+    source: Source
+    mode: Mode = Mode.ENFORCE
+    short_form: bool = False
+
+
+class Param(Part):
+    """A path parameter that fills a whole path segment; `segment` counts from 0 in the service's own path."""
+
+    name: str
+    segment: int
+
+
+class Limit(Part):
+    """A token bucket: `requests` per `seconds`, with at most `burst` at once."""
+
+    requests: int = Field(gt=0)
+    seconds: int = Field(gt=0)
+    burst: int = Field(gt=0)
+
+
+class HopRule(Part):
+    """What one hop enforces for one operation.
+
+    Attributes:
+        rule: what decides.
+        shadow: what would decide if every shadow policy were enforced; None where that is the same.
+        authentication: `required` where a request without a token is refused with 401 before any policy is asked.
+        callers: names of the workloads that may call at all (`edge` for the edge proxy).
+    """
+
+    rule: Rule
+    shadow: Rule | None = None
+    authentication: Literal["required", "optional"] = "required"
+    callers: tuple[str, ...]
+
+
+class Operation(Part):
+    """One operation of a service: what Cedar calls an action.
+
+    Attributes:
+        id: `service/operationId`, or `service/METHOD /path` where the contract names none.
+        method: upper-case HTTP method, or `*` for any.
+        template: path as in the contract, `/patients/{id}`; a last segment `{name...}` takes any rest,
+            even empty. For gRPC `/package.Service/Method`.
+        params: path parameters that policies may read.
+        inbound: what the service's own listener enforces.
+        edge: what the edge enforces, or None where the operation is not exposed.
+        rule_id: 12 hex digits that name exactly this operation with these rules; logged with each request.
+        policies: ids of the policies that can apply.
+        holds: data classes that the operation can return.
+        source: where the operation is declared.
+    """
+
+    id: str
+    method: str
+    template: str
+    params: tuple[Param, ...] = ()
+    inbound: HopRule
+    edge: HopRule | None = None
+    rule_id: str
+    policies: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
+    source: Source
+
+
+class Run(Part):
+    """How to start a service; None in `Service.run` means that somebody else starts it.
+
+    `argv` may hold `{port}` and `{socket}`; the environment carries `PORT` or `SOCKET`,
+    and `<CALLEE>_URL` for each declared callee, as well as `env`. `cwd` is relative to the blueprint's folder.
+    """
+
+    argv: tuple[str, ...] = Field(min_length=1)
+    cwd: str = "."
+    env: tuple[tuple[str, str], ...] = ()
+    ready: str | None = None
+
+
+class Listen(Part):
+    """Where the user's process listens: `host:port` (port 0: chosen at start), or a Unix socket path."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    socket: str | None = None
+
+
+class Service(Part):
+    """One service of the system.
+
+    Attributes:
+        spiffe_id: its workload identity.
+        calls: names of the services it may call.
+        prefix: path prefix under which the edge exposes it, `""` for the root, None where it is not exposed;
+            the edge removes the prefix before it forwards.
+        builtin: True for parts of Ringwall itself (the issuer), which the supervisor starts by name.
+        forward_token: whether the service is given the caller's token (only services that call others need it).
+        per_principal: limit for each principal at its inbound listener.
+        tcp_callers: for protocol tcp, the workloads that may connect.
+    """
+
+    name: str
+    spiffe_id: str
+    protocol: Protocol = Protocol.HTTP1
+    zone: str = "app"
+    holds: tuple[str, ...] = ()
+    listen: Listen = Listen()
+    run: Run | None = None
+    calls: tuple[str, ...] = ()
+    prefix: str | None = None
+    builtin: bool = False
+    forward_token: bool = False
+    mode: Mode = Mode.ENFORCE
+    operations: tuple[Operation, ...] = ()
+    per_principal: Limit | None = None
+    timeout_seconds: int = 30
+    max_body_bytes: int = 1_048_576
+    tcp_callers: tuple[str, ...] = ()
+    source: Source
+
+
+class Edge(Part):
+    """The public listener.
+
+    Attributes:
+        host: address to bind.
+        port: TCP port, and UDP port where `http3` is on; 0 means chosen at start (tests).
+        redirect_port: plain-HTTP port that redirects to HTTPS; None where there is none.
+        domains: host names that are answered; all others get 404 (421 for a mismatched one).
+        certificate, key: paths of the user's own certificate chain and key, relative to the blueprint's folder;
+            None for a development certificate from the system's own CA.
+        per_ip: limit for each client address, counted before tokens are verified.
+        per_principal: limit for each principal.
+        trusted_hops: how many proxies in front are trusted to append to X-Forwarded-For.
+    """
+
+    spiffe_id: str
+    host: str
+    port: int
+    redirect_port: int | None = None
+    domains: tuple[str, ...]
+    certificate: str | None = None
+    key: str | None = None
+    http3: bool = False
+    hsts_seconds: int = 31_536_000
+    per_ip: Limit
+    per_principal: Limit | None = None
+    trusted_hops: int = 0
+    max_connections: int = 10_000
+
+
+class Plan(Part):
+    """Everything that is to be enforced. Two equal inputs give equal bytes and one digest.
+
+    Attributes:
+        format: version of this form; a running part refuses one it does not know.
+        audience: what the built-in issuer puts into `aud`.
+        cedar_schema: the Cedar schema (JSON form) that all policies were validated against.
+        claims: claims that some policy reads; only these are ever logged.
+        policies: every policy, ordered by id.
+        services: ordered by name, built-in ones included.
+    """
+
+    format: Literal[1] = 1
+    system: str
+    trust_domain: str
+    timezone: str = "UTC"
+    development: bool = True
+    mode: Mode = Mode.ENFORCE
+    audience: str
+    issuers: tuple[Issuer, ...] = ()
+    roles: tuple[Role, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    people: tuple[Person, ...] = ()
+    clients: tuple[Client, ...] = ()
+    edge: Edge | None = None
+    services: tuple[Service, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    cedar_schema: str
+
+    @cached_property
+    def canonical_bytes(self) -> bytes:
+        """The one byte form of this plan."""
+        return canonical(self.model_dump(mode="json"))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the canonical bytes, in hex."""
+        return digest_of(self.model_dump(mode="json"))
+
+    @cached_property
+    def by_name(self) -> dict[str, Service]:
+        """Services by name."""
+        return {service.name: service for service in self.services}
+
+    def spiffe_of(self, caller: str) -> str:
+        """Return the SPIFFE ID of a service, or of the edge for `edge`; KeyError for any other name."""
+        if caller == EDGE:
+            return str(SpiffeId(self.trust_domain, "/edge"))
+        return self.by_name[caller].spiffe_id
