@@ -1,7 +1,8 @@
 """The entry point: finds the verb, loads only what that verb needs, and turns errors into exit codes.
 
-A verb is one file of this package with one function of the same name (`try_` for `try`), whose annotations are its options; it returns an exit code or None for 0. The table below is all that
-`ringwall --help` reads, so help is as fast as the interpreter starts.
+A verb is one file of this package with one function of the same name (`try_` for `try`), whose annotations are
+its options; it returns an exit code or None for 0. The table below is all that `ringwall --help` reads, so help is
+as fast as the interpreter starts.
 """
 
 import os

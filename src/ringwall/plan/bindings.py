@@ -23,6 +23,7 @@ class Bindings(Part):
 
     Attributes:
         state: the `.ringwall` folder, absolute.
+        sockets: folder of the Unix sockets where `state` is too long a path for them (unix(7): 107 bytes).
         edge: where the edge listens; redirect: its plain-HTTP companion.
         inbound: per service, where its mTLS listener waits.
         outbound: per `caller>callee`, where the caller reaches the callee (plain, loopback).
@@ -30,6 +31,7 @@ class Bindings(Part):
     """
 
     state: Path
+    sockets: Path | None = None
     edge: Address | None = None
     redirect: Address | None = None
     inbound: dict[str, Address] = Field(default_factory=dict)
@@ -39,7 +41,7 @@ class Bindings(Part):
     @property
     def run(self) -> Path:
         """Folder of sockets and process files of this run, mode 0700."""
-        return self.state / "run"
+        return self.sockets or self.state / "run"
 
     @property
     def xds(self) -> Path:

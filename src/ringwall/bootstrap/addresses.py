@@ -1,0 +1,152 @@
+"""Decides where everything listens: from a plan, what the user fixed, and what was chosen before."""
+
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from ringwall.bootstrap.ports import HeldPorts
+from ringwall.model.errors import RingwallError
+from ringwall.plan.bindings import Address, Bindings
+from ringwall.plan.model import Plan, Service
+
+LOOPBACK: Final = "127.0.0.1"
+_LONGEST_SOCKET_PATH: Final = 107
+_LONGEST_NAME: Final = "workload.sock"
+
+
+class ExposureError(RingwallError):
+    """The edge would be reachable from other machines although this is development mode."""
+
+    code = "development-exposed"
+    exit_code = 2
+
+
+class SocketPathError(RingwallError):
+    """The path of a Unix socket is longer than the kernel takes."""
+
+    code = "socket-path"
+    exit_code = 2
+
+
+class Addresses:
+    """Gives out addresses for one run; keeps what it gave.
+
+    Args:
+        root: the blueprint's folder, absolute; socket paths of services are relative to it.
+        previous: where things listened last time; ports are taken again where they are free.
+        listen: what the operator said instead of the blueprint's `edge.listen`.
+    """
+
+    def __init__(self, root: Path, state: Path, *, previous: Bindings | None, listen: Address | None = None) -> None:
+        self.ports = HeldPorts()
+        self._root = root
+        self._listen = listen
+        self._previous = previous or Bindings(state=state)
+        self._current = Bindings(state=state, sockets=_sockets(state, self._previous.sockets))
+
+    @property
+    def current(self) -> Bindings:
+        """What was last given out."""
+        return self._current
+
+    def assign(self, plan: Plan, *, renew: Collection[str] = ()) -> Bindings:
+        """Return where the parts of `plan` listen; what a part had before it keeps.
+
+        Args:
+            plan: what is to run.
+            renew: services whose process is replaced: they get a new port where the port is ours to choose,
+                so that the old process can serve until the new one does.
+        """
+        refuse_exposure(plan, self._listen)
+        had = self._current
+        services = [service for service in plan.services if service.name not in renew]
+        renewed = [service for service in plan.services if service.name in renew]
+        self._current = Bindings(
+            state=had.state,
+            sockets=had.sockets,
+            edge=had.edge or self._edge(plan),
+            redirect=had.redirect or self._redirect(plan),
+            inbound={s.name: had.inbound.get(s.name) or self._loopback("inbound", s.name) for s in plan.services},
+            outbound={
+                pair: had.outbound.get(pair) or self._loopback("outbound", pair)
+                for pair in (f"{s.name}>{callee}" for s in plan.services for callee in s.calls)
+            },
+            app={
+                **{s.name: self._app(s, had.app.get(s.name)) for s in services},
+                **{s.name: self._app(s, None, avoid=had.app.get(s.name)) for s in renewed},
+            },
+        )
+        return self._current
+
+    def release_unused(self) -> None:
+        """Let go of ports that nothing of the last assignment uses; call it when their processes have ended."""
+        now = self._current
+        used = [now.edge, now.redirect, *now.inbound.values(), *now.outbound.values()]
+        self.ports.release_all_but({(address.host, address.port) for address in used if address is not None})
+
+    def _edge(self, plan: Plan) -> Address | None:
+        if plan.edge is None:
+            return None
+        host, port = (self._listen.host, self._listen.port) if self._listen else (plan.edge.host, plan.edge.port)
+        if port:
+            self.ports.claim(host, port, "the edge")
+            return Address(host=host, port=port)
+        return self._free(host, self._previous.edge)
+
+    def _redirect(self, plan: Plan) -> Address | None:
+        if plan.edge is None or plan.edge.redirect_port is None:
+            return None
+        host = self._listen.host if self._listen else plan.edge.host
+        if plan.edge.redirect_port:
+            self.ports.claim(host, plan.edge.redirect_port, "the edge's redirect")
+            return Address(host=host, port=plan.edge.redirect_port)
+        return self._free(host, self._previous.redirect)
+
+    def _loopback(self, kind: str, name: str) -> Address:
+        before: dict[str, Address] = getattr(self._previous, kind)
+        return self._free(LOOPBACK, before.get(name))
+
+    def _app(self, service: Service, had: Address | None, *, avoid: Address | None = None) -> Address:
+        if service.builtin:
+            return Address(socket=str(self._current.issuer))
+        listen = service.listen
+        if listen.socket is not None:
+            path = str(self._root / listen.socket)
+            if len(path.encode()) > _LONGEST_SOCKET_PATH:
+                raise SocketPathError(
+                    f"the socket of {service.name}, {path}, is longer than {_LONGEST_SOCKET_PATH} bytes",
+                    hint="choose a shorter absolute path in its `listen`",
+                )
+            return Address(socket=path)
+        if listen.port:
+            return Address(host=listen.host, port=listen.port)
+        if had is not None and had.host == listen.host and not had.socket:
+            return had
+        before = None if avoid else self._previous.app.get(service.name)
+        return self._free(listen.host, before)
+
+    def _free(self, host: str, before: Address | None) -> Address:
+        preferred = before.port if before is not None and before.host == host else 0
+        return Address(host=host, port=self.ports.choose(host, preferred=preferred))
+
+
+def refuse_exposure(plan: Plan, listen: Address | None) -> None:
+    """Raise ExposureError where development mode would be reachable from other machines."""
+    if plan.edge is None or not plan.development:
+        return
+    host = listen.host if listen else plan.edge.host
+    if host not in {"127.0.0.1", "::1", "localhost"} and not host.startswith("127."):
+        raise ExposureError(
+            f"the edge would listen at {host} in development mode, where keys lie unencrypted and anybody may be anyone",
+            hint="listen at 127.0.0.1, or set `development: false` in ringwall.yaml",
+        )
+
+
+def _sockets(state: Path, before: Path | None) -> Path | None:
+    """Return a short private folder for sockets where the state folder's path is too long for them."""
+    if len(str(state / "run" / _LONGEST_NAME).encode()) <= _LONGEST_SOCKET_PATH:
+        return None
+    if before is not None and before.is_dir() and not before.is_symlink() and before.stat().st_mode & 0o077 == 0:
+        return before
+    return Path(tempfile.mkdtemp(prefix="ringwall-"))

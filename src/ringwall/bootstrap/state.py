@@ -1,0 +1,190 @@
+"""The state folder `.ringwall/`: where things lie in it, and the lock that lets one `up` at a time use it."""
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Final, Self
+
+from ringwall.bootstrap.ports import command_of
+from ringwall.model.errors import RingwallError
+from ringwall.plan.bindings import Bindings
+from ringwall.plan.model import Plan
+
+STATE_FOLDER: Final = ".ringwall"
+BLUEPRINT_FILE: Final = "ringwall.yaml"
+
+
+class NotFoundError(RingwallError):
+    """There is no blueprint where one was looked for."""
+
+    code = "no-blueprint"
+    exit_code = 2
+
+
+class NotRunningError(RingwallError):
+    """The system is not running."""
+
+    code = "not-running"
+
+
+class RunningError(RingwallError):
+    """The system is already running."""
+
+    code = "already-running"
+
+
+def find_blueprint(path: Path) -> Path:
+    """Return the absolute path of the blueprint: the file itself, or `ringwall.yaml` in the folder or above it."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100  # symbolic links stay as the user wrote them
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise NotFoundError(f"there is no {path}", hint="give the folder that holds ringwall.yaml")
+    for folder in (path, *path.parents):
+        if (folder / BLUEPRINT_FILE).is_file():
+            return folder / BLUEPRINT_FILE
+    raise NotFoundError(
+        f"there is no {BLUEPRINT_FILE} in {path} or above it",
+        hint="go to the folder that holds it, or use `ringwall -C FOLDER …`",
+    )
+
+
+class StateFolder:
+    """Paths below `.ringwall/`, which lies beside the blueprint.
+
+    Attributes:
+        path: the folder, absolute.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def beside(cls, blueprint: Path) -> Self:
+        """Return the state folder that belongs to a blueprint."""
+        return cls(blueprint.parent / STATE_FOLDER)
+
+    @property
+    def current_plan(self) -> Path:
+        """The plan in force."""
+        return self.path / "plan" / "current.json"
+
+    @property
+    def bindings_file(self) -> Path:
+        """Where things listen in this run."""
+        return self.path / "run" / "bindings.json"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """The supervisor's own socket, under the run folder that `bindings.json` names."""
+        return self.bindings().run / "up.sock"
+
+    def archived_plan(self, digest: str) -> Path:
+        """Where a plan with this digest is kept."""
+        return self.path / "plan" / "archive" / f"{digest}.json"
+
+    def log(self, name: str) -> Path:
+        """The file that holds what a process prints."""
+        return self.path / "log" / f"{name}.log"
+
+    def create(self) -> None:
+        """Make the folders, for the owner only, and keep them out of version control."""
+        for folder in ("", "run", "log", "plan", "plan/archive"):
+            (self.path / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+
+    def bindings(self) -> Bindings:
+        """Read where things listen; raise NotRunningError where there never was a run."""
+        try:
+            return Bindings.model_validate_json(self.bindings_file.read_bytes())
+        except FileNotFoundError as error:
+            raise NotRunningError(
+                f"nothing runs from {self.path.parent}", hint=f"start it with `ringwall up {self.path.parent}`"
+            ) from error
+        except ValueError as error:
+            raise NotRunningError(
+                f"{self.bindings_file} cannot be read", hint="start the system again with `ringwall up`"
+            ) from error
+
+    def plan(self) -> Plan:
+        """Read the plan in force; raise NotRunningError where there is none."""
+        try:
+            return Plan.model_validate_json(self.current_plan.read_bytes())
+        except FileNotFoundError as error:
+            raise NotRunningError("no plan is in force", hint="start the system with `ringwall up`") from error
+
+    def write_plan(self, plan: Plan) -> None:
+        """Archive a plan and make it the current one, atomically."""
+        replace(self.archived_plan(plan.digest), plan.canonical_bytes)
+        replace(self.current_plan, plan.canonical_bytes)
+
+    def write_bindings(self, bindings: Bindings) -> None:
+        """Record where things listen, atomically."""
+        replace(self.bindings_file, bindings.model_dump_json().encode())
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content and never a part of it; owner only."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+class Lock:
+    """Held by the one `up` that uses a state folder; the kernel lets it go when that process ends."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._path = folder.path / "run" / "up.lock"
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock; raise RunningError, naming the holder, where another `up` has it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            pid = self.holder()
+            who = f"process {pid} ({command_of(pid)})" if pid else "another process"
+            raise RunningError(
+                f"this system is already running, held by {who}",
+                hint="`ringwall status` shows it, `ringwall apply` changes it, `ringwall down` stops it",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
+        self._descriptor = descriptor
+
+    def holder(self) -> int | None:
+        """Return the process id of whoever holds the lock now, None where nobody does."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                return int(json.loads(os.pread(descriptor, 200, 0))["pid"])
+        finally:
+            os.close(descriptor)
+        return None
+
+    def release(self) -> None:
+        """Let the lock go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
