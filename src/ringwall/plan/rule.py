@@ -46,7 +46,7 @@ class Not(Part):
 
 
 class ClaimPresent(Part):
-    """The verified token carries a claim at this path, of any type, null included."""
+    """The verified token carries a claim at this path, of any type, null included; `()` is the token itself."""
 
     kind: Literal["claim-present"] = "claim-present"
     path: tuple[str, ...]
@@ -77,10 +77,13 @@ class ClaimHas(Part):
     value: str
 
 
-class ClaimIsList(Part):
-    """The claim at this path is a list (of anything, even empty)."""
+class ClaimHasText(Part):
+    """The claim at this path is a list, and at least one of its elements is a string.
 
-    kind: Literal["claim-is-list"] = "claim-is-list"
+    There is no native matcher for an empty list; the compiler uses CEL for that.
+    """
+
+    kind: Literal["claim-has-text"] = "claim-has-text"
     path: tuple[str, ...]
 
 
@@ -115,7 +118,7 @@ Predicate = Annotated[
     | ClaimText
     | ClaimFlag
     | ClaimHas
-    | ClaimIsList
+    | ClaimHasText
     | CallerIs
     | SourceIn
     | PathMatches,

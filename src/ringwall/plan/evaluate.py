@@ -1,0 +1,253 @@
+"""The reference semantics: what a plan answers to one request, decided by Cedar itself.
+
+The compiled rules are proven against this. The decision point, `ringwall explain` and `ringwall can`
+use it. It looks only at the policies that can apply to the operation, so its cost does not grow with the
+system, and no claim, however odd, makes it raise.
+"""
+
+import ipaddress
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import cedarpy
+
+from ringwall.plan.cedar import ACTION, GUEST, ROLE, SERVICE, USER, WORKLOAD, CedarPolicy, Reads, action_group
+from ringwall.plan.decision import Answer, DecidingPolicy, Question
+from ringwall.plan.model import EDGE, HopRule, Mode, Operation, Plan, Service
+from ringwall.plan.subject import Subject, subject_of
+
+_AMBIGUOUS = frozenset("%;\\")
+"""Characters that two readers of a path may understand differently (docs/reference/policy.md)."""
+
+GUEST_ID = "guest"
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    allowed: bool
+    policies: tuple[DecidingPolicy, ...]
+    errors: tuple[str, ...]
+
+
+class _Ruling:
+    """The policies of one operation in one reading: as enforced, or with the shadow policies too."""
+
+    def __init__(self, policies: tuple[CedarPolicy, ...]) -> None:
+        self.policies = {parsed.policy.id: parsed for parsed in policies}
+        reads = Reads()
+        for parsed in policies:
+            reads |= parsed.reads
+        self.reads = reads
+
+    @cached_property
+    def _set(self) -> cedarpy.PolicySet:
+        static = {name: parsed.body for name, parsed in self.policies.items()}
+        return cedarpy.PolicySet.from_json_str(json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []}))
+
+    def verdict(self, request: dict[str, Any], entities: cedarpy.Entities) -> _Verdict:
+        """Ask Cedar; a policy that errs denies, where Cedar alone would skip it."""
+        result = cedarpy.is_authorized(request, self._set, entities)
+        errors = tuple(str(error) for error in result.diagnostics.errors)
+        deciding = tuple(self.deciding(name) for name in sorted(result.diagnostics.reasons))
+        return _Verdict(result.allowed and not errors, deciding, errors)
+
+    def deciding(self, name: str) -> DecidingPolicy:
+        """Describe one of the policies."""
+        parsed = self.policies[name]
+        return DecidingPolicy(id=name, source=parsed.policy.source, effect=str(parsed.body["effect"]))
+
+
+class _View:
+    """One operation with what is needed to answer about it."""
+
+    def __init__(self, plan: Plan, service: Service, operation: Operation, policies: tuple[CedarPolicy, ...]) -> None:
+        self.operation = operation
+        self.service = service
+        enforced = tuple(parsed for parsed in policies if parsed.policy.mode is Mode.ENFORCE)
+        self.enforced = _Ruling(enforced)
+        self.all = _Ruling(policies) if len(enforced) != len(policies) else None
+        self._plan = plan
+
+    @cached_property
+    def entities(self) -> cedarpy.Entities:
+        """The service, the action with its group, and all roles; the user is added per request."""
+        known = [
+            {
+                "uid": {"type": SERVICE, "id": self.service.name},
+                "attrs": {"zone": self.service.zone, "holds": list(self.service.holds)},
+                "parents": [],
+            },
+            {
+                "uid": {"type": ACTION, "id": self.operation.id},
+                "attrs": {},
+                "parents": [{"type": ACTION, "id": action_group(self.service.name)}],
+            },
+        ]
+        known += [
+            {
+                "uid": {"type": ROLE, "id": role.name},
+                "attrs": {},
+                "parents": [{"type": ROLE, "id": name} for name in role.includes],
+            }
+            for role in self._plan.roles
+        ]
+        return cedarpy.Entities.from_json_str(json.dumps(known))
+
+
+class Evaluator:
+    """Answers questions about one plan. Safe to use from several threads."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._policies = {policy.id: policy for policy in plan.policies}
+        self._parsed: dict[str, CedarPolicy] = {}
+        self._operations = {
+            operation.id: (service, operation) for service in plan.services for operation in service.operations
+        }
+        self._views: dict[str, _View] = {}
+        self._claims = {claim.name: claim for claim in plan.claims}
+        self._zone = ZoneInfo(plan.timezone)
+
+    def answer(self, question: Question) -> Answer:
+        """Return the decision with its reasons; never raises on what a token or a request holds."""
+        view = self._view(question.operation)
+        if view is None:
+            return _refused(f"there is no operation {question.operation!r}")
+        hop = view.operation.edge if question.hop == EDGE else view.operation.inbound
+        if hop is None:
+            return _refused(f"{question.operation!r} is not exposed at the edge")
+        refusal = _not_admitted(question, hop)
+        if refusal is not None:
+            return _refused(refusal)
+        answer = self._decide(view, view.enforced, question)
+        if view.all is None:
+            return answer
+        shadow = self._decide(view, view.all, question)
+        return Answer(
+            allowed=answer.allowed,
+            policies=answer.policies,
+            reasons=answer.reasons,
+            missing=answer.missing,
+            shadow_allowed=shadow.allowed,
+            near=answer.near,
+        )
+
+    def _view(self, operation_id: str) -> _View | None:
+        found = self._operations.get(operation_id)
+        if found is None:
+            return None
+        view = self._views.get(operation_id)
+        if view is None:
+            service, operation = found
+            policies = tuple(self._policy(name) for name in operation.policies)
+            view = self._views[operation_id] = _View(self._plan, service, operation, policies)
+        return view
+
+    def _policy(self, name: str) -> CedarPolicy:
+        parsed = self._parsed.get(name)
+        if parsed is None:
+            parsed = self._parsed[name] = CedarPolicy.parse(self._policies[name])
+        return parsed
+
+    def _decide(self, view: _View, ruling: _Ruling, question: Question) -> Answer:
+        subject: Subject | None = None
+        if question.claims is not None:
+            subject, reasons = subject_of(
+                question.claims,
+                issuers=self._plan.issuers,
+                roles=self._plan.roles,
+                declared=self._claims,
+                reads=ruling.reads,
+            )
+            if subject is None:
+                return Answer(allowed=False, reasons=reasons)
+        context, problem = self._context(view.operation, ruling.reads, question)
+        if problem:
+            return _refused(problem)
+        request = {
+            "principal": _principal(question, subject),
+            "action": {"type": ACTION, "id": view.operation.id},
+            "resource": {"type": SERVICE, "id": view.service.name},
+            "context": context,
+        }
+        entities = view.entities
+        if subject is not None:
+            entities = entities.with_added_json_str(json.dumps([subject.entity()]))
+        verdict = ruling.verdict(request, entities)
+        return Answer(
+            allowed=verdict.allowed,
+            policies=verdict.policies,
+            reasons=tuple(f"a policy could not be evaluated: {error}" for error in verdict.errors),
+        )
+
+    def _context(self, operation: Operation, reads: Reads, question: Question) -> tuple[dict[str, Any], str]:
+        """Return Cedar's context, or an empty one and the reason why the request is denied."""
+        segments = question.path.split("/")[1:]
+        path: dict[str, str] = {}
+        for param in operation.params:
+            if param.segment >= len(segments):
+                return {}, f"the path has no segment for the parameter {param.name!r}"
+            value = segments[param.segment]
+            if param.name in reads.path and (_AMBIGUOUS & set(value) or not _is_plain(question.path)):
+                return {}, f"the path parameter {param.name!r} holds a character that is read in two ways"
+            path[param.name] = value if _is_plain(value) else ""
+        moment = datetime.fromtimestamp(question.time, UTC)
+        local = moment.astimezone(self._zone)
+        context: dict[str, Any] = {
+            "caller": {"__entity": {"type": WORKLOAD, "id": question.caller}},
+            "path": path,
+            "now": {"__extn": {"fn": "datetime", "arg": moment.strftime("%Y-%m-%dT%H:%M:%S.") + _millis(moment)}},
+            "hour": local.hour,
+            "minute": local.minute,
+            "weekday": local.isoweekday(),
+        }
+        if question.caller == EDGE and question.source is not None and _is_address(question.source):
+            context["source"] = {"__extn": {"fn": "ip", "arg": question.source}}
+        elif question.caller == EDGE and reads.source:
+            return {}, "a policy reads the client's address, which is not known"
+        return context, ""
+
+
+def _not_admitted(question: Question, hop: HopRule) -> str | None:
+    """Return why the hop refuses before any policy is asked, or None."""
+    if question.caller not in hop.callers:
+        return f"{question.caller!r} may not call this operation"
+    if question.claims is None and hop.authentication == "required":
+        return "a token is required"
+    return None
+
+
+def _principal(question: Question, subject: Subject | None) -> dict[str, str]:
+    if subject is not None:
+        return {"type": USER, "id": subject.uid}
+    if question.caller == EDGE:
+        return {"type": GUEST, "id": GUEST_ID}
+    return {"type": WORKLOAD, "id": question.caller}
+
+
+def _refused(reason: str) -> Answer:
+    return Answer(allowed=False, reasons=(reason,))
+
+
+def _millis(moment: datetime) -> str:
+    return f"{moment.microsecond // 1000:03d}Z"
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
