@@ -1,0 +1,100 @@
+"""What only the user who runs Ringwall may ask of the issuer: on a Unix socket of its own, mode 0600.
+
+No proxy knows that socket, so nothing that comes through the edge can reach these endpoints.
+"""
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ringwall.identity.issuer.access_tokens import DEVELOPMENT_SECONDS, for_person, parse_scopes
+from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
+from ringwall.identity.issuer.directory import LiveDirectory
+from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.request import RequestRefusedError, read_body
+from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
+from ringwall.model.clock import Clock
+
+
+class Administration:
+    """What answers; one method per endpoint."""
+
+    def __init__(self, *, directory: LiveDirectory, keys: KeyKeeper, clock: Clock) -> None:
+        self._directory = directory
+        self._keys = keys
+        self._clock = clock
+
+    async def development_token(self, request: Request) -> Response:
+        """Issue a token for a development user: `{"person": …, "scopes"?: [...], "lifetime"?: seconds}`."""
+        asked = await _read_object(request, {"person": str, "scopes": list, "lifetime": int})
+        scopes = asked.get("scopes", [])
+        if "person" not in asked or not all(isinstance(scope, str) for scope in scopes):
+            raise RequestRefusedError(400, "invalid_request", "`person` is missing, or `scopes` holds what is no text")
+        issued = for_person(
+            asked["person"],
+            parse_scopes(" ".join(scopes)) if scopes else (),
+            directory=self._directory.current(),
+            clock=self._clock,
+            seconds=asked.get("lifetime", DEVELOPMENT_SECONDS),
+            sign=self._keys.sign,
+        )
+        return answer({"access_token": issued.text, "token_type": "Bearer", "expires_in": issued.seconds})
+
+    async def rotate(self, request: Request) -> Response:
+        """Rotate the signing key: `{"compromised"?: true}` drops all keys at once. Answers with the keys."""
+        asked = await _read_object(request, {"compromised": bool})
+        if asked.get("compromised", False):
+            self._keys.replace_compromised()
+        else:
+            self._keys.rotate()
+        return self._describe()
+
+    async def keys(self, _: Request) -> Response:
+        """Answer with the state of every published key."""
+        self._keys.tick()
+        return self._describe()
+
+    def _describe(self) -> Response:
+        keys = [
+            {
+                "kid": key.kid,
+                "state": key.state.value,
+                "published": key.published,
+                "activated": key.activated,
+                "signed_until": key.signed_until,
+            }
+            for key in self._keys.published_keys()
+        ]
+        return answer({"keys": keys, "next_change": self._keys.next_change()})
+
+
+def create_admin_app(*, directory: LiveDirectory, keys: KeyKeeper, clock: Clock) -> Starlette:
+    """Return the application for the administration socket."""
+    administration = Administration(directory=directory, keys=keys, clock=clock)
+    return Starlette(
+        routes=[
+            Route("/dev/token", administration.development_token, methods=["POST"]),
+            Route("/keys/rotate", administration.rotate, methods=["POST"]),
+            Route("/keys", administration.keys, methods=["GET"]),
+        ],
+        exception_handlers=OPERATOR_HANDLERS,
+    )
+
+
+async def _read_object(request: Request, members: dict[str, type]) -> dict[str, Any]:
+    """Return the JSON object of the body, {} for none; every member must be known and of its exact type."""
+    body = await read_body(request)
+    try:
+        asked = decode_json_object(body) if body else {}
+    except EncodingError as error:
+        raise RequestRefusedError(400, "invalid_request", f"the body is {error}") from None
+    for name, value in asked.items():
+        if name not in members or type(value) is not members[name]:
+            known = ", ".join(members)
+            raise RequestRefusedError(
+                400, "invalid_request", f"a member is unknown or of the wrong type; known: {known}"
+            )
+    return asked

@@ -1,0 +1,72 @@
+"""Asks a running issuer over its administration socket; for the command line."""
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ringwall.identity.issuer.settings import admin_socket_of
+from ringwall.model.errors import RingwallError
+from ringwall.model.secret import Secret
+from ringwall.plan.bindings import Bindings
+
+_TIMEOUT: Final = 10.0
+_MAX_ANSWER: Final = 1_048_576
+
+
+class IssuerRequestError(RingwallError):
+    """The issuer does not run, or refuses."""
+
+    code = "issuer-request"
+
+
+def development_token(
+    bindings: Bindings, person: str, *, scopes: Sequence[str] = (), seconds: int | None = None
+) -> Secret:
+    """Return an access token for a development user."""
+    asked: dict[str, Any] = {"person": person, "scopes": list(scopes)}
+    if seconds is not None:
+        asked["lifetime"] = seconds
+    return Secret(str(_ask(bindings, "POST", "/dev/token", asked)["access_token"]))
+
+
+def rotate_keys(bindings: Bindings, *, compromised: bool = False) -> dict[str, Any]:
+    """Rotate the signing key; return `{"keys": [...], "next_change": seconds since the epoch}`."""
+    return _ask(bindings, "POST", "/keys/rotate", {"compromised": compromised})
+
+
+def list_keys(bindings: Bindings) -> dict[str, Any]:
+    """Return `{"keys": [{"kid", "state", "published", "activated", "signed_until"}], "next_change"}`."""
+    return _ask(bindings, "GET", "/keys", None)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT)
+        self.sock.connect(os.fspath(self._path))
+
+
+def _ask(bindings: Bindings, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+    connection = _UnixConnection(admin_socket_of(bindings))
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        response = connection.getresponse()
+        value = json.loads(response.read(_MAX_ANSWER))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise IssuerRequestError("the issuer does not answer", hint="is the system running? `ringwall up`") from error
+    finally:
+        connection.close()
+    if response.status != http.client.OK or not isinstance(value, dict):
+        told = value if isinstance(value, dict) else {}
+        raise IssuerRequestError(
+            f"the issuer refuses: {told.get('error_description', response.status)}", hint=str(told.get("hint", ""))
+        )
+    return value

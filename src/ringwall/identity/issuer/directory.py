@@ -1,0 +1,96 @@
+"""Who the issuer knows: the part of the plan that it needs, read anew whenever the plan is replaced."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ringwall.identity.durable import stamp_of
+from ringwall.model.errors import RingwallError
+from ringwall.plan.model import Client, Person, Plan
+
+_log = logging.getLogger(__name__)
+
+
+class PlanUnreadableError(RingwallError):
+    """There is no plan that the issuer could work with."""
+
+    code = "issuer-plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """What one plan says about the built-in issuer.
+
+    Attributes:
+        issuer: its URL, the `iss` of every token.
+        audience: the `aud` of every token.
+        development: whether people may be given tokens without any login.
+        role_claim: path of the roles inside a token.
+        claim_paths: for each declared claim, its path inside a token.
+        ambiguous: names of both a person and a client: no token is given to either, as `sub` could not
+            tell them apart (RFC 9068, section 5).
+    """
+
+    issuer: str
+    audience: str
+    development: bool
+    role_claim: tuple[str, ...]
+    claim_paths: Mapping[str, tuple[str, ...]]
+    people: Mapping[str, Person]
+    clients: Mapping[str, Client]
+    ambiguous: frozenset[str]
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Directory":
+        """Take what the issuer needs from a plan; PlanUnreadableError where it has no built-in issuer."""
+        builtin = next((issuer for issuer in plan.issuers if issuer.builtin), None)
+        if builtin is None:
+            raise PlanUnreadableError("the plan has no built-in issuer")
+        people = {person.name: person for person in plan.people}
+        clients = {client.name: client for client in plan.clients}
+        return cls(
+            issuer=builtin.url,
+            audience=plan.audience,
+            development=plan.development,
+            role_claim=builtin.role_claim,
+            claim_paths={claim.name: claim.path for claim in plan.claims},
+            people=people,
+            clients=clients,
+            ambiguous=frozenset(people.keys() & clients.keys()),
+        )
+
+
+class LiveDirectory:
+    """The directory of the plan in force; follows the file, and keeps the last good one where it cannot be read."""
+
+    def __init__(self, plan_file: Path) -> None:
+        """Read the plan; PlanUnreadableError where there is none that can be read."""
+        self._file = plan_file
+        self._stamp = stamp_of(plan_file)
+        self._current = _read(plan_file)
+
+    def current(self) -> Directory:
+        """Return the directory of the plan as it lies there now; costs one look at the file's date."""
+        stamp = stamp_of(self._file)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._current = _read(self._file)
+            except PlanUnreadableError as error:
+                _log.warning("keeping the former plan: %s", error.message)
+        return self._current
+
+
+def _read(path: Path) -> Directory:
+    try:
+        plan = Plan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise PlanUnreadableError(f"cannot read the plan {path}: {error.strerror}", hint="run `ringwall up`") from error
+    except ValidationError as error:
+        raise PlanUnreadableError(
+            f"{path} is not a plan of this version", hint="compile it anew with `ringwall up`"
+        ) from error
+    return Directory.of(plan)

@@ -1,0 +1,161 @@
+"""Runs the issuer: one process, two Unix sockets, a clean stop on SIGTERM."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from ringwall.identity.issuer.admin import create_admin_app
+from ringwall.identity.issuer.client_secrets import ClientSecrets
+from ringwall.identity.issuer.directory import LiveDirectory
+from ringwall.identity.issuer.endpoints import create_app
+from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.ring import Schedule
+from ringwall.identity.issuer.settings import IssuerSettings
+from ringwall.identity.keystore import FolderKeyStore, passphrase_from
+from ringwall.model.clock import Clock, SystemClock
+from ringwall.model.errors import RingwallError
+
+TICK_SECONDS: Final = 1.0
+KEEP_ALIVE_SECONDS: Final = 7200
+"""Longer than the proxy keeps an idle connection (one hour), so that it is never the issuer that closes first."""
+STOP_SECONDS: Final = 3
+_MAX_PATH: Final = 107
+
+_log = logging.getLogger(__name__)
+
+
+class IssuerNotStartedError(RingwallError):
+    """The issuer cannot run."""
+
+    code = "issuer-start"
+
+
+def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; raise a RingwallError where the issuer cannot start."""
+    os.umask(0o077)
+    clock = clock or SystemClock()
+    with _only_one(settings.folder):
+        directory = LiveDirectory(settings.plan_file)
+        development = directory.current().development
+        keys = KeyKeeper(
+            store=_open_store(settings, development=development),
+            jwks_file=settings.bindings.jwks,
+            clock=clock,
+            schedule=Schedule(
+                lifetime=settings.key_seconds,
+                overlap=settings.development_overlap_seconds if development else settings.overlap_seconds,
+            ),
+        )
+        secrets = ClientSecrets(settings.clients_file)
+        apps = {
+            settings.bindings.issuer: create_app(
+                settings=settings, directory=directory, keys=keys, secrets=secrets, clock=clock
+            ),
+            settings.admin_socket: create_admin_app(directory=directory, keys=keys, clock=clock),
+        }
+        asyncio.run(_serve(apps, keys))
+
+
+def _open_store(settings: IssuerSettings, *, development: bool) -> FolderKeyStore:
+    passphrase = passphrase_from(os.environ)
+    if passphrase is None and not development:
+        raise IssuerNotStartedError(
+            "signing keys are kept encrypted outside development mode, and no passphrase was given",
+            hint="set RINGWALL_KEY_PASSPHRASE_FILE to a file that holds it",
+        )
+    return FolderKeyStore(settings.keystore_folder, passphrase=passphrase)
+
+
+class _Server(uvicorn.Server):
+    """One of several servers of the process, so it leaves signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(apps: dict[Path, Starlette], keys: KeyKeeper) -> None:
+    sockets = {path: _listen(path) for path in apps}
+    servers = {
+        path: _Server(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=512,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        for path, app in apps.items()
+    }
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    running = [asyncio.create_task(server.serve(sockets=[sockets[path]])) for path, server in servers.items()]
+    ticking = asyncio.create_task(_keep_schedule(keys))
+    try:
+        await asyncio.wait([asyncio.create_task(stopping.wait()), *running], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ticking.cancel()
+        for server in servers.values():
+            server.should_exit = True
+        await asyncio.gather(*running)
+        for path in apps:
+            path.unlink(missing_ok=True)
+
+
+async def _keep_schedule(keys: KeyKeeper) -> None:
+    """Advance the keys; a failure, such as a full disk, is told and tried again."""
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        try:
+            keys.tick()
+        except RingwallError as error:
+            _log.error("the signing keys could not be advanced: %s", error)
+
+
+def _listen(path: Path) -> socket.socket:
+    """Listen on a Unix socket that only this user can connect to."""
+    if len(os.fsencode(path)) > _MAX_PATH:
+        raise IssuerNotStartedError(
+            f"the path of the socket {path} is too long", hint="move the project to a folder with a shorter path"
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # left by a crash: `_only_one` holds, so nobody listens on it
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(os.fspath(path))
+    path.chmod(0o600)
+    return listener
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, so that two issuers never share one set of keys."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise IssuerNotStartedError(f"another issuer already runs on {folder}", hint="stop it first") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""What the issuer is started with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ringwall.plan.bindings import Bindings
+
+DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerSettings:
+    """Where the issuer keeps its things, and how long they last.
+
+    Attributes:
+        state: the `.ringwall` folder.
+        token_seconds: lifetime of a client's access token.
+        key_seconds: how long a key signs before the next one takes over.
+        overlap_seconds: how long a key is published before it may sign; must exceed the time for which verifiers
+            keep a key set. In development mode `development_overlap_seconds` is used instead.
+    """
+
+    state: Path
+    token_seconds: int = 900
+    key_seconds: float = 30 * DAY
+    overlap_seconds: float = 3600.0
+    development_overlap_seconds: float = 10.0
+
+    @property
+    def bindings(self) -> Bindings:
+        """Paths of this system."""
+        return Bindings(state=self.state)
+
+    @property
+    def plan_file(self) -> Path:
+        """The plan in force."""
+        return self.state / "plan" / "current.json"
+
+    @property
+    def folder(self) -> Path:
+        """What is the issuer's own."""
+        return self.state / "issuer"
+
+    @property
+    def keystore_folder(self) -> Path:
+        """Signing keys."""
+        return self.folder / "keys"
+
+    @property
+    def clients_file(self) -> Path:
+        """Hashes of client secrets."""
+        return self.folder / "clients.json"
+
+    @property
+    def admin_socket(self) -> Path:
+        """Unix socket for the user who runs Ringwall; no proxy has a way to it."""
+        return admin_socket_of(self.bindings)
+
+
+def admin_socket_of(bindings: Bindings) -> Path:
+    """Return the Unix socket of the issuer's administration."""
+    return bindings.run / "issuer-admin.sock"
