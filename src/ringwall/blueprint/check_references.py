@@ -1,0 +1,211 @@
+"""Whether every name that the blueprint uses is declared, and declared once."""
+
+from collections.abc import Iterable, Sequence
+
+from ringwall.blueprint.model import Blueprint, Issuer, Names, Person, Service
+from ringwall.blueprint.report import Report
+from ringwall.blueprint.shape import At
+from ringwall.plan.model import EDGE, ClaimType
+
+RESERVED_PREFIX = "ringwall-"
+USER_ATTRIBUTES = ("sub", "iss", "scopes")
+_SAFE_INTEGER = 2**53 - 1
+
+
+def check_references(blueprint: Blueprint, report: Report) -> None:
+    """Report every dangling, doubled or reserved name."""
+    _Checker(blueprint, report).run()
+
+
+class _Checker:
+    def __init__(self, blueprint: Blueprint, report: Report) -> None:
+        self._blueprint = blueprint
+        self._report = report
+        self._roles = {role.name.value for role in blueprint.roles}
+        self._data = {data.value for data in blueprint.data}
+        self._services = {service.name.value for service in blueprint.services}
+        self._claims = {claim.name.value: claim.type.value for claim in blueprint.claims}
+
+    def run(self) -> None:
+        blueprint = self._blueprint
+        self._once("data class", blueprint.data)
+        for claim in blueprint.claims:
+            if claim.name.value in USER_ATTRIBUTES:
+                self._report.error(
+                    "reserved-name",
+                    f"every user has {claim.name.value!r} already",
+                    claim.name.span,
+                    hint="declare the claim under another name, with `from:`",
+                )
+        self._check_roles()
+        for person in (*blueprint.people, *blueprint.clients):
+            self._check_person(person)
+        self._check_issuers(blueprint.issuers)
+        for service in blueprint.services:
+            self._check_service(service)
+
+    def _once(self, what: str, names: Names) -> None:
+        seen: set[str] = set()
+        for name in names:
+            if name.value in seen:
+                code = f"duplicate-{what.replace(' ', '-')}"
+                self._report.error(code, f"the {what} {name.value!r} is named twice", name.span)
+            seen.add(name.value)
+
+    def _known(self, what: str, names: Names, known: Iterable[str]) -> None:
+        self._once(what, names)
+        for name in names:
+            if name.value not in known:
+                self._report.unknown(what, name.value, name.span, known)
+
+    def _check_roles(self) -> None:
+        includes = {role.name.value: role.includes for role in self._blueprint.roles}
+        done: set[str] = set()
+        for role in self._blueprint.roles:
+            self._known("role", role.includes, self._roles)
+            cycle = _cycle(role.name.value, includes, done)
+            if cycle:
+                path = " → ".join(name.value for name in cycle)
+                self._report.error("role-cycle", f"roles include each other: {path}", cycle[-1].span)
+
+    def _check_person(self, person: Person) -> None:
+        self._known("role", person.roles, self._roles)
+        for name, value in person.claims:
+            declared = self._claims.get(name.value)
+            if declared is None:
+                self._report.unknown("claim", name.value, name.span, self._claims)
+            elif not _fits(value.value, declared):
+                self._report.error("wrong-type", f"the claim {name.value!r} is declared as {declared}", value.span)
+
+    def _check_issuers(self, issuers: Sequence[Issuer] | None) -> None:
+        builtin = [i for i in issuers or () if i.builtin]
+        for issuer in builtin[1:]:
+            self._report.error("several-builtin-issuers", "there is one built-in issuer", issuer.name.span)
+        for issuer in issuers or ():
+            self._check_issuer(issuer)
+        if issuers is not None and not builtin:
+            for person in (*self._blueprint.people, *self._blueprint.clients):
+                self._report.error(
+                    "no-builtin-issuer",
+                    f"{person.name.value!r} needs the built-in issuer, which `issuers` leaves out",
+                    person.name.span,
+                    hint="add `local: {}` to `issuers`",
+                )
+
+    def _check_issuer(self, issuer: Issuer) -> None:
+        report = self._report
+        for _, role in issuer.roles.map if issuer.roles else ():
+            self._known("role", (role,), self._roles)
+        if issuer.builtin:
+            given = [(issuer.algorithms, "algorithms"), (issuer.audience, "audience"), (issuer.roles, "roles")]
+            for _, key in [(value, key) for value, key in given if value]:
+                report.error(
+                    "wrong-key",
+                    f"the built-in issuer has no {key!r}: it follows from this blueprint",
+                    issuer.name.span,
+                    hint="an issuer of your own needs `issuer: https://…`",
+                )
+            return
+        if issuer.issuer is None:
+            hint = "it is in the discovery document, as `issuer`"
+            report.error("missing-key", f"{issuer.name.value!r} needs the key 'issuer'", issuer.span, hint=hint)
+        self._once("audience", issuer.audience)
+        self._once("algorithm", issuer.algorithms)
+
+    def _check_service(self, service: Service) -> None:
+        name, report = service.name, self._report
+        if name.value == EDGE or name.value.startswith(RESERVED_PREFIX) or name.value == "ringwall":
+            report.error("reserved-name", f"{name.value!r} is the name of a part of Ringwall", name.span)
+        self._known("data class", service.holds, self._data)
+        self._known("service", service.calls, self._services)
+        for callee in service.calls:
+            if callee.value == name.value:
+                report.error("self-call", f"{name.value!r} does not need leave to call itself", callee.span)
+        self._check_operations(service)
+        for form in service.allow:
+            self._known("operation", form.operations, {operation.id for operation in service.operations})
+            self._known("role", form.roles, self._roles)
+            self._once("scope", form.scopes)
+            self._once("user", form.named_users)
+            self._check_callers(service, form.callers)
+            issuers = {issuer.name.value for issuer in self._blueprint.issuers or () if not issuer.builtin}
+            for user in form.named_users:
+                prefix, bar, _ = user.value.partition("|")
+                if bar and prefix not in issuers:
+                    report.unknown("issuer", prefix, user.span, issuers)
+
+    def _check_callers(self, service: Service, callers: Names) -> None:
+        self._known("caller", callers, {*self._services, EDGE})
+        calling = {s.name.value for s in self._blueprint.services if service.name.value in {c.value for c in s.calls}}
+        for caller in callers:
+            if caller.value == EDGE and service.expose is None:
+                self._report.error(
+                    "caller-without-way",
+                    f"{service.name.value!r} is not exposed, so the edge cannot call it",
+                    caller.span,
+                    hint="add `expose: /…` to it, or leave 'edge' out",
+                )
+            elif caller.value in self._services and caller.value not in calling:
+                self._report.error(
+                    "caller-without-way",
+                    f"{caller.value!r} does not declare that it calls {service.name.value!r}",
+                    caller.span,
+                    hint=f"add {service.name.value!r} to `calls` of {caller.value!r}",
+                )
+
+    def _check_operations(self, service: Service) -> None:
+        seen: set[str] = set()
+        holds = {data.value for data in service.holds}
+        for operation in service.operations:
+            if operation.id in seen:
+                message = f"two operations of {service.name.value!r} are called {operation.id!r}"
+                self._report.error("duplicate-operation", message, operation.span)
+            seen.add(operation.id)
+            for data in operation.data or ():
+                if data.value not in self._data:
+                    self._report.unknown("data class", data.value, data.span, self._data)
+                elif data.value not in holds:
+                    self._report.error(
+                        "data-not-held",
+                        f"{service.name.value!r} does not say that it holds {data.value!r}",
+                        data.span,
+                        hint=f"add it to `holds` of {service.name.value!r}",
+                    )
+
+
+def _fits(value: object, declared: str) -> bool:
+    if declared == ClaimType.STRING_SET:
+        return isinstance(value, tuple)
+    if declared == ClaimType.BOOL:
+        return isinstance(value, bool)
+    if declared == ClaimType.LONG:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _SAFE_INTEGER
+    return isinstance(value, str)
+
+
+def _cycle(start: str, includes: dict[str, Names], done: set[str]) -> list[At[str]]:
+    """Return the names of a cycle that is reachable from `start` and was not met before, else an empty list."""
+    path: list[At[str]] = []
+    on_path: set[str] = {start}
+    stack = [(start, iter(includes.get(start, ())))]
+    while stack:
+        name, rest = stack[-1]
+        following = next(rest, None)
+        if following is None:
+            done.add(name)
+            on_path.discard(name)
+            stack.pop()
+            if path:
+                path.pop()
+        elif following.value in on_path:
+            names = [n.value for n in path]
+            first = names.index(following.value) + 1 if following.value in names else 0
+            for member in [n for n, _ in stack]:
+                done.add(member)
+            head = [path[first - 1]] if first else [At(start, following.span)]
+            return [*head, *path[first:], following]
+        elif following.value not in done:
+            path.append(following)
+            on_path.add(following.value)
+            stack.append((following.value, iter(includes.get(following.value, ()))))
+    return []

@@ -1,0 +1,274 @@
+"""Whether the parts fit together: listeners, exposures, routes, protocols, files of the edge."""
+
+from urllib.parse import urlsplit
+
+from ringwall.blueprint.files import FileRefusedError, Files
+from ringwall.blueprint.model import Blueprint, Edge, Operation, Service
+from ringwall.blueprint.report import Report
+from ringwall.blueprint.shape import At
+from ringwall.blueprint.values import Endpoint
+from ringwall.model.errors import Span
+from ringwall.plan.model import Protocol
+from ringwall.plan.routes import edge_template, overlap, precedence, shape
+
+ISSUER_PREFIX = "/auth"
+"""Path prefix of the built-in issuer at the edge."""
+
+
+def check_topology(blueprint: Blueprint, files: Files, report: Report) -> None:
+    """Report what cannot run, or cannot run safely, as described."""
+    _check_edge(blueprint, files, report)
+    _check_listeners(blueprint, report)
+    _check_people(blueprint, report)
+    _check_urls(blueprint, report)
+    for service in blueprint.services:
+        _check_service(service, report)
+        _check_own_routes(service, report)
+    _check_edge_routes(blueprint, report)
+
+
+def _check_edge(blueprint: Blueprint, files: Files, report: Report) -> None:
+    edge = blueprint.edge
+    if edge is None:
+        return
+    _check_certificate(blueprint, edge, files, report)
+    for endpoint in (edge.listen, edge.redirect):
+        if endpoint is not None and blueprint.is_development and not endpoint.value.is_loopback:
+            report.error(
+                "not-loopback",
+                f"development mode binds loopback only, not {endpoint.value}",
+                endpoint.span,
+                hint="bind 127.0.0.1, or set `development: false`",
+            )
+    if edge.redirect is not None and edge.redirect.value.host != _edge_listen(edge).host:
+        report.error("redirect-host", "`redirect` has the same host as `listen`", edge.redirect.span)
+    names = [domain.value for domain in edge.domains]
+    for index, domain in enumerate(edge.domains):
+        if domain.value in names[:index]:
+            report.error("duplicate-domain", f"the domain {domain.value!r} is named twice", domain.span)
+
+
+def _check_certificate(blueprint: Blueprint, edge: Edge, files: Files, report: Report) -> None:
+    for given, other, missing in ((edge.certificate, edge.key, "key"), (edge.key, edge.certificate, "certificate")):
+        if given is not None and other is None:
+            report.error("missing-key", f"the edge needs the key {missing!r} as well", given.span)
+        if given is not None:
+            _check_exists(given, files, report)
+    if not blueprint.is_development and edge.certificate is None:
+        report.error(
+            "certificate-required",
+            "outside development mode the edge needs a certificate of its own",
+            edge.span,
+            hint="add `certificate:` and `key:`",
+        )
+
+
+def _check_exists(path: At[str], files: Files, report: Report) -> None:
+    try:
+        if not files.glob(path.value):
+            report.error("file-not-found", f"there is no file {path.value!r}", path.span)
+    except FileRefusedError as error:
+        report.error(error.code, error.message, path.span, hint=error.hint)
+
+
+def _edge_listen(edge: Edge | None) -> Endpoint:
+    return edge.listen.value if edge is not None and edge.listen is not None else Endpoint("127.0.0.1", 8443)
+
+
+def _check_listeners(blueprint: Blueprint, report: Report) -> None:
+    edge = blueprint.edge
+    taken: list[tuple[str, Endpoint, Span]] = [
+        ("the edge", _edge_listen(edge), edge.listen.span if edge and edge.listen else blueprint.span)
+    ]
+    if edge is not None and edge.redirect is not None:
+        taken.append(("the redirect", edge.redirect.value, edge.redirect.span))
+    for service in blueprint.services:
+        if service.listen is None:
+            continue
+        endpoint, span = service.listen.value, service.listen.span
+        if not endpoint.is_loopback:
+            report.error(
+                "not-loopback",
+                f"{service.name.value!r} would be reachable without its proxy on {endpoint}",
+                span,
+                hint="let it listen on 127.0.0.1 or on unix:path",
+            )
+        if endpoint.socket is None and endpoint.port == 0:
+            report.error(
+                "port-zero",
+                "a service is told its port only where `listen` is left out",
+                span,
+                hint="leave `listen` out",
+            )
+        taken.append((repr(service.name.value), endpoint, span))
+    for index, (who, endpoint, span) in enumerate(taken):
+        for other, earlier, _ in taken[:index]:
+            if _same(endpoint, earlier):
+                report.error("listener-twice", f"{who} and {other} both listen on {endpoint}", span)
+
+
+def _same(one: Endpoint, other: Endpoint) -> bool:
+    if one.socket is not None or other.socket is not None:
+        return one.socket == other.socket
+    wildcard = {"0.0.0.0", "::"} & {one.host, other.host}  # noqa: S104  # compared, not bound
+    return one.port == other.port != 0 and (one.host == other.host or bool(wildcard))
+
+
+def _check_people(blueprint: Blueprint, report: Report) -> None:
+    if blueprint.is_development:
+        return
+    for person in blueprint.people:
+        report.error(
+            "people-outside-development",
+            f"{person.name.value!r} can be declared in development mode only",
+            person.name.span,
+            hint="manage people in an identity provider, and name it under `issuers`",
+        )
+
+
+def _check_urls(blueprint: Blueprint, report: Report) -> None:
+    for issuer in blueprint.issuers or ():
+        for url in (issuer.issuer, issuer.discovery):
+            if url is None:
+                continue
+            try:
+                parts = urlsplit(url.value)
+                host, _ = parts.hostname, parts.port
+            except ValueError:
+                host = None
+            if not host:
+                report.error("bad-value", "this is not a URL with a host", url.span)
+                continue
+            local = host == "localhost" or Endpoint(host).is_loopback
+            if url.value.startswith("http:") and not (blueprint.is_development and local):
+                hint = "plain http is for loopback in development mode"
+                report.error("insecure-url", "keys are fetched over https", url.span, hint=hint)
+            if url is issuer.issuer and (parts.query or parts.fragment):
+                report.error("bad-value", "an issuer URL has no query and no fragment", url.span)
+
+
+def _check_service(service: Service, report: Report) -> None:
+    name = service.name.value
+    protocol = service.protocol.value if service.protocol else Protocol.HTTP1
+    if service.contract is not None and service.declared is not None:
+        hint = "keep one of them"
+        report.error("contract-and-operations", f"{name!r} has a contract and operations", service.span, hint=hint)
+    if service.expose is not None and service.zone is not None and service.zone.value == "data":
+        report.error(
+            "data-zone-exposed",
+            f"{name!r} is in the data zone and cannot be exposed",
+            service.expose.span,
+            hint="let a service of the app zone call it",
+        )
+    if protocol == Protocol.TCP:
+        _check_tcp(service, report)
+        return
+    for operation in service.operations:
+        is_grpc = operation.template.count("/") == 2 and operation.method == "POST"  # noqa: PLR2004  # /service/method
+        if protocol == Protocol.GRPC and not is_grpc:
+            hint = "write `/package.Service/Method`"
+            report.error("bad-route", f"{operation.id!r} is not a gRPC method", operation.span, hint=hint)
+    if service.expose is not None and not service.operations:
+        report.error(
+            "no-operations",
+            f"{name!r} is exposed and has no operations",
+            service.expose.span,
+            hint="give it a `contract:` or `operations:`",
+        )
+    if service.run is None and service.listen is None:
+        report.error(
+            "unreachable",
+            f"{name!r} needs `run:` (start it) or `listen:` (where it listens already)",
+            service.span,
+        )
+
+
+def _check_tcp(service: Service, report: Report) -> None:
+    name = service.name.value
+    for given, key in (
+        (service.expose, "expose"),
+        (service.contract, "contract"),
+        (service.limit, "limit"),
+        (service.max_body, "max_body"),
+        (service.ready, "ready"),
+    ):
+        if given is not None:
+            message = f"{name!r} speaks plain TCP, which has no {key!r}"
+            report.error("not-for-tcp", message, given.span, hint="who may connect follows from `calls`")
+    for what, spans in (
+        ("operations", [operation.span for operation in service.declared or ()]),
+        ("allow", [form.span for form in service.allow]),
+    ):
+        for span in spans[:1]:
+            message = f"{name!r} speaks plain TCP, which has no {what!r}"
+            report.error("not-for-tcp", message, span, hint="who may connect follows from `calls`")
+    if service.run is None and service.listen is None:
+        report.error("unreachable", f"{name!r} needs `run:` or `listen:`", service.span)
+
+
+def _check_own_routes(service: Service, report: Report) -> None:
+    seen: dict[tuple[str, ...], list[Operation]] = {}
+    for operation in service.operations:
+        for other in seen.setdefault(shape(operation.template), []):
+            if operation.method == other.method:
+                message = f"{operation.id!r} and {other.id!r} of {service.name.value!r} are one route"
+                report.error("duplicate-route", message, operation.span, hint=f"the other one is at {other.span}")
+        seen[shape(operation.template)].append(operation)
+    _warn_ambiguous([(service, operation) for operation in service.operations], report)
+
+
+def _warn_ambiguous(routes: list[tuple[Service, Operation]], report: Report) -> None:
+    """Warn of routes of which neither is more special, where the service might choose otherwise than Ringwall."""
+    patterned = [(s, o) for s, o in routes if "{" in o.template]
+    for index, (_, one) in enumerate(patterned):
+        for _, other in patterned[:index]:
+            if not _same_method(one, other) or not _crosses(one.template, other.template):
+                continue
+            first = min((one, other), key=lambda o: precedence(o.method, o.template))
+            report.warning(
+                "ambiguous-route",
+                f"a path can be both {one.template!r} and {other.template!r}; it is taken for {first.id!r}",
+                one.span,
+                hint="make sure that the service sees it in the same way",
+            )
+
+
+def _same_method(one: Operation, other: Operation) -> bool:
+    return one.method == other.method or "*" in {one.method, other.method}
+
+
+def _crosses(one: str, other: str) -> bool:
+    """Return whether the templates overlap and neither covers the other."""
+    if shape(one) == shape(other) or not overlap(one, other):
+        return False
+    kinds = [precedence("", template)[0] for template in (one, other)]
+    more = any(a[0] < b[0] for a, b in zip(*kinds, strict=False))
+    less = any(a[0] > b[0] for a, b in zip(*kinds, strict=False))
+    return more and less
+
+
+def _check_edge_routes(blueprint: Blueprint, report: Report) -> None:
+    seen: dict[tuple[str, ...], list[tuple[Service, Operation]]] = {}
+    builtin = blueprint.issuers is None or any(issuer.builtin for issuer in blueprint.issuers)
+    for service in blueprint.services:
+        if service.expose is None:
+            continue
+        prefix = service.expose.value
+        if builtin and (prefix == ISSUER_PREFIX or prefix.startswith(f"{ISSUER_PREFIX}/")):
+            report.error("reserved-prefix", f"the built-in issuer answers below {ISSUER_PREFIX!r}", service.expose.span)
+            continue
+        for operation in service.operations:
+            template = edge_template(prefix, operation.template)
+            if builtin and template.startswith(f"{ISSUER_PREFIX}/"):
+                message = f"{operation.id!r} lies below {ISSUER_PREFIX!r}, where the built-in issuer answers"
+                report.error("reserved-prefix", message, operation.span)
+            for other, taken in seen.setdefault(shape(template), []):
+                if other is not service and _same_method(operation, taken):
+                    report.error(
+                        "duplicate-route",
+                        f"{operation.method} {template} at the edge is both {service.name.value}/{operation.id} "
+                        f"and {other.name.value}/{taken.id}",
+                        service.expose.span,
+                        hint="expose them below different prefixes",
+                    )
+            seen[shape(template)].append((service, operation))

@@ -1,0 +1,227 @@
+"""The table of everything `ringwall.yaml` may hold. The parser, the JSON Schema and the reference follow from it."""
+
+from typing import Final
+
+from ringwall.blueprint import values
+from ringwall.blueprint.model import (
+    Allow,
+    Blueprint,
+    Claim,
+    Edge,
+    Issuer,
+    IssuerRoles,
+    Person,
+    Role,
+    Service,
+)
+from ringwall.blueprint.operations import OperationShape
+from ringwall.blueprint.shape import Either, Field, Flag, ListOf, MapOf, Number, One, Pairs, Plain, Record, Text, Words
+
+
+def _choice(what: str, known: tuple[str, ...]) -> Text[str]:
+    pattern = "^(" + "|".join(word.replace("(", r"\(") for word in known) + ")$"
+    return Text(what, pattern, str, known=known)
+
+
+_NAME = Text("a name of lower-case letters, digits and '-'", values.NAME, str, "billing-store")
+_IDENTIFIER = Text("a name of letters, digits, '_' and '-'", values.IDENTIFIER, str, "clinician")
+_PERSON = Text("a name without spaces, '|' and quotes", r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$", str, "alice")
+_USER = Text("a user: the token's `sub`, or `issuer|sub`", r"^[^\s\"\\|]+(\|[^\s\"\\|]+)?$", str, "alice")
+_OPERATION = Text("an operation of this service", r"^[^\x00-\x1f\"\\]{1,200}$", str, "getPatient")
+_FILE = Text("a path below this folder", r"^[^\0]{1,400}$", str, "contracts/patients.yaml")
+_ANY_TEXT = Text("text", r"^[^\0]*$", str)
+_WORD = Text("text without spaces", r"^\S{1,400}$", str)
+_LIMIT = Text("a limit", values.LIMIT, values.limit, "100/s burst 200")
+_DURATION = Text("a duration", values.DURATION, values.duration, "30s")
+_CLAIM_PATH = Either(
+    scalar=Text("a claim's path in the token", r"^\S{1,400}$", values.dotted, "realm_access.roles"),
+    sequence=Words(ListOf(_WORD, minimum=1)),
+)
+
+EDGE: Final = Record(
+    Edge,
+    {
+        "listen": Field(
+            Text("an address", values.ADDRESS, values.address, "127.0.0.1:8443"),
+            "Where clients connect, `address:port`; default 127.0.0.1:8443. Port 0 is chosen at start.",
+        ),
+        "redirect": Field(
+            Text("an address", values.ADDRESS, values.address, "127.0.0.1:8080"),
+            "A plain-HTTP address that redirects to HTTPS; default none. Same host as `listen`.",
+        ),
+        "domains": Field(
+            ListOf(Text("a host name", values.HOST, str.lower, "clinic.example"), minimum=1),
+            "Host names that are answered; the first one is in the built-in issuer's URL; default localhost.",
+        ),
+        "certificate": Field(_FILE, "PEM chain of your own certificate; needs `key`. Default: a development one."),
+        "key": Field(_FILE, "PEM key of your own certificate; needs `certificate`."),
+        "http3": Field(Flag(), "Whether HTTP/3 is offered as well; default false."),
+        "limit": Field(_LIMIT, "Requests of one client address, counted before tokens; default 50/s burst 100."),
+        "principal_limit": Field(_LIMIT, "Requests of one signed-in principal; default none."),
+        "trusted_hops": Field(Number(0, 8), "How many proxies in front append to X-Forwarded-For; default 0."),
+    },
+)
+
+ISSUER: Final = Record(
+    Issuer,
+    {
+        "issuer": Field(
+            Text("a URL", values.URL, str, "https://idp.example"),
+            "What `iss` must be, exactly. Without it this entry is Ringwall's own issuer.",
+        ),
+        "discovery": Field(
+            Text("a URL", values.URL, str, "https://idp.example/.well-known/openid-configuration"),
+            "Metadata document; default: `issuer` + /.well-known/openid-configuration.",
+        ),
+        "audience": Field(
+            Either(
+                scalar=One(_WORD),
+                sequence=ListOf(_WORD, minimum=1),
+            ),
+            "What `aud` must hold, or a list of which one suffices; default: the system's name.",
+        ),
+        "algorithms": Field(
+            ListOf(_choice("a signature algorithm", values.ALGORITHMS), minimum=1),
+            "Signature algorithms that are believed; default RS256 and ES256.",
+        ),
+        "roles": Field(
+            Record(
+                IssuerRoles,
+                {
+                    "claim": Field(_CLAIM_PATH, "Where the token lists role names; default `roles`."),
+                    "map": Field(Pairs(_ANY_TEXT, _IDENTIFIER), "Value in the token: role of this blueprint."),
+                },
+            ),
+            "How this issuer's tokens name roles; without it they name none.",
+        ),
+    },
+)
+
+_CLAIM_TYPE = _choice("a claim type", values.CLAIM_TYPES)
+
+CLAIM: Final = Record(
+    Claim,
+    {
+        "type": Field(_CLAIM_TYPE, "string, long, bool or set<string>.", required=True),
+        "from": Field(_CLAIM_PATH, "Where the token holds it; default: its own name.", attribute="source"),
+    },
+    short="type",
+)
+
+ROLE: Final = Record(Role, {"includes": Field(ListOf(_IDENTIFIER), "Roles that whoever holds this one also holds.")})
+
+_CLAIM_VALUES = Field(Pairs(_IDENTIFIER, Plain()), "Values of claims declared under `claims`.")
+
+PERSON: Final = Record(
+    Person,
+    {"roles": Field(ListOf(_IDENTIFIER), "Roles this person holds."), "claims": _CLAIM_VALUES},
+)
+
+CLIENT: Final = Record(
+    Person,
+    {
+        "roles": Field(ListOf(_IDENTIFIER), "Roles this client holds."),
+        "scopes": Field(ListOf(Text("a scope", values.SCOPE, str, "orders:read")), "Scopes it may ask for."),
+        "claims": _CLAIM_VALUES,
+    },
+)
+
+ALLOW: Final = Record(
+    Allow,
+    {
+        "operations": Field(ListOf(_OPERATION, minimum=1), "Operations of this service; default: all of them."),
+        "roles": Field(ListOf(_IDENTIFIER, minimum=1), "The user holds one of these roles."),
+        "scopes": Field(
+            ListOf(Text("a scope", values.SCOPE, str, "orders:read"), minimum=1), "The token carries all of these."
+        ),
+        "users": Field(
+            Either(scalar=_choice("`any`, or a list of users", ("any",)), sequence=ListOf(_USER, minimum=1)),
+            "The user is one of these; `any` for everybody who is signed in.",
+        ),
+        "callers": Field(
+            ListOf(_NAME, minimum=1),
+            "Who calls: services that declare the call, `edge` for the edge; default: any of them.",
+        ),
+        "public": Field(Flag(), "true: no token is needed."),
+    },
+)
+
+SERVICE: Final = Record(
+    Service,
+    {
+        "run": Field(
+            Either(
+                scalar=Text("a command", r"^[^\0]*\S[^\0]*$", values.command, "python app.py --port {port}"),
+                sequence=Words(ListOf(_ANY_TEXT, minimum=1)),
+            ),
+            "Command that starts it, without a shell, or a list of arguments; `{port}` and `{socket}` are filled in. "
+            "Default: you start it.",
+        ),
+        "cwd": Field(_FILE, "Folder it runs in; default: the blueprint's."),
+        "env": Field(
+            Pairs(Text("an environment variable", r"^[A-Za-z_][A-Za-z0-9_]*$", str, "LOG_LEVEL"), _ANY_TEXT),
+            "Environment variables for it.",
+        ),
+        "ready": Field(
+            Text("a path", r"^/[!-~]*$", str, "/health"),
+            "Path that answers 200 once it is ready; default: its port accepts connections.",
+        ),
+        "protocol": Field(_choice("a protocol", values.PROTOCOLS), "http1 (default), http2, grpc or tcp."),
+        "listen": Field(
+            Text("an address or unix:path", values.SOCKET_OR_ADDRESS, values.socket_or_address, "unix:run/app.sock"),
+            "Where it listens: `unix:path` or a loopback `address:port`; "
+            "default: a loopback port chosen at start and given to it as PORT.",
+        ),
+        "zone": Field(_choice("a zone", ("app", "data")), "app (default) or data; a data service is never exposed."),
+        "holds": Field(ListOf(_IDENTIFIER), "Data classes it holds, declared under `data`."),
+        "expose": Field(
+            Text("a path prefix", values.PREFIX, values.prefix, "/api"),
+            "Path prefix at the edge, removed before forwarding; default: not exposed.",
+        ),
+        "calls": Field(ListOf(_NAME), "Services it may call."),
+        "contract": Field(_FILE, "OpenAPI 3 file (YAML or JSON) that declares its operations."),
+        "operations": Field(
+            ListOf(OperationShape(), minimum=1),
+            "Its operations, instead of a contract: `GET /items/{id}`, `* /static/{rest...}`, "
+            "`name: GET /`, or for gRPC `/package.Service/Method`.",
+            attribute="declared",
+        ),
+        "allow": Field(ListOf(ALLOW), "Short forms of permits; all keys of one form must hold."),
+        "limit": Field(_LIMIT, "Requests of one principal; default none."),
+        "mode": Field(_choice("a mode", values.MODES), "enforce (default) or shadow: policies only report."),
+        "timeout": Field(_DURATION, "How long it may take to answer; default 30s."),
+        "max_body": Field(
+            Text("a size", values.SIZE, values.size, "1MiB"), "Largest request body it is given; default 1MiB."
+        ),
+    },
+)
+
+BLUEPRINT: Final = Record(
+    Blueprint,
+    {
+        "ringwall": Field(Number(1, 1), "Version of this format: 1.", required=True),
+        "system": Field(_NAME, "Name of the system.", required=True),
+        "timezone": Field(
+            Text("an IANA time zone", r"^[A-Za-z0-9/_+-]+$", values.timezone, "Europe/Berlin"),
+            "Time zone of `context.hour`, `minute` and `weekday`; default UTC.",
+        ),
+        "trust_domain": Field(
+            Text("a SPIFFE trust domain", r"^[a-z0-9._-]{1,255}$", str, "clinic.example"),
+            "Trust domain of workload identities; default: the system's name.",
+        ),
+        "development": Field(
+            Flag(), "Default true: binds loopback only, keys lie unencrypted, people may be declared."
+        ),
+        "mode": Field(_choice("a mode", values.MODES), "enforce (default) or shadow, for the whole system."),
+        "edge": Field(EDGE, "The public listener."),
+        "issuers": Field(MapOf(_NAME, ISSUER), "Whose tokens are believed; default: Ringwall's own, called local."),
+        "claims": Field(MapOf(_IDENTIFIER, CLAIM), "Claims that policies may read, as `principal.<name>`."),
+        "roles": Field(MapOf(_IDENTIFIER, ROLE), "Roles that people hold."),
+        "people": Field(MapOf(_PERSON, PERSON), "Development users of the built-in issuer."),
+        "clients": Field(MapOf(_NAME, CLIENT), "Programs outside the system that get tokens of their own."),
+        "data": Field(ListOf(_IDENTIFIER), "Data classes, such as health or card."),
+        "policies": Field(ListOf(_FILE), "Cedar files or patterns; default policies/*.cedar."),
+        "shadow": Field(ListOf(_WORD), "Ids, files or patterns of policies that only report."),
+        "services": Field(MapOf(_NAME, SERVICE), "The services of the system.", required=True),
+    },
+)

@@ -1,0 +1,111 @@
+"""From files to a checked blueprint; every error of every file is found in one run."""
+
+from dataclasses import replace
+
+from ringwall.blueprint.check_access import check_access
+from ringwall.blueprint.check_references import check_references
+from ringwall.blueprint.check_topology import check_topology
+from ringwall.blueprint.contract import read_contract
+from ringwall.blueprint.document import Mapping, Scalar, decode, parse
+from ringwall.blueprint.files import FileRefusedError, Files
+from ringwall.blueprint.format import BLUEPRINT, EDGE
+from ringwall.blueprint.model import Blueprint, Edge, Operation, PolicyFile, Service
+from ringwall.blueprint.report import Report
+from ringwall.blueprint.shape import At
+from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
+
+BLUEPRINT_NAME = "ringwall.yaml"
+DEFAULT_POLICIES = "policies/*.cedar"
+
+
+def load_blueprint(
+    files: Files, name: str = BLUEPRINT_NAME, *, listen: str | None = None
+) -> tuple[Blueprint, tuple[Diagnostic, ...]]:
+    """Read and check a blueprint with everything it names, except what its policies say.
+
+    Args:
+        files: the blueprint's folder.
+        name: the blueprint's file in it.
+        listen: replaces `edge.listen`, in the same form; for runs beside another one.
+
+    Returns:
+        The blueprint and its warnings.
+
+    Raises:
+        InvalidBlueprintError: with all errors and warnings found.
+    """
+    report = Report()
+    blueprint = _read(files, name, report)
+    if blueprint is not None:
+        if listen is not None:
+            blueprint = _with_listen(blueprint, listen, report)
+        services = tuple(_with_operations(files, service, report) for service in blueprint.services)
+        blueprint = replace(blueprint, services=services, policy_files=_policy_files(files, blueprint, report))
+        check_references(blueprint, report)
+        check_topology(blueprint, files, report)
+        check_access(blueprint, report)
+    if blueprint is None or report.failed:
+        raise InvalidBlueprintError(report.diagnostics)
+    return blueprint, report.diagnostics
+
+
+def _read(files: Files, name: str, report: Report) -> Blueprint | None:
+    try:
+        content = files.read(name)
+    except FileRefusedError as error:
+        report.error(error.code, error.message, Span(name), hint=error.hint)
+        return None
+    root = parse(name, content, report)
+    if root is None:
+        return None
+    if not isinstance(root, Mapping):
+        report.error("wrong-type", "a blueprint is a mapping that begins with `ringwall: 1`", root.span)
+        return None
+    return BLUEPRINT.read(root, "the blueprint", report)
+
+
+def _with_listen(blueprint: Blueprint, listen: str, report: Report) -> Blueprint:
+    read = EDGE.fields["listen"].shape.read(Scalar(listen, plain=False, span=Span("--listen")), "--listen", report)
+    edge = blueprint.edge or Edge(span=blueprint.span)
+    return replace(blueprint, edge=replace(edge, listen=read))
+
+
+def _with_operations(files: Files, service: Service, report: Report) -> Service:
+    if service.contract is None:
+        return service.with_operations(service.declared or ())
+    content = _content(files, service.contract, report)
+    root = parse(service.contract.value, content, report) if content is not None else None
+    operations: tuple[Operation, ...] = read_contract(root, report) if root is not None else ()
+    return service.with_operations(operations)
+
+
+def _content(files: Files, path: At[str], report: Report) -> bytes | None:
+    try:
+        return files.read(path.value)
+    except FileRefusedError as error:
+        report.error(error.code, error.message, path.span, hint=error.hint)
+        return None
+
+
+def _policy_files(files: Files, blueprint: Blueprint, report: Report) -> tuple[PolicyFile, ...]:
+    patterns = blueprint.policies
+    if patterns is None:
+        patterns = (At(DEFAULT_POLICIES, blueprint.span),)
+    found: dict[str, At[str]] = {}
+    for pattern in patterns:
+        try:
+            matched = files.glob(pattern.value)
+        except FileRefusedError as error:
+            report.error(error.code, error.message, pattern.span, hint=error.hint)
+            continue
+        if not matched and blueprint.policies is not None:
+            report.error("file-not-found", f"no file matches {pattern.value!r}", pattern.span)
+        for path in matched:
+            found.setdefault(path, At(path, pattern.span))
+    loaded = []
+    for path, at in sorted(found.items()):
+        content = _content(files, at, report)
+        text = decode(path, content, report) if content is not None else None
+        if text is not None:
+            loaded.append(PolicyFile(path, text))
+    return tuple(loaded)

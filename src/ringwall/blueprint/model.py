@@ -1,0 +1,205 @@
+"""The blueprint as typed, immutable values, each with the place it was written at.
+
+Attribute names follow the keys of `ringwall.yaml`; docs/reference/blueprint.md says what they mean.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from ringwall.blueprint.shape import At
+from ringwall.blueprint.values import Endpoint
+from ringwall.model.errors import Span
+from ringwall.plan.model import Limit
+
+Names = tuple[At[str], ...]
+ClaimValue = At[str | int | bool | tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """The public listener."""
+
+    span: Span
+    listen: At[Endpoint] | None = None
+    redirect: At[Endpoint] | None = None
+    domains: Names = ()
+    certificate: At[str] | None = None
+    key: At[str] | None = None
+    http3: At[bool] | None = None
+    limit: At[Limit] | None = None
+    principal_limit: At[Limit] | None = None
+    trusted_hops: At[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerRoles:
+    """How an issuer's tokens name roles."""
+
+    span: Span
+    claim: At[tuple[str, ...]] | None = None
+    map: tuple[tuple[At[str], At[str]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Somebody whose tokens are believed; without `issuer` it is Ringwall's own."""
+
+    name: At[str]
+    span: Span
+    issuer: At[str] | None = None
+    discovery: At[str] | None = None
+    audience: Names = ()
+    algorithms: Names = ()
+    roles: IssuerRoles | None = None
+
+    @property
+    def builtin(self) -> bool:
+        """Whether this is Ringwall's own issuer."""
+        return self.issuer is None and self.discovery is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim that policies may read."""
+
+    name: At[str]
+    span: Span
+    type: At[str]
+    source: At[tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A role and those that whoever holds it also holds."""
+
+    name: At[str]
+    span: Span
+    includes: Names = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A development user, or (with scopes) a machine client of the built-in issuer."""
+
+    name: At[str]
+    span: Span
+    roles: Names = ()
+    scopes: Names = ()
+    claims: tuple[tuple[At[str], ClaimValue], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allow:
+    """A short form: who may use which operations. Every key that is given must hold."""
+
+    span: Span
+    operations: Names = ()
+    roles: Names = ()
+    scopes: Names = ()
+    users: Names | At[str] = ()
+    callers: Names = ()
+    public: At[bool] | None = None
+
+    @property
+    def any_user(self) -> bool:
+        """Whether every signed-in user is meant."""
+        return isinstance(self.users, At)
+
+    @property
+    def named_users(self) -> Names:
+        """The users named one by one."""
+        return () if isinstance(self.users, At) else self.users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation as declared, by a contract or by the service itself.
+
+    Attributes:
+        id: without the service's name.
+        data: data classes where the contract gives them, else None.
+    """
+
+    id: str
+    method: str
+    template: str
+    span: Span
+    data: Names | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service of the system."""
+
+    name: At[str]
+    span: Span
+    run: At[tuple[str, ...]] | None = None
+    cwd: At[str] | None = None
+    env: tuple[tuple[At[str], At[str]], ...] = ()
+    ready: At[str] | None = None
+    protocol: At[str] | None = None
+    listen: At[Endpoint] | None = None
+    zone: At[str] | None = None
+    holds: Names = ()
+    expose: At[str] | None = None
+    calls: Names = ()
+    contract: At[str] | None = None
+    declared: tuple[Operation, ...] | None = None
+    allow: tuple[Allow, ...] = ()
+    limit: At[Limit] | None = None
+    mode: At[str] | None = None
+    timeout: At[int] | None = None
+    max_body: At[int] | None = None
+    operations: tuple[Operation, ...] = ()
+
+    def with_operations(self, operations: tuple[Operation, ...]) -> Self:
+        """Return a copy with the operations that the contract, or `operations:`, declares."""
+        return replace(self, operations=operations)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """The text of one Cedar file."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """Everything that the user wrote.
+
+    Attributes:
+        policies: patterns of Cedar files.
+        policy_files: the files that they matched.
+        shadow: ids, files or patterns of policies that only report.
+    """
+
+    span: Span
+    ringwall: At[int]
+    system: At[str]
+    timezone: At[str] | None = None
+    trust_domain: At[str] | None = None
+    development: At[bool] | None = None
+    mode: At[str] | None = None
+    edge: Edge | None = None
+    issuers: tuple[Issuer, ...] | None = None
+    claims: tuple[Claim, ...] = ()
+    roles: tuple[Role, ...] = ()
+    people: tuple[Person, ...] = ()
+    clients: tuple[Person, ...] = ()
+    data: Names = ()
+    policies: Names | None = None
+    shadow: Names = ()
+    services: tuple[Service, ...] = ()
+    policy_files: tuple[PolicyFile, ...] = field(default=())
+
+    @property
+    def is_development(self) -> bool:
+        """Whether this is development mode, which is the default."""
+        return self.development is None or self.development.value
+
+    @property
+    def file(self) -> str:
+        """Name of the blueprint's own file."""
+        return self.span.file
