@@ -173,4 +173,4 @@ def _moment(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise JwtSvidError(f"the token's {name} is missing, or not a number")
-    return float(value)
+    return value
