@@ -91,7 +91,7 @@ class KeySet:
         Two may share a `kid` only as one key for two algorithms (RFC 7517, section 4.5).
         """
         seen: dict[str, list[VerificationKey]] = {}
-        for key in self.keys:
+        for key in (key for key in self.keys if key.kid):
             for other in seen.setdefault(key.kid, []):
                 if other.thumbprint != key.thumbprint or other.algorithm is key.algorithm:
                     raise KeyRefusedError("duplicate-kid", f"two keys are called {key.kid[:80]!r}")

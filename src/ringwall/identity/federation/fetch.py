@@ -1,0 +1,163 @@
+"""Fetches small JSON documents from issuers: one request, no redirects, bounded in size and in time.
+
+Where the address comes from a document that somebody else wrote, it cannot be used to reach into this network:
+other schemes are refused, and so is a private address where the document itself came from a public one.
+"""
+
+import http.client
+import ipaddress
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from ringwall.model.errors import RingwallError
+
+MAX_SECONDS: Final = 10.0
+_MAX_URL: Final = 2048
+_HTTPS_PORT: Final = 443
+_HTTP_PORT: Final = 80
+
+
+class FetchError(RingwallError):
+    """A document could not be had."""
+
+    code = "issuer-fetch"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A document, and whether it came from a public address of the Internet."""
+
+    body: bytes
+    public: bool
+
+
+def check_url(url: str, *, development: bool) -> SplitResult:
+    """Return the parts of a URL that may be fetched, or raise FetchError.
+
+    It is https; in development mode also plain http to this machine. No user name, no fragment.
+    """
+    shown = url[:200]
+    if len(url) > _MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise FetchError(f"{shown!r} is not a usable address")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise FetchError(f"{shown!r} is not a usable address") from None
+    if not host or port == 0 or parts.username is not None or parts.password is not None or parts.fragment:
+        raise FetchError(f"{shown!r} is not a usable address", hint="no user name and no fragment may be in it")
+    if parts.scheme == "https" or (parts.scheme == "http" and development and _is_local_name(host)):
+        return parts
+    raise FetchError(
+        f"{shown!r} is not fetched: only https is", hint="plain http is taken in development mode, to this machine only"
+    )
+
+
+class Fetcher:
+    """Fetches documents over HTTP/1.1."""
+
+    def __init__(self, *, development: bool, tls: ssl.SSLContext | None = None, seconds: float = MAX_SECONDS) -> None:
+        """Prepare to fetch.
+
+        Args:
+            development: whether plain http to this machine is taken.
+            tls: whom to trust; the system's certificate authorities by default.
+            seconds: how long one fetch may take in all.
+        """
+        self._development = development
+        self._tls = tls
+        self._seconds = seconds
+
+    def get(self, url: str, *, max_bytes: int, only_public: bool = False) -> Fetched:
+        """Return the document at `url`; FetchError unless it is answered with 200, in time, and is not too large."""
+        parts = check_url(url, development=self._development)
+        try:
+            return self._get(parts, max_bytes, only_public=only_public)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = error.strerror or str(error) if isinstance(error, OSError) else "it does not speak HTTP"
+            raise FetchError(f"{parts.hostname} cannot be asked: {reason}") from error
+
+    def _get(self, parts: SplitResult, max_bytes: int, *, only_public: bool) -> Fetched:
+        host = parts.hostname or ""
+        port = parts.port or (_HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT)
+        with socket.create_connection((host, port), timeout=self._seconds) as plain, self._deadline(plain, host):
+            address = _address_of(plain)
+            if parts.scheme == "http" and not address.is_loopback:
+                raise FetchError(f"{host} is not this machine, so it is not asked over plain http")
+            if only_public and not address.is_global:
+                raise FetchError(f"{host} is a private address, named by a document from a public one")
+            connection = http.client.HTTPConnection(host, port)
+            if parts.scheme == "https":
+                self._tls = self._tls or ssl.create_default_context()
+                connection.sock = self._tls.wrap_socket(plain, server_hostname=host)
+            else:
+                connection.sock = plain
+            try:
+                return Fetched(_exchange(connection, parts, host, max_bytes), public=address.is_global)
+            finally:
+                connection.close()
+
+    @contextmanager
+    def _deadline(self, connected: socket.socket, host: str) -> Iterator[None]:
+        """Cut the connection when time is up: socket timeouts alone start anew with every byte that drips in."""
+        over = threading.Event()
+        # A second descriptor of the same connection: closing or wrapping the first one cannot get in the way.
+        with socket.socket(fileno=os.dup(connected.fileno())) as handle:
+
+            def cut() -> None:
+                over.set()
+                with suppress(OSError):
+                    handle.shutdown(socket.SHUT_RDWR)
+
+            timer = threading.Timer(self._seconds, cut)
+            timer.daemon = True
+            timer.start()
+            try:
+                yield
+            except (OSError, http.client.HTTPException, ValueError):
+                if not over.is_set():
+                    raise
+            finally:
+                timer.cancel()
+                timer.join()
+        if over.is_set():
+            raise FetchError(f"{host} took longer than {self._seconds:g} seconds")
+
+
+def _exchange(connection: http.client.HTTPConnection, parts: SplitResult, host: str, max_bytes: int) -> bytes:
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"accept": "application/json", "user-agent": "ringwall", "connection": "close"}
+    connection.request("GET", target, headers=headers)
+    with connection.getresponse() as response:
+        if response.status in range(300, 400):
+            raise FetchError(f"{host} answers with a redirect, which is not followed", hint="name the final address")
+        if response.status != http.client.OK:
+            raise FetchError(f"{host} answers with status {response.status}")
+        if response.getheader("content-encoding", "identity").lower() != "identity":
+            raise FetchError(f"{host} answers in an encoding that was not asked for")
+        body = response.read(max_bytes + 1)
+        if len(body) > max_bytes:
+            raise FetchError(f"the document of {host} is larger than {max_bytes} bytes")
+        if response.length:
+            raise FetchError(f"the document of {host} breaks off")
+        return body
+
+
+def _address_of(connected: socket.socket) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(str(connected.getpeername()[0]).partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _is_local_name(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

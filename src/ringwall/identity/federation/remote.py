@@ -1,0 +1,113 @@
+"""The keys of somebody else's issuer: asked for by discovery, on a schedule and on demand, and kept."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ringwall.identity.durable import StorageError, replace_file
+from ringwall.identity.federation.discovery import fetch_key_set
+from ringwall.identity.federation.fetch import Fetcher
+from ringwall.identity.federation.key_filter import EMPTY, usable_keys
+from ringwall.identity.federation.source import KeySource
+from ringwall.identity.tokens.errors import KeyRefusedError
+from ringwall.model.clock import Clock
+from ringwall.model.errors import RingwallError
+from ringwall.plan.model import Issuer
+
+REFRESH_SECONDS: Final = 300.0
+"""How often an issuer is asked while all is well."""
+MIN_SECONDS: Final = 10.0
+"""Shortest time between two attempts, whoever asks: unknown key names are free to make up."""
+RETRY_SECONDS: Final = 5.0
+"""Wait after the first failure; it doubles with each further one, up to REFRESH_SECONDS."""
+MAX_AGE_SECONDS: Final = 7 * 86_400.0
+"""Keys that nobody has confirmed for so long are believed no more."""
+_MAX_FILE: Final = 1_048_576
+_FORMAT: Final = 1
+
+
+class RemoteKeys(KeySource):
+    """Follows an external issuer. The last good key set outlives failures, and restarts, for MAX_AGE_SECONDS."""
+
+    tick_seconds = 1.0
+
+    def __init__(
+        self, issuer: Issuer, changed: Callable[[], None], *, folder: Path, fetcher: Fetcher, clock: Clock
+    ) -> None:
+        super().__init__(issuer, changed)
+        identity = json.dumps([issuer.name, issuer.url, issuer.discovery])
+        self._file = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
+        self._fetcher = fetcher
+        self._clock = clock
+        self._due = clock.monotonic()
+        self._tried: float | None = None
+        self._failures = 0
+        self._wanted = False
+        self._load()
+
+    def poll(self) -> None:
+        """Ask the issuer if that is due, and forget keys that are too old."""
+        now = self._clock.monotonic()
+        soon = self._wanted and (self._tried is None or now >= self._tried + MIN_SECONDS)
+        if soon or now >= self._due:
+            self._ask()
+        confirmed = self._status.last_success
+        if confirmed is not None and self._clock.now() - confirmed > MAX_AGE_SECONDS and self._jwks != EMPTY:
+            self._put(EMPTY)
+            self._fail("its keys have not been confirmed for a week and are believed no more")
+
+    def refresh(self) -> bool:
+        """Ask as soon as MIN_SECONDS have passed since the last attempt."""
+        self._wanted = True
+        self._wake.set()
+        return True
+
+    def _ask(self) -> None:
+        self._wanted = False  # before asking: whoever wants news while the answer is on its way gets another
+        try:
+            published = fetch_key_set(self.issuer, self._fetcher)
+            keys = usable_keys(published, self.issuer.algorithms)
+        except RingwallError as error:
+            self._failures += 1
+            wait = min(RETRY_SECONDS * 2 ** min(self._failures - 1, 10), REFRESH_SECONDS)
+            self._fail(error.message)
+        else:
+            self._failures = 0
+            wait = REFRESH_SECONDS
+            self._accept(keys, self._clock.now())
+            self._save()
+        self._tried = self._clock.monotonic()
+        self._due = self._tried + wait
+
+    def _save(self) -> None:
+        kept = {
+            "format": _FORMAT,
+            "issuer": self.issuer.url,
+            "discovery": self.issuer.discovery,
+            "confirmed": self._status.last_success,
+            "jwks": self._jwks,
+        }
+        try:
+            replace_file(self._file, json.dumps(kept).encode())
+        except StorageError as error:
+            self._fail(f"its keys cannot be kept for the next start: {error.message}")
+
+    def _load(self) -> None:
+        """Take up what was confirmed before the last stop; anything that is not quite right is left alone."""
+        try:
+            with self._file.open("rb") as stream:
+                kept = json.loads(stream.read(_MAX_FILE))
+            confirmed = float(kept["confirmed"])
+            same = (kept["format"], kept["issuer"], kept["discovery"]) == (
+                _FORMAT,
+                self.issuer.url,
+                self.issuer.discovery,
+            )
+            fresh = 0 <= self._clock.now() - confirmed <= MAX_AGE_SECONDS
+            keys = usable_keys(kept["jwks"], self.issuer.algorithms)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, KeyRefusedError):
+            return
+        if same and fresh:
+            self._accept(keys, confirmed)
