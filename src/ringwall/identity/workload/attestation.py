@@ -6,6 +6,7 @@ ones apart, but not hostile ones: whoever can attach a debugger to a service is 
 """
 
 import json
+import os
 import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -90,9 +91,12 @@ class ProcessRegistry:
         if self._file is None:
             return
         temporary = self._file.with_name(f".{self._file.name}.tmp")
-        temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps([asdict(workload) for workload in self._workloads.values()]))
-        temporary.replace(self._file)
+        try:
+            temporary.touch(mode=0o600)
+            temporary.write_text(json.dumps([asdict(workload) for workload in self._workloads.values()]))
+            temporary.replace(self._file)
+        except OSError as error:
+            raise AttestationError(f"cannot write {self._file}: {error.strerror}") from error
 
 
 class RegistryFile:
@@ -116,6 +120,8 @@ class RegistryFile:
     def _refresh(self) -> None:
         try:
             status = self._path.stat()
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise PermissionError("others can write it")
             seen = (status.st_ino, status.st_mtime_ns, status.st_size)
             if seen == self._seen:
                 return
@@ -125,7 +131,7 @@ class RegistryFile:
         except (OSError, ValueError, TypeError, KeyError) as error:
             self._workloads, self._seen = {}, None
             if not isinstance(error, FileNotFoundError):
-                raise AttestationError(f"the list of workloads {self._path} cannot be read") from error
+                raise AttestationError(f"the list of workloads {self._path} cannot be read: {error}") from error
 
 
 def _parse(entries: Iterable[dict[str, str | int]]) -> list[Workload]:

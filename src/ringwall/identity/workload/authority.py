@@ -90,6 +90,8 @@ class WorkloadAuthority:
         self._ca = CertificateAuthority(keystore, trust_domain, clock, settle_seconds=settle_seconds)
         self._web_root = WebRoot(keystore, web_root_file)
         self._svids: dict[str, _Held] = {}
+        self._failing: set[str] = set()
+        self._replaced = False  # something was replaced that subscribers have not been told of
         self._edge: dict[tuple[str, ...], X509Credential] = {}
         self._subscribers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
@@ -151,6 +153,7 @@ class WorkloadAuthority:
         with self._lock:
             held, now = self._edge.get(wanted), self._clock.now()
             if held is None or not held.not_before <= now < half_life(held.not_before, held.not_after):
+                self._replaced = self._replaced or held is not None
                 held = self._edge[wanted] = self._web_root.issue(wanted, now)
             return held
 
@@ -174,10 +177,17 @@ class WorkloadAuthority:
             keys = {generation.id: generation.jwt_key.public_key() for generation in self._ca.trusted}
         return verify(token, keys, self.trust_domain, audience, self._clock.now())
 
-    def note_handed_out(self, svid: IssuedSvid) -> None:
-        """Remember that somebody may use this SVID until it ends, and will not be told of its successor."""
+    def hand_out(self, svid: IssuedSvid) -> None:
+        """Remember that a workload is being given this SVID; `take_back` must follow."""
         with self._lock:
-            self._ca.note_handed_out(svid.generation, svid.credential.not_after)
+            self._ca.hold(svid.generation)
+
+    def take_back(self, svid: IssuedSvid, *, replaced: bool) -> None:
+        """Say that the workload has its successor, or, not `replaced`, may use it until it ends."""
+        with self._lock:
+            if not replaced:
+                self._ca.note_handed_out(svid.generation, svid.credential.not_after)
+            self._ca.release(svid.generation)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         """Call `changed`, from any thread and without a lock held, whenever something returned here has changed."""
@@ -204,8 +214,10 @@ class WorkloadAuthority:
         """Do everything that is due now. The background thread calls this; tests call it after moving their clock."""
         with self._lock:
             changed = self._ca.advance()
-            changed = self._reissue() or changed
-            changed = self._renew_edge() or changed
+            self._reissue()
+            for domains in tuple(self._edge):
+                self.edge_certificate(domains)
+            changed, self._replaced = changed or self._replaced, False
         if changed:
             self._tell()
 
@@ -257,12 +269,13 @@ class WorkloadAuthority:
             if held is not None and held.svid.credential.not_before <= now < held.svid.credential.not_after:
                 return held
             raise
-        self._svids[spiffe_id] = held = _Held(fresh, asked=False)
-        return held
+        self._replaced = self._replaced or held is not None
+        self._svids[spiffe_id] = renewed = _Held(fresh, asked=False)
+        return renewed
 
-    def _reissue(self) -> bool:
+    def _reissue(self) -> None:
         """Replace every SVID that is due or of another generation; forget those that nobody asked for since."""
-        now, generation, changed = self._clock.now(), self._ca.issuing.id, False
+        now, generation = self._clock.now(), self._ca.issuing.id
         for name, held in list(self._svids.items()):
             if held.svid.is_current(now) and held.svid.generation == generation:
                 continue
@@ -270,18 +283,12 @@ class WorkloadAuthority:
                 del self._svids[name]
                 continue
             try:
-                changed = self._renew(name, held).svid is not held.svid or changed
-            except RingwallError as error:
-                del self._svids[name]
-                changed = True
-                _log.error("%s has no identity any more: %s; %s", name, error.message, error.hint)
-        return changed
-
-    def _renew_edge(self) -> bool:
-        changed = False
-        for wanted, held in list(self._edge.items()):
-            changed = self.edge_certificate(wanted) is not held or changed
-        return changed
+                self._renew(name, held)
+                self._failing.discard(name)
+            except RingwallError as error:  # tried again at each tick, and announced when it works
+                if name not in self._failing:
+                    self._failing.add(name)
+                    _log.error("%s has no identity any more: %s; %s", name, error.message, error.hint)
 
     @contextmanager
     def _announcing(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ Rules of order:
 """
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,6 +79,7 @@ class CertificateAuthority:
         self._settle_seconds = settle_seconds
         self._complaint = ""
         self._handed_out: dict[str, float] = {}
+        self._holds: Counter[str] = Counter()
         self._generations: dict[str, Generation] = {}
         try:
             self.state = self._load()
@@ -133,6 +135,14 @@ class CertificateAuthority:
         if self.state.phase is Phase.RETIRING and generation == self.state.other:
             self._enter(self.state.keep_until(until))
 
+    def hold(self, generation: str) -> None:
+        """Keep a generation trusted for as long as somebody is being given, or kept up to date with, what it issued."""
+        self._holds[generation] += 1
+
+    def release(self, generation: str) -> None:
+        """Undo one `hold`; nothing happens where the generation was dropped meanwhile."""
+        self._holds[generation] = max(0, self._holds[generation] - 1)
+
     def begin_rotation(self) -> None:
         """Publish a new root beside the old one; `advance` does the rest as time passes."""
         self.state.begin("")  # refuses early, before keys are made
@@ -152,7 +162,7 @@ class CertificateAuthority:
         if self.settled_in() <= 0:
             if self.state.phase is Phase.ANNOUNCED:
                 self._enter(self.state.switch(self._handed_out.get(self.state.issuing, 0.0)))
-            elif self.state.phase is Phase.RETIRING and now >= self.state.retire_at:
+            elif self.state.phase is Phase.RETIRING and self._may_retire(now):
                 self._enter(self.state.retire())
                 self._forget_unused()
         try:
@@ -200,6 +210,9 @@ class CertificateAuthority:
         """Keep what only this process knows: until when handed-out credentials last. A crash assumes the worst."""
         self._keep(handed_out={name: self._handed_out.get(name, 0.0) for name in self.state.trusted})
 
+    def _may_retire(self, now: float) -> bool:
+        return now >= self.state.retire_at and not self._holds[self.state.other or ""]
+
     def _create(self) -> Generation:
         fresh = Generation.create(self._store, self.trust_domain, self._clock.now())
         self._generations[fresh.id] = fresh
@@ -238,6 +251,7 @@ class CertificateAuthority:
         keep = set(self.state.trusted)
         self._generations = {name: value for name, value in self._generations.items() if name in keep}
         self._handed_out = {name: value for name, value in self._handed_out.items() if name in keep}
+        self._holds = Counter({name: count for name, count in self._holds.items() if name in keep})
         remove_unused(self._store, keep)
 
     def _keep(self, handed_out: dict[str, float] | None = None) -> None:

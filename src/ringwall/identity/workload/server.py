@@ -30,7 +30,6 @@ MAX_UNKNOWN_CONNECTIONS: Final = 64
 """Connections of processes that are no registered workload (yet); so they cannot crowd out those that are."""
 
 _MAX_SOCKET_PATH: Final = 107
-_START_SECONDS: Final = 10.0
 _WINDOW: Final = 65_536
 
 _log = logging.getLogger(__name__)
@@ -73,12 +72,12 @@ class WorkloadApiServer:
             return
         listener = _listen(self._path)
         ready = threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, ready)), name="workload-api", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(listener, ready), name="workload-api", daemon=True)
         self._thread.start()
-        if not ready.wait(_START_SECONDS):
-            raise WorkloadApiError("the Workload API did not start")
+        ready.wait()
+        if self._loop is None:
+            self.stop()
+            raise WorkloadApiError("the Workload API did not start", hint="the log has the reason")
 
     def stop(self) -> None:
         """End every stream, stop listening and remove the socket; clients reconnect when it is started again."""
@@ -96,9 +95,19 @@ class WorkloadApiServer:
             with contextlib.suppress(RuntimeError):  # the loop has just been closed: nobody is left to be told
                 loop.call_soon_threadsafe(news.tell)
 
+    def _run(self, listener: socket.socket, ready: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(listener, ready))
+        except Exception:  # noqa: BLE001  # a thread has nobody to raise to; `start` or the operator sees the log
+            _log.exception("the Workload API has ended")
+        finally:
+            self._loop = None
+            listener.close()
+            ready.set()
+
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         self._stopping, self._news = asyncio.Event(), News()
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         doors = _Doors(self._attestor)
         connections: set[_Connection] = set()
         news = self._news
@@ -106,7 +115,8 @@ class WorkloadApiServer:
         def connect() -> _Connection:
             return _Connection(Session(self._authority, self._attestor, news), doors, connections)
 
-        server = await self._loop.create_unix_server(connect, sock=listener)
+        server = await loop.create_unix_server(connect, sock=listener)
+        self._loop = loop
         ready.set()
         try:
             await self._stopping.wait()

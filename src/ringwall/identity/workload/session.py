@@ -99,21 +99,26 @@ class Session:
 
     async def fetch_x509_svid(self, stream: Stream[Any, Any]) -> None:
         """Stream the caller's X.509-SVID, its key and the bundle (Workload API 5.2.1)."""
-        held: IssuedSvid | None = None
+        out: list[IssuedSvid] = []  # what the caller may be using: more than one only while a successor is under way
         try:
             async with self._call(stream, messages.X509SVIDRequest):
                 async for identity in self._turns():
-                    held = self._authority.x509_svid(identity)
+                    svid = self._authority.x509_svid(identity)
+                    if svid not in out:
+                        self._authority.hand_out(svid)
+                        out.append(svid)
                     entry = messages.X509SVID(
                         spiffe_id=identity,
-                        x509_svid=held.chain_der,
-                        x509_svid_key=held.key_der.reveal(),
+                        x509_svid=svid.chain_der,
+                        x509_svid_key=svid.key_der.reveal(),
                         bundle=self._authority.trust_bundle_der(),
                     )
                     await self._send(stream, messages.X509SVIDResponse(svids=[entry]))
+                    while len(out) > 1:
+                        self._authority.take_back(out.pop(0), replaced=True)
         finally:
-            if held is not None:
-                self._authority.note_handed_out(held)
+            for svid in out:
+                self._authority.take_back(svid, replaced=False)
 
     async def fetch_x509_bundles(self, stream: Stream[Any, Any]) -> None:
         """Stream the X.509 bundle (Workload API 5.2.2)."""
