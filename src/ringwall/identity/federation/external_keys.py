@@ -59,7 +59,7 @@ class ExternalKeys:
             source.join(_JOIN_SECONDS)
 
     def update(self, plan: Plan) -> None:
-        """Follow the issuers of another plan; those that did not change keep their keys. Not to be called twice at once."""
+        """Follow the issuers of another plan; those that did not change keep their keys. One caller at a time."""
         former = self._sources
         same_mode = plan.development == self._development
         self._development = plan.development
