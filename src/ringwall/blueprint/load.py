@@ -35,18 +35,26 @@ def load_blueprint(
         InvalidBlueprintError: with all errors and warnings found.
     """
     report = Report()
-    blueprint = _read(files, name, report)
-    if blueprint is not None:
-        if listen is not None:
-            blueprint = _with_listen(blueprint, listen, report)
-        services = tuple(_with_operations(files, service, report) for service in blueprint.services)
-        blueprint = replace(blueprint, services=services, policy_files=_policy_files(files, blueprint, report))
-        check_references(blueprint, report)
-        check_topology(blueprint, files, report)
-        check_access(blueprint, report)
+    blueprint = read_blueprint(files, name, report, listen=listen)
     if blueprint is None or report.failed:
         raise InvalidBlueprintError(report.diagnostics)
     return blueprint, report.diagnostics
+
+
+def read_blueprint(files: Files, name: str, report: Report, *, listen: str | None = None) -> Blueprint | None:
+    """Read and check a blueprint like `load_blueprint`, into a report; None where nothing at all can be read."""
+    blueprint = _read(files, name, report)
+    if blueprint is None:
+        return None
+    if listen is not None:
+        blueprint = _with_listen(blueprint, listen, report)
+    services = tuple(_with_operations(files, service, report) for service in blueprint.services)
+    policy_files = _policy_files(files, blueprint, report)
+    blueprint = replace(blueprint, services=services, policy_files=policy_files, texts=report.texts)
+    check_references(blueprint, report)
+    check_topology(blueprint, files, report)
+    check_access(blueprint, report)
+    return blueprint
 
 
 def _read(files: Files, name: str, report: Report) -> Blueprint | None:

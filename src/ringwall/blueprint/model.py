@@ -3,6 +3,7 @@
 Attribute names follow the keys of `ringwall.yaml`; docs/reference/blueprint.md says what they mean.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -173,6 +174,7 @@ class Blueprint:
         policies: patterns of Cedar files.
         policy_files: the files that they matched.
         shadow: ids, files or patterns of policies that only report.
+        texts: the text of every file read, for excerpts in later messages.
     """
 
     span: Span
@@ -192,7 +194,8 @@ class Blueprint:
     policies: Names | None = None
     shadow: Names = ()
     services: tuple[Service, ...] = ()
-    policy_files: tuple[PolicyFile, ...] = field(default=())
+    policy_files: tuple[PolicyFile, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_development(self) -> bool:

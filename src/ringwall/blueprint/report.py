@@ -30,11 +30,17 @@ class Report:
 
     def __init__(self) -> None:
         self._diagnostics: dict[tuple[str, str, Span], Diagnostic] = {}
-        self._lines: dict[str, str | list[str]] = {}
+        self._texts: dict[str, str] = {}
+        self._lines: dict[str, list[str]] = {}
 
     def add_source(self, file: str, text: str) -> None:
         """Make the text of a file known, so that excerpts can be cut from it."""
-        self._lines[file] = text
+        self._texts[file] = text
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of each file read so far."""
+        return dict(self._texts)
 
     def error(self, code: str, message: str, span: Span, *, hint: str = "") -> None:
         """Add an error; it refuses the blueprint."""
@@ -53,12 +59,12 @@ class Report:
         """Return the line a span points to, trimmed, at most 120 characters around the column."""
         if not span.line:
             return ""
-        text = self._lines.get(span.file, "")
-        if isinstance(text, str):
-            text = self._lines[span.file] = text.split("\n")
-        if span.line > len(text):
+        lines = self._lines.get(span.file)
+        if lines is None:
+            lines = self._lines[span.file] = self._texts.get(span.file, "").split("\n")
+        if span.line > len(lines):
             return ""
-        line = text[span.line - 1].rstrip()
+        line = lines[span.line - 1].rstrip()
         if len(line) > MAX_EXCERPT:
             start = max(0, min(span.column - 1 - MAX_EXCERPT // 4, len(line) - MAX_EXCERPT))
             line = line[start : start + MAX_EXCERPT]

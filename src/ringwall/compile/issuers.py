@@ -1,0 +1,123 @@
+"""Who is believed, and who is known: issuers, roles, claims, people and clients of the plan."""
+
+from typing import TypeVar
+
+from ringwall.blueprint.check_topology import ISSUER_PREFIX
+from ringwall.blueprint.model import Blueprint, Issuer, Person
+from ringwall.blueprint.shape import At
+from ringwall.plan.model import Claim, ClaimType, Client, Edge, Role
+from ringwall.plan.model import Issuer as PlanIssuer
+from ringwall.plan.model import Person as PlanPerson
+
+T = TypeVar("T")
+
+DEFAULT_ISSUER = "local"
+BUILTIN_ALGORITHMS = ("ES256",)
+DEFAULT_ALGORITHMS = ("RS256", "ES256")
+_METADATA = "/.well-known/openid-configuration"
+_HTTPS = 443
+
+
+def has_builtin_issuer(blueprint: Blueprint) -> bool:
+    """Return whether the system runs Ringwall's own issuer, which is the default."""
+    return blueprint.issuers is None or any(issuer.builtin for issuer in blueprint.issuers)
+
+
+def lower_issuers(blueprint: Blueprint, edge: Edge | None) -> tuple[PlanIssuer, ...]:
+    """Return the issuers of the plan, ordered by name."""
+    found = []
+    if blueprint.issuers is None:
+        found.append(_builtin(DEFAULT_ISSUER, blueprint, edge))
+    for issuer in blueprint.issuers or ():
+        name = issuer.name.value
+        found.append(_builtin(name, blueprint, edge) if issuer.builtin else _external(issuer, blueprint))
+    return tuple(sorted(found, key=lambda issuer: issuer.name))
+
+
+def _builtin(name: str, blueprint: Blueprint, edge: Edge | None) -> PlanIssuer:
+    domain = edge.domains[0] if edge is not None else "localhost"
+    host = f"[{domain}]" if ":" in domain else domain
+    port = "" if edge is None or edge.port == _HTTPS else f":{edge.port}"
+    return PlanIssuer(
+        name=name,
+        url=f"https://{host}{port}{ISSUER_PREFIX}",
+        builtin=True,
+        audiences=(blueprint.system.value,),
+        algorithms=BUILTIN_ALGORITHMS,
+    )
+
+
+def _external(issuer: Issuer, blueprint: Blueprint) -> PlanIssuer:
+    url = issuer.issuer.value if issuer.issuer is not None else ""
+    roles = issuer.roles
+    return PlanIssuer(
+        name=issuer.name.value,
+        url=url,
+        discovery=issuer.discovery.value if issuer.discovery is not None else url.rstrip("/") + _METADATA,
+        audiences=tuple(audience.value for audience in issuer.audience) or (blueprint.system.value,),
+        algorithms=tuple(algorithm.value for algorithm in issuer.algorithms) or DEFAULT_ALGORITHMS,
+        role_claim=roles.claim.value if roles is not None and roles.claim is not None else ("roles",),
+        roles=tuple((value.value, role.value) for value, role in _sorted(roles.map)) if roles is not None else (),
+    )
+
+
+def _sorted(pairs: tuple[tuple[At[str], T], ...]) -> list[tuple[At[str], T]]:
+    """Return pairs ordered by the text of their keys."""
+    return sorted(pairs, key=lambda pair: pair[0].value)
+
+
+def lower_roles(blueprint: Blueprint) -> tuple[Role, ...]:
+    """Return the roles ordered by name, with everything that each includes."""
+    includes = {role.name.value: [name.value for name in role.includes] for role in blueprint.roles}
+    return tuple(Role(name=name, includes=_closure(name, includes)) for name in sorted(includes))
+
+
+def _closure(name: str, includes: dict[str, list[str]]) -> tuple[str, ...]:
+    found: set[str] = set()
+    waiting = list(includes[name])
+    while waiting:
+        role = waiting.pop()
+        if role not in found:
+            found.add(role)
+            waiting.extend(includes.get(role, ()))
+    return tuple(sorted(found))
+
+
+def lower_claims(blueprint: Blueprint) -> tuple[Claim, ...]:
+    """Return every declared claim, ordered by name."""
+    found = [
+        Claim(
+            name=claim.name.value,
+            type=ClaimType(claim.type.value),
+            path=claim.source.value if claim.source is not None else (claim.name.value,),
+        )
+        for claim in blueprint.claims
+    ]
+    return tuple(sorted(found, key=lambda claim: claim.name))
+
+
+def _claims_of(person: Person) -> tuple[tuple[str, str | int | bool | tuple[str, ...]], ...]:
+    return tuple((name.value, value.value) for name, value in _sorted(person.claims))
+
+
+def lower_people(blueprint: Blueprint) -> tuple[PlanPerson, ...]:
+    """Return the development users, ordered by name."""
+    found = [
+        PlanPerson(name=p.name.value, roles=tuple(sorted(r.value for r in p.roles)), claims=_claims_of(p))
+        for p in blueprint.people
+    ]
+    return tuple(sorted(found, key=lambda person: person.name))
+
+
+def lower_clients(blueprint: Blueprint) -> tuple[Client, ...]:
+    """Return the machine clients, ordered by name."""
+    found = [
+        Client(
+            name=client.name.value,
+            roles=tuple(sorted(role.value for role in client.roles)),
+            scopes=tuple(sorted(scope.value for scope in client.scopes)),
+            claims=_claims_of(client),
+        )
+        for client in blueprint.clients
+    ]
+    return tuple(sorted(found, key=lambda client: client.name))

@@ -1,0 +1,147 @@
+"""Blueprint → Plan: reads, checks and lowers in one run, and says everything that is wrong at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ringwall.blueprint.files import Files
+from ringwall.blueprint.load import BLUEPRINT_NAME, read_blueprint
+from ringwall.blueprint.model import Blueprint
+from ringwall.blueprint.report import Report
+from ringwall.compile.cache import PlanCache
+from ringwall.compile.cedar.schema import ActionShape, ServiceFacts, cedar_schema
+from ringwall.compile.edge import lower_edge
+from ringwall.compile.issuers import (
+    has_builtin_issuer,
+    lower_claims,
+    lower_clients,
+    lower_issuers,
+    lower_people,
+    lower_roles,
+)
+from ringwall.compile.policies.check import check_policies
+from ringwall.compile.rules import PolicyIndex, RuleMaker, covered
+from ringwall.compile.services import builtin_issuer, builtin_policy, lower_service, scope_of
+from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
+from ringwall.plan.cedar import CedarPolicy
+from ringwall.plan.model import Mode, Operation, Plan, Service
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """A plan and the warnings that came with it."""
+
+    plan: Plan
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def plan_files(
+    files: Files, name: str = BLUEPRINT_NAME, *, listen: str | None = None, cache: PlanCache | None = None
+) -> PlanResult:
+    """Read a blueprint and everything it names, and make the plan.
+
+    Args:
+        files: the blueprint's folder.
+        name: the blueprint's file in it.
+        listen: replaces `edge.listen`, in the same form.
+        cache: what an earlier run kept; it is changed.
+
+    Raises:
+        InvalidBlueprintError: with every diagnostic, of blueprint, contracts and policies.
+    """
+    report = Report()
+    blueprint = read_blueprint(files, name, report, listen=listen)
+    if blueprint is None:
+        raise InvalidBlueprintError(report.diagnostics)
+    return _plan(blueprint, report, cache if cache is not None else PlanCache())
+
+
+def make_plan(blueprint: Blueprint, *, cache: PlanCache | None = None) -> PlanResult:
+    """Make the plan of a blueprint that `load_blueprint` returned.
+
+    Raises:
+        InvalidBlueprintError: with every diagnostic about its policies.
+    """
+    report = Report()
+    for file, text in blueprint.texts.items():
+        report.add_source(file, text)
+    return _plan(blueprint, report, cache if cache is not None else PlanCache())
+
+
+def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
+    claims, roles = lower_claims(blueprint), lower_roles(blueprint)
+    scopes = [scope_of(service, blueprint) for service in sorted(blueprint.services, key=lambda s: s.name.value)]
+    if has_builtin_issuer(blueprint):
+        scopes.append(builtin_issuer(blueprint.file))
+    actions = [
+        ActionShape(id=operation.id, service=scope.name, params=tuple(param.name for param in operation.params))
+        for scope in scopes
+        for operation in scope.operations
+    ]
+    policies = check_policies(blueprint, claims=claims, roles=roles, actions=actions, cache=cache, report=report)
+    if report.failed:
+        raise InvalidBlueprintError(report.diagnostics)
+
+    trust_domain = blueprint.trust_domain.value if blueprint.trust_domain else blueprint.system.value
+    timezone = blueprint.timezone.value if blueprint.timezone else "UTC"
+    edge = lower_edge(blueprint, trust_domain)
+    issuers = lower_issuers(blueprint, edge)
+    maker = RuleMaker(
+        trust_domain=trust_domain,
+        issuers=issuers,
+        roles=roles,
+        claims=claims,
+        timezone=timezone,
+        has_edge=edge is not None,
+        cache=cache,
+    )
+    index = PolicyIndex(policies)
+    builtin = [CedarPolicy.parse(builtin_policy(blueprint.file))] if has_builtin_issuer(blueprint) else []
+    by_id = {parsed.policy.id: parsed for parsed in (*policies, *builtin)}
+    declared = {service.name.value: service for service in blueprint.services}
+    services = []
+    for scope in scopes:
+        user_service = declared.get(scope.name)
+        operations = maker.operations(scope, index.of(scope.name) if user_service is not None else builtin)
+        services.append(lower_service(scope, user_service, operations, trust_domain, blueprint))
+        if user_service is not None:
+            _check_coverage(services[-1], operations, covered(operations, by_id), user_service.name.span, report)
+    read = {claim for parsed in by_id.values() for claim in parsed.reads.claims}
+    plan = Plan(
+        system=blueprint.system.value,
+        trust_domain=trust_domain,
+        timezone=timezone,
+        development=blueprint.is_development,
+        mode=Mode(blueprint.mode.value) if blueprint.mode else Mode.ENFORCE,
+        audience=blueprint.system.value,
+        issuers=issuers,
+        roles=roles,
+        claims=tuple(claim for claim in claims if claim.name in read),
+        people=lower_people(blueprint),
+        clients=lower_clients(blueprint),
+        edge=edge,
+        services=tuple(sorted(services, key=lambda service: service.name)),
+        policies=tuple(by_id[name].policy for name in sorted(by_id)),
+        cedar_schema=cedar_schema(
+            claims=claims,
+            roles=roles,
+            services=[ServiceFacts(name=s.name, zone=s.zone, holds=s.holds) for s in services],
+            actions=actions,
+        ),
+    )
+    cache.sweep()
+    return PlanResult(plan, report.diagnostics)
+
+
+def _check_coverage(
+    service: Service, operations: Sequence[Operation], permitted: dict[str, bool], span: Span, report: Report
+) -> None:
+    open_to_nobody = [operation for operation in operations if not permitted[operation.id]]
+    hint = "permit it with `allow:` or a Cedar file, or remove the operation"
+    if operations and len(open_to_nobody) == len(operations):
+        message = f"no policy permits any operation of {service.name!r}, so every request is denied"
+        report.warning("uncovered-operation", message, span, hint=hint)
+        return
+    for operation in open_to_nobody:
+        place = Span(operation.source.file, operation.source.line, operation.source.column)
+        message = f"no policy permits {operation.id!r}, so every request for it is denied"
+        report.warning("uncovered-operation", message, place, hint=hint)

@@ -1,0 +1,106 @@
+"""Every policy of a system with its id, its mode and its place: Cedar files, short forms and built-in ones."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ringwall.blueprint.model import Blueprint
+from ringwall.blueprint.report import Report, suggest
+from ringwall.compile.policies.short_forms import expand
+from ringwall.compile.policies.text import PolicySource, PolicyText
+from ringwall.model.errors import Span
+from ringwall.plan.model import Mode, Policy, Source
+
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/#-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A policy with its text in the file; `source` and `text` are None for one that was expanded from YAML."""
+
+    policy: Policy
+    span: Span
+    source: PolicySource | None = None
+    text: PolicyText | None = None
+
+
+def collect(blueprint: Blueprint, report: Report) -> tuple[Written, ...]:
+    """Return all policies that the user wrote, ordered by id; reports ids given twice and bad `shadow` entries."""
+    found: dict[str, Written] = {}
+    for written in (*_from_files(blueprint, report), *_from_short_forms(blueprint)):
+        other = found.get(written.policy.id)
+        if other is not None:
+            report.error(
+                "duplicate-policy", f"the policy id {written.policy.id!r} is taken, at {other.span}", written.span
+            )
+        found[written.policy.id] = written
+    shadowed = _shadowed(blueprint, tuple(found.values()), report)
+    return tuple(
+        _as_shadow(written) if written.policy.id in shadowed else written for _, written in sorted(found.items())
+    )
+
+
+def _from_files(blueprint: Blueprint, report: Report) -> Iterator[Written]:
+    for file in blueprint.policy_files:
+        source = PolicySource(file.path, file.text)
+        for number, text in enumerate(source.policies, start=1):
+            span = source.span(text.tokens[0].start)
+            annotation = text.annotations.get("id")
+            name = f"{file.path}#{number}"
+            if annotation is not None:
+                name = annotation.value
+                if not _ID.fullmatch(name):
+                    report.error(
+                        "bad-policy-id",
+                        "a policy id is letters, digits and _ . : / # -, at most 128 of them",
+                        source.span(annotation.start),
+                    )
+            policy = Policy(id=name, cedar=text.text, source=_source(span))
+            yield Written(policy, span, source, text)
+
+
+def _from_short_forms(blueprint: Blueprint) -> Iterator[Written]:
+    for service in blueprint.services:
+        for index, form in enumerate(service.allow):
+            name = f"{blueprint.file}#{service.name.value}.allow[{index}]"
+            policy = Policy(id=name, cedar=expand(service, form), source=_source(form.span), short_form=True)
+            yield Written(policy, form.span)
+
+
+def _source(span: Span) -> Source:
+    return Source(file=span.file, line=span.line, column=span.column)
+
+
+def _shadowed(blueprint: Blueprint, policies: tuple[Written, ...], report: Report) -> set[str]:
+    found: set[str] = set()
+    for pattern in blueprint.shadow:
+        matched = {
+            written.policy.id
+            for written in policies
+            if written.policy.id == pattern.value
+            or fnmatchcase(written.policy.id, pattern.value)
+            or fnmatchcase(written.span.file, pattern.value)
+        }
+        if not matched:
+            known = [written.policy.id for written in policies] + [file.path for file in blueprint.policy_files]
+            report.error(
+                "unknown-policy",
+                f"no policy or file matches {pattern.value!r}",
+                pattern.span,
+                hint=suggest(pattern.value, known),
+            )
+        else:
+            report.warning(
+                "shadow-mode",
+                f"{len(matched)} {'policies only report' if len(matched) > 1 else 'policy only reports'} what it would "
+                f"decide: {', '.join(sorted(matched)[:5])}",
+                pattern.span,
+            )
+        found |= matched
+    return found
+
+
+def _as_shadow(written: Written) -> Written:
+    policy = written.policy.model_copy(update={"mode": Mode.SHADOW})
+    return Written(policy, written.span, written.source, written.text)

@@ -1,0 +1,193 @@
+"""The operations of one service with what each hop enforces, remembered by everything that they depend on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from ringwall.compile.cache import PlanCache, key_of
+from ringwall.compile.cedar.compiler import HopContext, PolicyCompiler
+from ringwall.model.spiffe import SpiffeId
+from ringwall.plan.base import canonical, digest_of
+from ringwall.plan.cedar import CedarPolicy
+from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Operation, Param, Policy, Role, Source
+from ringwall.plan.rule import DENY, Always, AnyOf, CallerIs, Case, CompiledRule, Predicate
+
+_OPERATIONS: TypeAdapter[tuple[Operation, ...]] = TypeAdapter(tuple[Operation, ...])
+_RULE_ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """One operation before it has rules; `id` begins with the service's name."""
+
+    id: str
+    method: str
+    template: str
+    params: tuple[Param, ...]
+    holds: tuple[str, ...]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceScope:
+    """What the rules of one service depend on, besides its policies.
+
+    Attributes:
+        prefix: exposure prefix, None where it is not exposed.
+        callers: names of the services that declare the call, sorted.
+        mode: shadow where the service, or the whole system, only reports.
+    """
+
+    name: str
+    zone: str
+    prefix: str | None
+    callers: tuple[str, ...]
+    mode: Mode
+    operations: tuple[Declared, ...]
+
+
+class RuleMaker:
+    """Makes operations of one system."""
+
+    def __init__(
+        self,
+        *,
+        trust_domain: str,
+        issuers: Sequence[Issuer],
+        roles: Sequence[Role],
+        claims: Sequence[Claim],
+        timezone: str,
+        has_edge: bool,
+        cache: PlanCache,
+    ) -> None:
+        self._trust_domain = trust_domain
+        self._issuers = issuers
+        self._roles = roles
+        self._claims = claims
+        self._timezone = timezone
+        self._has_edge = has_edge
+        self._cache = cache
+        parts = [[part.model_dump(mode="json") for part in group] for group in (issuers, roles, claims)]
+        self._system = canonical([trust_domain, parts, timezone, has_edge]).decode()
+
+    def operations(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> tuple[Operation, ...]:
+        """Return the operations of a service, ordered by id; `policies` are those that can apply to some of them."""
+        key = self._key(scope, policies)
+        known = self._cache.get_object(key)
+        if known is not None:
+            return known  # type: ignore[return-value]  # only this method stores under this key
+        text = self._cache.get(key)
+        if text is not None:
+            found = _OPERATIONS.validate_json(text)
+        else:
+            found = self._make(scope, [parsed.policy for parsed in policies])
+            self._cache.put(key, _OPERATIONS.dump_json(found).decode())
+        self._cache.put_object(key, found)
+        return found
+
+    def _key(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> str:
+        about = [
+            *(scope.name, scope.zone, scope.prefix, scope.callers, scope.mode),
+            [
+                [
+                    o.id,
+                    o.method,
+                    o.template,
+                    [[p.name, p.segment] for p in o.params],
+                    o.holds,
+                    str(o.source),
+                    o.source.column,
+                ]
+                for o in scope.operations
+            ],
+            [[p.policy.id, p.policy.cedar, p.policy.mode, str(p.policy.source)] for p in policies],
+        ]
+        return key_of("rules", self._system, canonical(about).decode())
+
+    def _make(self, scope: ServiceScope, policies: Sequence[Policy]) -> tuple[Operation, ...]:
+        compiler = PolicyCompiler(
+            trust_domain=self._trust_domain,
+            issuers=self._issuers,
+            roles=self._roles,
+            claims=self._claims,
+            timezone=self._timezone,
+            policies=tuple(policies),
+            cache=self._cache.hops,
+        )
+        made = (self._operation(scope, declared, compiler) for declared in scope.operations)
+        return tuple(sorted(made, key=lambda operation: operation.id))
+
+    def _operation(self, scope: ServiceScope, declared: Declared, compiler: PolicyCompiler) -> Operation:
+        exposed = scope.prefix is not None
+        callers = (*((EDGE,) if exposed else ()), *scope.callers)
+        inbound = self._hop("inbound", scope, declared, callers, compiler)
+        edge = self._hop("edge", scope, declared, (EDGE,), compiler) if exposed else None
+        rules = [hop.model_dump(mode="json") if hop is not None else None for hop in (inbound, edge)]
+        return Operation(
+            id=declared.id,
+            method=declared.method,
+            template=declared.template,
+            params=declared.params,
+            inbound=inbound,
+            edge=edge,
+            rule_id=digest_of([declared.id, *rules])[:_RULE_ID_DIGITS],
+            policies=compiler.applicable(declared.id, scope.name),
+            holds=declared.holds,
+            source=declared.source,
+        )
+
+    def _hop(
+        self, hop: str, scope: ServiceScope, declared: Declared, callers: tuple[str, ...], compiler: PolicyCompiler
+    ) -> HopRule:
+        if not callers:
+            return HopRule(rule=DENY, callers=())
+        compiled = compiler.compile_hop(
+            HopContext(
+                hop="edge" if hop == EDGE else "inbound",
+                action=declared.id,
+                service=scope.name,
+                zone=scope.zone,
+                holds=declared.holds,
+                params=declared.params,
+                prefix_segments=(scope.prefix or "").count("/") if hop == EDGE else 0,
+                callers=callers,
+                has_edge=self._has_edge,
+            )
+        )
+        if scope.mode is Mode.ENFORCE:
+            return compiled
+        allowed: Predicate = Always()
+        if hop != EDGE:
+            allowed = AnyOf(parts=tuple(CallerIs(spiffe_id=self._spiffe_id(caller)) for caller in callers))
+        return compiled.model_copy(
+            update={"rule": CompiledRule(cases=(Case(when=allowed),)), "shadow": compiled.shadow or compiled.rule}
+        )
+
+    def _spiffe_id(self, caller: str) -> str:
+        return str(SpiffeId(self._trust_domain, "/edge" if caller == EDGE else f"/service/{caller}"))
+
+
+class PolicyIndex:
+    """Finds the policies that can apply to a service without looking at all of them."""
+
+    def __init__(self, policies: Sequence[CedarPolicy]) -> None:
+        self._everywhere: list[CedarPolicy] = []
+        self._by_service: dict[str, list[CedarPolicy]] = {}
+        for parsed in policies:
+            scope = parsed.body["action"]
+            if scope["op"] == "All":
+                self._everywhere.append(parsed)
+                continue
+            named = scope["entities"] if "entities" in scope else [scope["entity"]]
+            for service in {entity["id"].partition("/")[0] for entity in named}:
+                self._by_service.setdefault(service, []).append(parsed)
+
+    def of(self, service: str) -> list[CedarPolicy]:
+        """Return the policies that can apply to some operation of a service, ordered by id."""
+        return sorted((*self._everywhere, *self._by_service.get(service, ())), key=lambda parsed: parsed.policy.id)
+
+
+def covered(operations: Sequence[Operation], policies: Mapping[str, CedarPolicy]) -> dict[str, bool]:
+    """Return for each operation whether some permit can apply to it."""
+    return {o.id: any(policies[name].permits for name in o.policies) for o in operations}

@@ -1,0 +1,137 @@
+"""Services of the plan, the built-in issuer included."""
+
+from ringwall.blueprint.check_topology import ISSUER_PREFIX
+from ringwall.blueprint.model import Blueprint
+from ringwall.blueprint.model import Operation as BlueprintOperation
+from ringwall.blueprint.model import Service as BlueprintService
+from ringwall.blueprint.operations import readable_params
+from ringwall.compile.rules import Declared, ServiceScope
+from ringwall.model.errors import Span
+from ringwall.model.spiffe import SpiffeId
+from ringwall.plan.model import Listen, Mode, Operation, Policy, Protocol, Run, Service, Source
+
+ISSUER_SERVICE = "ringwall-issuer"
+"""Name of the built-in issuer as a service."""
+
+_ISSUER_ROUTES = (("metadata", "GET", "/.well-known/{rest...}"), ("any", "*", "/{rest...}"))
+
+
+def scope_of(service: BlueprintService, blueprint: Blueprint) -> ServiceScope:
+    """Return what the rules of a service depend on."""
+    name = service.name.value
+    callers = [s.name.value for s in blueprint.services if name in {callee.value for callee in s.calls}]
+    modes = {mode.value for mode in (service.mode, blueprint.mode) if mode is not None}
+    holds = tuple(sorted(data.value for data in service.holds))
+    return ServiceScope(
+        name=name,
+        zone=service.zone.value if service.zone is not None else "app",
+        prefix=service.expose.value if service.expose is not None else None,
+        callers=tuple(sorted(callers)),
+        mode=Mode.SHADOW if Mode.SHADOW.value in modes else Mode.ENFORCE,
+        operations=tuple(_declared(name, operation, holds) for operation in service.operations),
+    )
+
+
+def _declared(service: str, operation: BlueprintOperation, holds: tuple[str, ...]) -> Declared:
+    return Declared(
+        id=f"{service}/{operation.id}",
+        method=operation.method,
+        template=operation.template,
+        params=readable_params(operation.template),
+        holds=holds if operation.data is None else tuple(sorted({data.value for data in operation.data})),
+        source=source_of(operation.span),
+    )
+
+
+def source_of(span: Span) -> Source:
+    """Return a span as the plan carries it."""
+    return Source(file=span.file, line=span.line, column=span.column)
+
+
+def builtin_issuer(file: str) -> ServiceScope:
+    """Return the built-in issuer as a service; it answers whoever comes through the edge and checks for itself."""
+    return ServiceScope(
+        name=ISSUER_SERVICE,
+        zone="app",
+        prefix=ISSUER_PREFIX,
+        callers=(),
+        mode=Mode.ENFORCE,
+        operations=tuple(
+            Declared(
+                id=f"{ISSUER_SERVICE}/{name}",
+                method=method,
+                template=template,
+                params=(),
+                holds=(),
+                source=Source(file=file),
+            )
+            for name, method, template in _ISSUER_ROUTES
+        ),
+    )
+
+
+def builtin_policy(file: str) -> Policy:
+    """Return the policy under which the built-in issuer answers; policies of the user do not apply to it."""
+    return Policy(
+        id=f"{ISSUER_SERVICE}#open",
+        cedar=f'permit (\n  principal,\n  action in Action::"{ISSUER_SERVICE}/*",\n  resource\n);',
+        source=Source(file=file),
+    )
+
+
+def lower_service(
+    scope: ServiceScope,
+    service: BlueprintService | None,
+    operations: tuple[Operation, ...],
+    trust_domain: str,
+    blueprint: Blueprint,
+) -> Service:
+    """Return a service of the plan; `service` is None for the built-in issuer."""
+    spiffe_id = str(SpiffeId(trust_domain, f"/service/{scope.name}"))
+    if service is None:
+        return Service(
+            name=scope.name,
+            spiffe_id=spiffe_id,
+            prefix=scope.prefix,
+            builtin=True,
+            operations=operations,
+            source=Source(file=blueprint.file),
+        )
+    protocol = Protocol(service.protocol.value) if service.protocol is not None else Protocol.HTTP1
+    listen = service.listen.value if service.listen is not None else None
+    tcp = {s.name.value for s in blueprint.services if s.protocol is not None and s.protocol.value == Protocol.TCP}
+    calls = tuple(sorted(callee.value for callee in service.calls))
+    settings: dict[str, int] = {}
+    if service.timeout is not None:
+        settings["timeout_seconds"] = service.timeout.value
+    if service.max_body is not None:
+        settings["max_body_bytes"] = service.max_body.value
+    return Service(
+        name=scope.name,
+        spiffe_id=spiffe_id,
+        protocol=protocol,
+        zone=scope.zone,
+        holds=tuple(sorted(data.value for data in service.holds)),
+        listen=Listen(host=listen.host, port=listen.port, socket=listen.socket) if listen is not None else Listen(),
+        run=_run(service),
+        calls=calls,
+        prefix=scope.prefix,
+        forward_token=any(callee not in tcp for callee in calls),
+        mode=scope.mode,
+        operations=operations,
+        per_principal=service.limit.value if service.limit is not None else None,
+        tcp_callers=scope.callers if protocol is Protocol.TCP else (),
+        source=source_of(service.name.span),
+        **settings,
+    )
+
+
+def _run(service: BlueprintService) -> Run | None:
+    if service.run is None:
+        return None
+    return Run(
+        argv=service.run.value,
+        cwd=service.cwd.value if service.cwd is not None else ".",
+        env=tuple(sorted((name.value, value.value) for name, value in service.env)),
+        ready=service.ready.value if service.ready is not None else None,
+    )
