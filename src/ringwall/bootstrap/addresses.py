@@ -1,5 +1,6 @@
 """Decides where everything listens: from a plan, what the user fixed, and what was chosen before."""
 
+import ipaddress
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -13,6 +14,7 @@ from ringwall.plan.model import Plan, Service
 LOOPBACK: Final = "127.0.0.1"
 _LONGEST_SOCKET_PATH: Final = 107
 _LONGEST_NAME: Final = "workload.sock"
+"""The longest of the names that `Bindings` puts into the run folder is no longer than this one."""
 
 
 class ExposureError(RingwallError):
@@ -65,8 +67,8 @@ class Addresses:
         self._current = Bindings(
             state=had.state,
             sockets=had.sockets,
-            edge=had.edge or self._edge(plan),
-            redirect=had.redirect or self._redirect(plan),
+            edge=self._edge(plan, had.edge),
+            redirect=self._redirect(plan, had.redirect),
             inbound={s.name: had.inbound.get(s.name) or self._loopback("inbound", s.name) for s in plan.services},
             outbound={
                 pair: had.outbound.get(pair) or self._loopback("outbound", pair)
@@ -79,29 +81,37 @@ class Addresses:
         )
         return self._current
 
+    def restore(self, bindings: Bindings) -> None:
+        """Go back to what an earlier `assign` returned."""
+        self._current = bindings
+
     def release_unused(self) -> None:
         """Let go of ports that nothing of the last assignment uses; call it when their processes have ended."""
         now = self._current
         used = [now.edge, now.redirect, *now.inbound.values(), *now.outbound.values()]
         self.ports.release_all_but({(address.host, address.port) for address in used if address is not None})
 
-    def _edge(self, plan: Plan) -> Address | None:
+    def _edge(self, plan: Plan, had: Address | None) -> Address | None:
         if plan.edge is None:
             return None
         host, port = (self._listen.host, self._listen.port) if self._listen else (plan.edge.host, plan.edge.port)
-        if port:
-            self.ports.claim(host, port, "the edge")
-            return Address(host=host, port=port)
-        return self._free(host, self._previous.edge)
+        return self._public(host, port, had or self._previous.edge, had, "the edge")
 
-    def _redirect(self, plan: Plan) -> Address | None:
+    def _redirect(self, plan: Plan, had: Address | None) -> Address | None:
         if plan.edge is None or plan.edge.redirect_port is None:
             return None
         host = self._listen.host if self._listen else plan.edge.host
-        if plan.edge.redirect_port:
-            self.ports.claim(host, plan.edge.redirect_port, "the edge's redirect")
-            return Address(host=host, port=plan.edge.redirect_port)
-        return self._free(host, self._previous.redirect)
+        return self._public(
+            host, plan.edge.redirect_port, had or self._previous.redirect, had, "the redirect to the edge"
+        )
+
+    def _public(self, host: str, port: int, before: Address | None, had: Address | None, who: str) -> Address:
+        if had is not None and had.host == host and port in {0, had.port}:
+            return had
+        if port:
+            self.ports.claim(host, port, who)
+            return Address(host=host, port=port)
+        return self._free(host, before)
 
     def _loopback(self, kind: str, name: str) -> Address:
         before: dict[str, Address] = getattr(self._previous, kind)
@@ -136,11 +146,19 @@ def refuse_exposure(plan: Plan, listen: Address | None) -> None:
     if plan.edge is None or not plan.development:
         return
     host = listen.host if listen else plan.edge.host
-    if host not in {"127.0.0.1", "::1", "localhost"} and not host.startswith("127."):
+    if not is_loopback(host):
         raise ExposureError(
-            f"the edge would listen at {host} in development mode, where keys lie unencrypted and anybody may be anyone",
+            f"the edge would listen at {host} in development mode: keys lie unencrypted and users have no password",
             hint="listen at 127.0.0.1, or set `development: false` in ringwall.yaml",
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach what listens at `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _sockets(state: Path, before: Path | None) -> Path | None:

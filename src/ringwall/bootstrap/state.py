@@ -51,6 +51,11 @@ def find_blueprint(path: Path) -> Path:
     )
 
 
+def workloads_file(bindings: Bindings) -> Path:
+    """Where the supervisor writes which process is which workload, for the Workload API to read."""
+    return bindings.run / "workloads.json"
+
+
 class StateFolder:
     """Paths below `.ringwall/`, which lies beside the blueprint.
 

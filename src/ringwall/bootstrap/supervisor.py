@@ -19,7 +19,8 @@ from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
 
 _POLL_SECONDS: Final = (0.01, 0.02, 0.05, 0.1)
-_OUT_OF_LIFE: Final = 127
+_CANNOT_START: Final = 127
+_RETIRED: Final = "~"
 
 
 class State(StrEnum):
@@ -182,7 +183,7 @@ class Keeper:
             )
         except (StartError, RingwallError) as error:
             self._capture.write(f"{error.message}\n".encode())
-            return _OUT_OF_LIFE, f"could not be started: {error.message}"
+            return _CANNOT_START, f"could not be started: {error.message}"
         self._supervisor.started(self.spec.name, child.pid)
         why = ""
         try:
@@ -198,6 +199,7 @@ class Keeper:
             await child.close()
         finally:
             self.child = None
+            self._supervisor.ended(child.pid)
         return code, why or end_of(code)
 
     async def _becomes_ready(self, child: Child) -> bool:
@@ -239,6 +241,7 @@ class Supervisor:
         random: for the jitter of restarts.
         tell: is called with everything worth telling the operator.
         started: is called with name and process id after each start.
+        ended: is called with the process id after each end.
     """
 
     def __init__(
@@ -248,11 +251,13 @@ class Supervisor:
         random: Random,
         tell: Callable[[Report], None],
         started: Callable[[str, int], None] = lambda _name, _pid: None,
+        ended: Callable[[int], None] = lambda _pid: None,
     ) -> None:
         self.clock = clock
         self.random = random
         self.tell = tell
         self.started = started
+        self.ended = ended
         self._keepers: dict[str, Keeper] = {}
 
     @property
@@ -283,9 +288,21 @@ class Supervisor:
         if not keeper.ready.is_set():
             raise NotReadyError(f"{name} {keeper.last_end or 'was stopped'}", lines=keeper.lines)
 
-    def pids(self) -> dict[str, int]:
-        """Return the process id of everything that runs now, by name."""
-        return {name: keeper.child.pid for name, keeper in self._keepers.items() if keeper.child is not None}
+    def lines(self, name: str) -> tuple[str, ...]:
+        """Return the last lines that a process printed."""
+        return self._keepers[name].lines
+
+    def retire(self, name: str) -> str:
+        """Give a process another name, so that its successor can start beside it; return that name."""
+        count = 1
+        while (new := f"{name}{_RETIRED}{count}") in self._keepers:
+            count += 1
+        self._keepers[new] = self._keepers.pop(name)
+        return new
+
+    def reinstate(self, name: str) -> None:
+        """Give a retired process its first name back, because its successor was not taken."""
+        self._keepers[name.partition(_RETIRED)[0]] = self._keepers.pop(name)
 
     def status(self) -> list[Status]:
         """Return the state of every process, in the order of their start."""

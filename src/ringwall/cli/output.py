@@ -155,6 +155,11 @@ class Output:
             self._write(self._out, json.dumps(document(kind, data), default=_plain))
             self._out.flush()
 
+    def flush(self) -> None:
+        """Send what was printed on its way."""
+        self._out.flush()
+        self._err.flush()
+
     # Messages
 
     def note(self, text: str, style: Style = Style.PLAIN) -> None:

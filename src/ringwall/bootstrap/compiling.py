@@ -1,0 +1,51 @@
+"""Blueprint files on disk → plan, with a cache that makes the next time fast."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringwall.blueprint.load import load_blueprint
+from ringwall.bootstrap.files import DiskFiles
+from ringwall.bootstrap.watch import SeenFiles, Sign
+from ringwall.compile.planner import PlanCache, make_plan
+from ringwall.model.errors import Diagnostic
+from ringwall.plan.model import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A plan, the warnings on the way to it, and how many seconds it took."""
+
+    plan: Plan
+    warnings: tuple[Diagnostic, ...]
+    seconds: float
+
+
+class Compiler:
+    """Compiles one blueprint, again and again.
+
+    Args:
+        blueprint: the file, absolute.
+        listen: replaces the blueprint's `edge.listen`.
+
+    Attributes:
+        seen: the files that the last attempt has read, for `Watch`.
+    """
+
+    def __init__(self, blueprint: Path, *, listen: str | None = None) -> None:
+        self._blueprint = blueprint
+        self._listen = listen
+        self._cache = PlanCache()
+        self.seen: dict[Path, Sign] = {}
+
+    def compile(self) -> Compiled:
+        """Read everything and make a plan; raise InvalidBlueprintError with everything that is wrong."""
+        begun = time.perf_counter()
+        root = self._blueprint.parent
+        files = SeenFiles(root, DiskFiles(root))
+        try:
+            blueprint, found = load_blueprint(files, self._blueprint.name, listen=self._listen)
+            result = make_plan(blueprint, cache=self._cache)
+        finally:
+            self.seen = files.seen
+        return Compiled(plan=result.plan, warnings=(*found, *result.diagnostics), seconds=time.perf_counter() - begun)

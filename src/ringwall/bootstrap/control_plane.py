@@ -1,0 +1,121 @@
+"""The control plane put together: what serves the proxies and the workloads, and what it is asked by the operator."""
+
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ringwall.bootstrap.edge_certificate import EdgeCredentials
+from ringwall.bootstrap.state import StateFolder, workloads_file
+from ringwall.enforce.xds import XdsServer
+from ringwall.identity.federation.external_keys import ExternalKeys
+from ringwall.identity.keystore import FolderKeyStore, passphrase_from
+from ringwall.identity.workload.attestation import RegistryFile
+from ringwall.identity.workload.authority import WorkloadAuthority
+from ringwall.identity.workload.server import WorkloadApiServer
+from ringwall.model.clock import Clock
+from ringwall.model.errors import RingwallError
+from ringwall.plan.model import Plan
+
+
+class ControlStartError(RingwallError):
+    """The control plane cannot run."""
+
+    code = "control-start"
+
+
+class ControlPlane:
+    """Everything that runs beside the proxies. `start` and `stop` block; the rest may be called from any thread."""
+
+    def __init__(self, folder: StateFolder, clock: Clock) -> None:
+        plan, bindings = folder.plan(), folder.bindings()
+        self._folder = folder
+        self.plan = plan
+        self.bindings = bindings
+        self._authority = WorkloadAuthority(
+            _open_store(folder.path / "ca", plan),
+            plan.trust_domain,
+            clock,
+            web_root_file=folder.path / "dev-ca.pem" if plan.development else None,
+        )
+        self._credentials = EdgeCredentials(self._authority, folder.path.parent, plan)
+        self._keys = ExternalKeys(plan=plan, bindings=bindings, clock=clock)
+        self._xds = XdsServer(self._credentials, self._keys, clock=clock)
+        registry = RegistryFile(workloads_file(bindings))
+        self._workload_api = WorkloadApiServer(self._authority, registry, bindings.workload_api)
+
+    def start(self) -> None:
+        """Begin to serve the plan that is on disk."""
+        self._authority.start()
+        self._keys.start()
+        self._xds.start(self.bindings.xds)
+        self._xds.publish(self.plan, self.bindings)
+        self._workload_api.start()
+
+    def stop(self) -> None:
+        """Stop serving; the proxies keep enforcing what they have."""
+        self._workload_api.stop()
+        self._xds.stop()
+        self._keys.stop()
+        self._credentials.stop()
+        self._authority.stop()
+
+    def apply(self, digest: str, seconds: float) -> dict[str, Any]:
+        """Put the plan that is on disk in force; return how long that took, in seconds.
+
+        Raises:
+            ControlStartError: the plan on disk is another one.
+            RingwallError: a proxy refuses it, or does not take it within `seconds`.
+        """
+        begun = time.monotonic()
+        plan, bindings = self._folder.plan(), self._folder.bindings()
+        if plan.digest != digest:
+            raise ControlStartError("the plan on disk is another one than the one to be put in force")
+        if plan.trust_domain != self.plan.trust_domain or plan.development != self.plan.development:
+            raise ControlStartError(
+                "the trust domain and the mode of a running system cannot be changed",
+                hint="`ringwall down`, then `ringwall up`",
+            )
+        self._credentials.update(plan)
+        self._keys.update(plan)
+        self._xds.publish(plan, bindings)
+        self._xds.wait_in_force(digest, seconds)
+        self.plan, self.bindings = plan, bindings
+        return {"in_force": True, "seconds": time.monotonic() - begun}
+
+    def rotate_authority(self, *, compromised: bool) -> dict[str, Any]:
+        """Begin to replace the certificate authority; return where it stands."""
+        self._authority.rotate(compromised=compromised)
+        return asdict(self._authority.status())
+
+    def status(self) -> dict[str, Any]:
+        """Return how everything stands."""
+        proxies = self._xds.status()
+        return {
+            "plan": self.plan.digest,
+            "proxies": {name: asdict(node) for name, node in proxies.nodes.items()},
+            "rejected_plan": proxies.rejected_plan,
+            "rejections": [str(rejection) for rejection in proxies.rejections],
+            "issuers": [asdict(issuer) for issuer in self._keys.status()],
+            "authority": asdict(self._authority.status()),
+            "memory_kib": _memory_kib(),
+        }
+
+
+def _open_store(folder: Path, plan: Plan) -> FolderKeyStore:
+    passphrase = passphrase_from(os.environ)
+    if passphrase is None and not plan.development:
+        raise ControlStartError(
+            "the keys of the certificate authority are encrypted outside development mode, and no passphrase was given",
+            hint="set RINGWALL_KEY_PASSPHRASE_FILE to a file that holds it",
+        )
+    return FolderKeyStore(folder, passphrase=passphrase)
+
+
+def _memory_kib() -> int:
+    """Return the resident memory of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0

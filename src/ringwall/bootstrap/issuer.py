@@ -1,0 +1,16 @@
+"""The issuer's process: `python -m ringwall.bootstrap.issuer --state DIR`."""
+
+import sys
+
+from ringwall.bootstrap.part import run_part
+from ringwall.bootstrap.state import StateFolder
+from ringwall.identity.issuer.server import run_issuer
+from ringwall.identity.issuer.settings import IssuerSettings
+
+
+def _run(folder: StateFolder) -> None:
+    run_issuer(IssuerSettings(state=folder.path))
+
+
+if __name__ == "__main__":
+    sys.exit(run_part(_run))

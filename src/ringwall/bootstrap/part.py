@@ -1,0 +1,47 @@
+"""How a process of Ringwall's own begins and ends: wait for a plan, run, say in one line what went wrong."""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ringwall.bootstrap.state import StateFolder
+from ringwall.model.errors import RingwallError
+
+_PLAN_SECONDS: Final = 120.0
+_PAUSE_SECONDS: Final = 0.01
+
+
+def run_part(run: Callable[[StateFolder], None]) -> int:
+    """Run one of Ringwall's processes, its imports done, as soon as there is a plan; return its exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True)
+    folder = StateFolder(parser.parse_args().state)
+    os.umask(0o077)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    try:
+        _await_plan(folder)
+        run(folder)
+    except RingwallError as error:
+        if os.environ.get("RINGWALL_DEBUG") == "1":
+            raise
+        sys.stderr.write(f"error: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"  hint: {error.hint}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _await_plan(folder: StateFolder) -> None:
+    """Return once the supervisor has written plan and bindings; the process is started before, to load meanwhile."""
+    deadline = time.monotonic() + _PLAN_SECONDS
+    while not folder.bindings_file.exists():
+        if time.monotonic() > deadline:
+            raise RingwallError("there is no plan", hint="this process is started by `ringwall up`")
+        time.sleep(_PAUSE_SECONDS)

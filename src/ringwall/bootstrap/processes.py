@@ -1,0 +1,117 @@
+"""What `ringwall up` runs: the control plane, the issuer, two proxies and the user's services."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from ringwall.bootstrap.environment import argv_of, base, of_key_holder, of_service
+from ringwall.bootstrap.ports import HeldPorts, check_free
+from ringwall.bootstrap.readiness import Probe, accepts, answers
+from ringwall.bootstrap.state import StateFolder
+from ringwall.bootstrap.supervisor import Spec
+from ringwall.enforce.bootstrap import envoy_argv, write_bootstrap
+from ringwall.plan.bindings import Address, Bindings
+from ringwall.plan.model import EDGE, Plan, Service
+
+CONTROL: Final = "ringwall-control"
+ISSUER: Final = "ringwall-issuer"
+PROXIES: Final = {"edge": "ringwall-edge", "mesh": "ringwall-mesh"}
+"""Process name of each proxy, by its node id."""
+OWN: Final = frozenset({CONTROL, ISSUER, *PROXIES.values()})
+"""Parts of Ringwall; everything else that runs is the user's."""
+
+_KEY_HOLDER_MASK: Final = 0o077
+_OWN_GRACE: Final = 5.0
+
+
+class Processes:
+    """Says how each process of one run is started.
+
+    Args:
+        root: the blueprint's folder.
+        environ: the operator's environment.
+        mark: names this run in every process's environment.
+        umask: the operator's file mode mask, which services get back.
+    """
+
+    def __init__(
+        self, folder: StateFolder, root: Path, ports: HeldPorts, *, environ: Mapping[str, str], mark: str, umask: int
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._ports = ports
+        self._environ = environ
+        self._mark = mark
+        self._umask = umask
+
+    def control(self, bindings: Bindings) -> Spec:
+        """The control plane; it waits for a plan by itself."""
+        return self._own(CONTROL, "ringwall.bootstrap.control", answers(_at(bindings.admin), "/ready"))
+
+    def issuer(self, bindings: Bindings) -> Spec:
+        """The built-in issuer; it waits for a plan by itself."""
+        return self._own(ISSUER, "ringwall.bootstrap.issuer", accepts(_at(bindings.issuer)))
+
+    def proxy(self, plan: Plan, node: str, bindings: Bindings) -> Spec:
+        """One of the two Envoys; writes what it is started with."""
+        limit = {"max_connections": plan.edge.max_connections} if plan.edge is not None and node == EDGE else {}
+        return Spec(
+            name=PROXIES[node],
+            argv=tuple(envoy_argv(write_bootstrap(bindings, node, **limit))),
+            env=base(self._environ, self._mark),
+            cwd=self._folder.path,
+            log=self._folder.log(PROXIES[node]),
+            ready=answers(_at(bindings.envoy_admin(node)), "/ready"),
+            needs=(CONTROL,),
+            grace=_OWN_GRACE,
+            umask=_KEY_HOLDER_MASK,
+        )
+
+    def service(self, plan: Plan, service: Service, bindings: Bindings) -> Spec:
+        """A service of the user."""
+        if service.run is None:
+            raise ValueError(f"{service.name} is started by somebody else")
+        address = bindings.app[service.name]
+        return Spec(
+            name=service.name,
+            argv=argv_of(service, bindings),
+            env=of_service(plan, service, bindings, self._environ, self._mark),
+            cwd=self._root / service.run.cwd,
+            log=self._folder.log(service.name),
+            ready=_ready(service, address),
+            umask=self._umask,
+            prepare=lambda: self._clear(service.name, address),
+        )
+
+    def _own(self, name: str, module: str, ready: Probe) -> Spec:
+        return Spec(
+            name=name,
+            argv=(sys.executable, "-m", module, "--state", str(self._folder.path)),
+            env=of_key_holder(self._environ, self._mark),
+            cwd=self._root,
+            log=self._folder.log(name),
+            ready=ready,
+            grace=_OWN_GRACE,
+            umask=_KEY_HOLDER_MASK,
+        )
+
+    def _clear(self, name: str, address: Address) -> None:
+        """Make way for a service: let its port go, or remove the socket file that its predecessor left."""
+        if address.socket is not None:
+            path = Path(address.socket)
+            if path.is_socket():
+                path.unlink()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return
+        self._ports.release(address.host, address.port)
+        check_free(address.host, address.port, name)
+
+
+def _ready(service: Service, address: Address) -> Probe:
+    path = service.run.ready if service.run is not None else None
+    return answers(address, path) if path else accepts(address)
+
+
+def _at(socket: Path) -> Address:
+    return Address(socket=str(socket))

@@ -1,0 +1,102 @@
+"""The life of `ringwall up`: start, serve requests of other commands, watch files, stop on a signal."""
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import Any, Protocol
+
+from ringwall.bootstrap.run import Change, Run
+from ringwall.bootstrap.run_socket import serve
+from ringwall.bootstrap.supervisor import NotReadyError, Report
+from ringwall.bootstrap.watch import Watch
+from ringwall.model.errors import RingwallError
+
+
+class Talk(Protocol):
+    """Whom `up` tells what happens; the command line prints it."""
+
+    def progress(self, text: str) -> None:
+        """Something is being done."""
+        ...
+
+    def started(self, run: Run, change: Change, failed: dict[str, NotReadyError]) -> None:
+        """The system serves; `failed` are services of the user that do not start."""
+        ...
+
+    def changed(self, change: Change) -> None:
+        """A plan was put in force."""
+        ...
+
+    def refused(self, error: RingwallError) -> None:
+        """An edit was not put in force; what was in force still is."""
+        ...
+
+    def happened(self, report: Report) -> None:
+        """Something happened to a process."""
+        ...
+
+    def stopping(self) -> None:
+        """The system is about to stop."""
+        ...
+
+
+async def up(blueprint: Path, *, listen: str | None, watch: bool, talk: Talk) -> None:
+    """Run a system until SIGINT, SIGTERM or `ringwall down`; raise RingwallError where it cannot start."""
+    run = Run(blueprint, listen=listen, tell=talk.happened)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    living = asyncio.create_task(_live(run, watch=watch, talk=talk, stop=stop))
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({living, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if living.done():
+            await living
+    finally:
+        talk.stopping()
+        for task in (living, stopped):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, RingwallError):
+            await living
+        await run.stop()
+
+
+async def _live(run: Run, *, watch: bool, talk: Talk, stop: asyncio.Event) -> None:
+    change = await run.start(talk.progress)
+
+    async def status() -> dict[str, Any]:
+        return run.status()
+
+    async def apply() -> dict[str, Any]:
+        change = await run.apply()
+        talk.changed(change)
+        return change.to_data()
+
+    async def end() -> dict[str, Any]:
+        stop.set()
+        return {"pid": run.status()["pid"]}
+
+    server = await serve(run.bindings.run / "up.sock", {"status": status, "apply": apply, "stop": end})
+    try:
+        talk.started(run, change, await run.services_settled(talk.progress))
+        if watch:
+            await _watch(run, talk)
+        await stop.wait()
+    finally:
+        server.close()
+
+
+async def _watch(run: Run, talk: Talk) -> None:
+    eye = Watch()
+    eye.look_at(run.compiler.seen)
+    while True:
+        await eye.change()
+        try:
+            change = await run.apply()
+        except RingwallError as error:
+            talk.refused(error)
+        else:
+            talk.changed(change)
+        eye.look_at(run.compiler.seen)
