@@ -2,7 +2,7 @@
 
 from ringwall.blueprint.model import Allow, Blueprint, Service
 from ringwall.blueprint.report import Report
-from ringwall.plan.model import EDGE
+from ringwall.blueprint.values import EDGE
 
 
 def check_access(blueprint: Blueprint, report: Report) -> None:

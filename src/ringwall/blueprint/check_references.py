@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from ringwall.blueprint.model import Blueprint, Issuer, Names, Person, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
-from ringwall.plan.model import EDGE, ClaimType
+from ringwall.blueprint.values import EDGE
 
 RESERVED_PREFIX = "ringwall-"
 USER_ATTRIBUTES = ("sub", "iss", "scopes")
@@ -174,11 +174,11 @@ class _Checker:
 
 
 def _fits(value: object, declared: str) -> bool:
-    if declared == ClaimType.STRING_SET:
+    if declared == "set<string>":
         return isinstance(value, tuple)
-    if declared == ClaimType.BOOL:
+    if declared == "bool":
         return isinstance(value, bool)
-    if declared == ClaimType.LONG:
+    if declared == "long":
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _SAFE_INTEGER
     return isinstance(value, str)
 

@@ -8,8 +8,7 @@ from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import Endpoint
 from ringwall.model.errors import Span
-from ringwall.plan.model import Protocol
-from ringwall.plan.routes import edge_template, overlap, precedence, shape
+from ringwall.model.route import edge_template, overlap, precedence, shape
 
 ISSUER_PREFIX = "/auth"
 """Path prefix of the built-in issuer at the edge."""
@@ -149,7 +148,7 @@ def _check_urls(blueprint: Blueprint, report: Report) -> None:
 
 def _check_service(service: Service, report: Report) -> None:
     name = service.name.value
-    protocol = service.protocol.value if service.protocol else Protocol.HTTP1
+    protocol = service.protocol.value if service.protocol else "http1"
     if service.contract is not None and service.declared is not None:
         hint = "keep one of them"
         report.error("contract-and-operations", f"{name!r} has a contract and operations", service.span, hint=hint)
@@ -160,12 +159,12 @@ def _check_service(service: Service, report: Report) -> None:
             service.expose.span,
             hint="let a service of the app zone call it",
         )
-    if protocol == Protocol.TCP:
+    if protocol == "tcp":
         _check_tcp(service, report)
         return
     for operation in service.operations:
         is_grpc = operation.template.count("/") == 2 and operation.method == "POST"  # noqa: PLR2004  # /service/method
-        if protocol == Protocol.GRPC and not is_grpc:
+        if protocol == "grpc" and not is_grpc:
             hint = "write `/package.Service/Method`"
             report.error("bad-route", f"{operation.id!r} is not a gRPC method", operation.span, hint=hint)
     if service.expose is not None and not service.operations:

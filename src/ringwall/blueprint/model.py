@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ringwall.blueprint.shape import At
-from ringwall.blueprint.values import Endpoint
+from ringwall.blueprint.values import Endpoint, Rate
 from ringwall.model.errors import Span
-from ringwall.plan.model import Limit
 
 Names = tuple[At[str], ...]
 ClaimValue = At[str | int | bool | tuple[str, ...]]
@@ -27,8 +26,8 @@ class Edge:
     certificate: At[str] | None = None
     key: At[str] | None = None
     http3: At[bool] | None = None
-    limit: At[Limit] | None = None
-    principal_limit: At[Limit] | None = None
+    limit: At[Rate] | None = None
+    principal_limit: At[Rate] | None = None
     trusted_hops: At[int] | None = None
 
 
@@ -147,7 +146,7 @@ class Service:
     contract: At[str] | None = None
     declared: tuple[Operation, ...] | None = None
     allow: tuple[Allow, ...] = ()
-    limit: At[Limit] | None = None
+    limit: At[Rate] | None = None
     mode: At[str] | None = None
     timeout: At[int] | None = None
     max_body: At[int] | None = None

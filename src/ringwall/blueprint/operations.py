@@ -8,8 +8,6 @@ from ringwall.blueprint.model import Operation
 from ringwall.blueprint.report import Report, suggest
 from ringwall.blueprint.shape import BadValueError
 from ringwall.model.errors import Span
-from ringwall.plan.model import Param
-from ringwall.plan.routes import segments
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 ID: Final = r"^[^\x00-\x20\"\\*][^\x00-\x1f\"\\]{0,199}$"
@@ -53,15 +51,6 @@ def _check_segment(part: str, *, last: bool) -> list[str]:
     if part in {".", ".."} or (not part and not last):
         raise BadValueError("a path has no empty segment, '.' or '..'")
     return [name.removesuffix("...") for name in names]
-
-
-def readable_params(template: str) -> tuple[Param, ...]:
-    """Return the parameters that fill a whole segment: those a policy may read."""
-    return tuple(
-        Param(name=segment.names[0], segment=index)
-        for index, segment in enumerate(segments(template))
-        if segment.kind == "param"
-    )
 
 
 def parse_route(text: str, span: Span, name: str | None = None) -> Operation:

@@ -13,7 +13,6 @@ from typing import Final
 
 from ringwall.blueprint.report import suggest
 from ringwall.blueprint.shape import BadValueError
-from ringwall.plan.model import ClaimType, Limit, Mode, Protocol
 
 NAME: Final = r"^[a-z][a-z0-9-]{0,62}$"
 IDENTIFIER: Final = r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$"
@@ -32,9 +31,10 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _MAX_PORT: Final = 65_535
 
-PROTOCOLS: Final = tuple(p.value for p in Protocol)
-MODES: Final = tuple(m.value for m in Mode)
-CLAIM_TYPES: Final = tuple(t.value for t in ClaimType)
+EDGE: Final = "edge"
+PROTOCOLS: Final = ("http1", "http2", "grpc", "tcp")
+MODES: Final = ("enforce", "shadow")
+CLAIM_TYPES: Final = ("string", "long", "bool", "set<string>")
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 
@@ -62,7 +62,16 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def limit(text: str) -> Limit:
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A token bucket: `requests` per `seconds`, with at most `burst` at once."""
+
+    requests: int
+    seconds: int
+    burst: int
+
+
+def limit(text: str) -> Rate:
     """Return the limit that `100/s burst 200` says; without a burst as many at once as in one period."""
     rate, _, burst = text.partition(" burst ")
     requests, _, unit = rate.partition("/")
@@ -71,7 +80,7 @@ def limit(text: str) -> Limit:
         raise BadValueError(
             "a limit lets through at least one request", hint="to close an operation, permit it nowhere"
         )
-    return Limit(requests=int(requests), seconds=seconds, burst=int(burst or requests))
+    return Rate(requests=int(requests), seconds=seconds, burst=int(burst or requests))
 
 
 def duration(text: str) -> int:

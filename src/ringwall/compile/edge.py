@@ -2,7 +2,8 @@
 
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.model import Edge as BlueprintEdge
-from ringwall.blueprint.values import Endpoint
+from ringwall.blueprint.shape import At
+from ringwall.blueprint.values import Endpoint, Rate
 from ringwall.compile.issuers import has_builtin_issuer
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.model import Edge, Limit
@@ -10,6 +11,13 @@ from ringwall.plan.model import Edge, Limit
 DEFAULT_LISTEN = Endpoint("127.0.0.1", 8443)
 DEFAULT_DOMAINS = ("localhost",)
 DEFAULT_PER_IP = Limit(requests=50, seconds=1, burst=100)
+
+
+def lower_limit(limit: At[Rate] | None) -> Limit | None:
+    """Return a limit as the plan carries it."""
+    if limit is None:
+        return None
+    return Limit(requests=limit.value.requests, seconds=limit.value.seconds, burst=limit.value.burst)
 
 
 def lower_edge(blueprint: Blueprint, trust_domain: str) -> Edge | None:
@@ -28,7 +36,7 @@ def lower_edge(blueprint: Blueprint, trust_domain: str) -> Edge | None:
         certificate=edge.certificate.value if edge.certificate is not None else None,
         key=edge.key.value if edge.key is not None else None,
         http3=edge.http3 is not None and edge.http3.value,
-        per_ip=edge.limit.value if edge.limit is not None else DEFAULT_PER_IP,
-        per_principal=edge.principal_limit.value if edge.principal_limit is not None else None,
+        per_ip=lower_limit(edge.limit) or DEFAULT_PER_IP,
+        per_principal=lower_limit(edge.principal_limit),
         trusted_hops=edge.trusted_hops.value if edge.trusted_hops is not None else 0,
     )

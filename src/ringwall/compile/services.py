@@ -4,11 +4,12 @@ from ringwall.blueprint.check_topology import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.model import Operation as BlueprintOperation
 from ringwall.blueprint.model import Service as BlueprintService
-from ringwall.blueprint.operations import readable_params
+from ringwall.compile.edge import lower_limit
 from ringwall.compile.rules import Declared, ServiceScope
 from ringwall.model.errors import Span
+from ringwall.model.route import segments
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.model import Listen, Mode, Operation, Policy, Protocol, Run, Service, Source
+from ringwall.plan.model import Listen, Mode, Operation, Param, Policy, Protocol, Run, Service, Source
 
 ISSUER_SERVICE = "ringwall-issuer"
 """Name of the built-in issuer as a service."""
@@ -40,6 +41,15 @@ def _declared(service: str, operation: BlueprintOperation, holds: tuple[str, ...
         params=readable_params(operation.template),
         holds=holds if operation.data is None else tuple(sorted({data.value for data in operation.data})),
         source=source_of(operation.span),
+    )
+
+
+def readable_params(template: str) -> tuple[Param, ...]:
+    """Return the parameters that fill a whole segment: those a policy may read."""
+    return tuple(
+        Param(name=segment.names[0], segment=index)
+        for index, segment in enumerate(segments(template))
+        if segment.kind == "param"
     )
 
 
@@ -119,7 +129,7 @@ def lower_service(
         forward_token=any(callee not in tcp for callee in calls),
         mode=scope.mode,
         operations=operations,
-        per_principal=service.limit.value if service.limit is not None else None,
+        per_principal=lower_limit(service.limit),
         tcp_callers=scope.callers if protocol is Protocol.TCP else (),
         source=source_of(service.name.span),
         **settings,
