@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringwall.blueprint.load import load_blueprint
 from ringwall.bootstrap.files import DiskFiles
 from ringwall.bootstrap.watch import SeenFiles, Sign
-from ringwall.compile.planner import PlanCache, make_plan
+from ringwall.compile.cache import PlanCache
+from ringwall.compile.planner import plan_files
 from ringwall.model.errors import Diagnostic
 from ringwall.plan.model import Plan
 
@@ -44,8 +44,7 @@ class Compiler:
         root = self._blueprint.parent
         files = SeenFiles(root, DiskFiles(root))
         try:
-            blueprint, found = load_blueprint(files, self._blueprint.name, listen=self._listen)
-            result = make_plan(blueprint, cache=self._cache)
+            result = plan_files(files, self._blueprint.name, listen=self._listen, cache=self._cache)
         finally:
             self.seen = files.seen
-        return Compiled(plan=result.plan, warnings=(*found, *result.diagnostics), seconds=time.perf_counter() - begun)
+        return Compiled(plan=result.plan, warnings=result.diagnostics, seconds=time.perf_counter() - begun)
