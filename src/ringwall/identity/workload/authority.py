@@ -92,7 +92,7 @@ class WorkloadAuthority:
         self._svids: dict[str, _Held] = {}
         self._failing: set[str] = set()
         self._replaced = False  # something was replaced that subscribers have not been told of
-        self._edge: dict[tuple[str, ...], X509Credential] = {}
+        self._edge: tuple[tuple[str, ...], X509Credential] | None = None  # of the domains last asked for
         self._subscribers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -151,10 +151,12 @@ class WorkloadAuthority:
             )
         wanted = tuple(domains)
         with self._lock:
-            held, now = self._edge.get(wanted), self._clock.now()
-            if held is None or not held.not_before <= now < half_life(held.not_before, held.not_after):
-                self._replaced = self._replaced or held is not None
-                held = self._edge[wanted] = self._web_root.issue(wanted, now)
+            now = self._clock.now()
+            if self._edge is not None and self._edge[0] == wanted and _is_fresh(self._edge[1], now):
+                return self._edge[1]
+            self._replaced = self._replaced or self._edge is not None
+            held = self._web_root.issue(wanted, now)
+            self._edge = (wanted, held)
             return held
 
     def jwt_svid(self, spiffe_id: str, audience: Sequence[str]) -> str:
@@ -215,8 +217,8 @@ class WorkloadAuthority:
         with self._lock:
             changed = self._ca.advance()
             self._reissue()
-            for domains in tuple(self._edge):
-                self.edge_certificate(domains)
+            if self._edge is not None:
+                self.edge_certificate(self._edge[0])
             changed, self._replaced = changed or self._replaced, False
         if changed:
             self._tell()
@@ -302,3 +304,7 @@ class WorkloadAuthority:
                 changed()
             except Exception:  # noqa: BLE001  # one subscriber must not keep the news from the others
                 _log.exception("a subscriber to workload identity failed")
+
+
+def _is_fresh(held: X509Credential, now: float) -> bool:
+    return held.not_before <= now < half_life(held.not_before, held.not_after)
