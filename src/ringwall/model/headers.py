@@ -17,3 +17,27 @@ REQUEST_ID: Final = "x-request-id"
 
 IDENTITY_HEADERS: Final = (SUBJECT, ISSUER, ROLES, CALLER, OPERATION)
 """Everything that is removed from what arrives, and set anew."""
+
+FORWARDED_FOR: Final = "x-forwarded-for"
+"""The client's address as the edge saw it, and nothing else; only the edge sets it."""
+
+FORGEABLE: Final = (
+    "x-ringwall-*",
+    "x-envoy-*",
+    "x-forwarded-*",
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+)
+"""Other headers by which a client could claim to be, or to ask for, something else; a `*` ends a prefix."""

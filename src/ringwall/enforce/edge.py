@@ -1,0 +1,140 @@
+"""The public listener: TLS, hardening, and one route table over every exposed operation."""
+
+from typing import Any
+
+from envoy.config.listener.v3 import quic_config_pb2, udp_listener_config_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
+
+from ringwall.enforce import access_log, filters, http_manager, names, routes, table, tls
+from ringwall.enforce.listeners import listener
+from ringwall.enforce.proto import FALSE, TRUE, address, header
+from ringwall.model import headers
+from ringwall.plan.bindings import Address, Bindings
+from ringwall.plan.model import EDGE, Edge, Plan
+
+_REQUEST_SECONDS = 60
+_CONNECTION_SECONDS = 3600
+
+_LEAKY = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "via", "x-envoy-upstream-service-time")
+"""Response headers that only tell an attacker what runs behind."""
+
+_IF_ABSENT = "ADD_IF_ABSENT"
+
+
+def listeners(plan: Plan, edge: Edge, bindings: Bindings, log_path: str) -> list[Any]:
+    """Return the TLS listener and, where asked for, the HTTP/3 and the redirecting one."""
+    where = bindings.edge or Address(host=edge.host, port=edge.port)
+    log = access_log.http_log(log_path, EDGE, plan.claims, peer=False)
+    chain = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT)
+    made = [
+        listener(
+            names.EDGE_LISTENER,
+            where,
+            [http_manager.filter_of(_manager(edge), "edge", routes=names.EDGE_ROUTES, filters=chain, log=log)],
+            tls.edge_socket(),
+        )
+    ]
+    if edge.http3:
+        made.append(_quic(edge, where, chain, log))
+    if bindings.redirect is not None:
+        made.append(_redirect(edge, where, bindings.redirect, log))
+    return made
+
+
+def _manager(edge: Edge, codec: str = "AUTO") -> http_manager.Manager:
+    strip: tuple[str, ...] = http_manager.SPOOFABLE
+    if edge.trusted_hops:  # X-Forwarded-For is then read, and written anew before it goes on
+        strip = tuple(name for name in strip if name != "x-forwarded-*")
+    return http_manager.Manager(
+        codec=codec,
+        strip=(*strip, headers.REQUEST_ID),
+        own_address=True,
+        trusted_hops=edge.trusted_hops,
+        echo_request_id=True,
+        request_seconds=_REQUEST_SECONDS,
+        max_connection_seconds=_CONNECTION_SECONDS,
+        reply_headers=tuple(_transport_security(edge)),
+    )
+
+
+def _quic(edge: Edge, where: Address, chain: list[Any], log: Any) -> Any:
+    manager = http_manager.filter_of(_manager(edge, "HTTP3"), "edge", routes=names.EDGE_ROUTES, filters=chain, log=log)
+    made = listener(names.EDGE_QUIC_LISTENER, where, [manager], tls.edge_quic_socket())
+    made.address.CopyFrom(address(where, udp=True))
+    made.udp_listener_config.CopyFrom(
+        udp_listener_config_pb2.UdpListenerConfig(quic_options=quic_config_pb2.QuicProtocolOptions())
+    )
+    made.enable_reuse_port.CopyFrom(TRUE)
+    return made
+
+
+def _redirect(edge: Edge, to: Address, where: Address, log: Any) -> Any:
+    """Plain HTTP is answered with 308 to the same place on the TLS port, and with nothing else."""
+    answer = route_components_pb2.RedirectAction(
+        https_redirect=True, port_redirect=to.port, response_code="PERMANENT_REDIRECT"
+    )
+    table_of_one = route_pb2.RouteConfiguration(
+        name=names.REDIRECT_LISTENER,
+        ignore_port_in_host_matching=True,
+        virtual_hosts=[
+            route_components_pb2.VirtualHost(
+                name="redirect",
+                domains=edge.domains,
+                routes=[route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), redirect=answer)],
+            )
+        ],
+    )
+    manager = http_manager.filter_of(
+        http_manager.Manager(
+            strip=(*http_manager.SPOOFABLE, headers.REQUEST_ID),
+            own_address=True,
+            echo_request_id=True,
+            request_seconds=10,
+        ),
+        "redirect",
+        routes=table_of_one,
+        filters=[filters.router()],
+        log=log,
+    )
+    return listener(names.REDIRECT_LISTENER, where, [manager])
+
+
+def route_table(edge: Edge, entries: list[table.Entry], port: int) -> Any:
+    """Return the route table of the edge from the entries of every exposed service."""
+    host = route_components_pb2.VirtualHost(
+        name="edge",
+        domains=edge.domains,
+        matcher=table.matcher(entries, table.route_list([routes.not_found()])),
+    )
+    nobody = route_components_pb2.VirtualHost(name="nobody", domains=["*"], routes=[routes.not_found()])
+    return route_pb2.RouteConfiguration(
+        name=names.EDGE_ROUTES,
+        virtual_hosts=[host, nobody],
+        ignore_port_in_host_matching=True,
+        validate_clusters=FALSE,
+        request_headers_to_add=[header(headers.FORWARDED_FOR, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")],
+        response_headers_to_add=[*_security_headers(edge), *_alternative(edge, port)],
+        response_headers_to_remove=[*_LEAKY, *headers.IDENTITY_HEADERS],
+    )
+
+
+def _transport_security(edge: Edge) -> list[Any]:
+    if not edge.hsts_seconds:
+        return []
+    return [header("strict-transport-security", f"max-age={edge.hsts_seconds}")]
+
+
+def _security_headers(edge: Edge) -> list[Any]:
+    """Return what every response carries; a service that sets one of the last four itself has its way."""
+    return [
+        *_transport_security(edge),
+        header("x-content-type-options", "nosniff"),
+        header("x-frame-options", "SAMEORIGIN", _IF_ABSENT),
+        header("content-security-policy", "frame-ancestors 'self'", _IF_ABSENT),
+        header("referrer-policy", "strict-origin-when-cross-origin", _IF_ABSENT),
+        header("cross-origin-opener-policy", "same-origin", _IF_ABSENT),
+    ]
+
+
+def _alternative(edge: Edge, port: int) -> list[Any]:
+    return [header("alt-svc", f'h3=":{port}"; ma=86400')] if edge.http3 else []

@@ -1,0 +1,122 @@
+"""The chain of HTTP filters that a request passes, in order; the order is part of the security.
+
+1. limit by client address (edge): a forged token must not cost more than a lookup
+2. size of the body
+3. shape of the Authorization header: what is not one bearer token is refused, never ignored
+4. token verification (ECDS)
+5. limit by principal (ECDS), which needs a verified `sub`
+6. RBAC: denies everything; each operation's route brings its own rule (RDS)
+7. facts for the decision point, set from what the proxy itself knows
+8. the decision point: asked on every route that does not switch it off
+9. router
+"""
+
+from typing import Any
+
+from envoy.config.core.v3 import config_source_pb2, http_uri_pb2
+from envoy.config.rbac.v3 import rbac_pb2
+from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt_pb2
+from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as rbac_filter_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import UInt64Value
+
+from ringwall.enforce import names
+from ringwall.enforce.body_size import BodySizeLimit
+from ringwall.enforce.decision_point import facts
+from ringwall.enforce.problems import TOKEN_SHAPE_POLICY
+from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url
+from ringwall.plan.attributes import RBAC_FILTER
+
+TOKEN_SHAPE_FILTER = "ringwall.token-shape"  # noqa: S105  # the name of a filter
+FACTS_FILTER = "ringwall.facts"
+DECISION_FILTER = "ringwall.decision"
+
+_ONE_BEARER_TOKEN = r"[Bb]earer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
+
+_LOCAL_RATE_LIMIT = type_url(local_rate_limit_pb2.LocalRateLimit)
+
+
+def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
+    """Return the filters of the edge's or a service's listener; `address_limit` names the limit by address."""
+    return [
+        *([_discovered(address_limit, _LOCAL_RATE_LIMIT)] if address_limit else []),
+        _discovered(names.body_limit(where), type_url(BodySizeLimit)),
+        _fixed(TOKEN_SHAPE_FILTER, _token_shape()),
+        _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
+        _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),
+        _fixed(RBAC_FILTER, deny_all()),
+        _fixed(FACTS_FILTER, header_mutation_pb2.HeaderMutation(), disabled=True),
+        _fixed(DECISION_FILTER, _decision_point()),
+        router(quiet=address_limit is None),
+    ]
+
+
+def router(*, quiet: bool = True) -> Any:
+    """Return the last filter; unless `quiet` it adds Envoy's own headers to the request.
+
+    The edge needs one of them, `x-envoy-original-path`, for its log; the next hop removes them all.
+    """
+    return _fixed("envoy.filters.http.router", router_pb2.Router(suppress_envoy_headers=quiet))
+
+
+def body_limit(max_bytes: int) -> Any:
+    """Return the limit on a request's body; it counts bytes as they come and holds nothing back."""
+    return BodySizeLimit(max_request_bytes=UInt64Value(value=max_bytes))
+
+
+def deny_all() -> Any:
+    """Return the RBAC configuration that allows nothing."""
+    return rbac_filter_pb2.RBAC(rules=rbac_pb2.RBAC(action="ALLOW"))
+
+
+def undecided() -> Any:
+    """Return the route's word that its rule was compiled and the decision point need not be asked."""
+    return ext_authz_pb2.ExtAuthzPerRoute(disabled=True)
+
+
+def _fixed(name: str, config: Message, *, disabled: bool = False) -> Any:
+    return http_connection_manager_pb2.HttpFilter(name=name, typed_config=pack(config), disabled=disabled)
+
+
+def _discovered(name: str, kind: str) -> Any:
+    """A filter that comes by ECDS. There is no default: until it comes, every request is answered with 500."""
+    source = config_source_pb2.ExtensionConfigSource(config_source=ads(), type_urls=[kind])
+    return http_connection_manager_pb2.HttpFilter(name=name, config_discovery=source)
+
+
+def _token_shape() -> Any:
+    header = route_components_pb2.HeaderMatcher
+    present = header(name="authorization", present_match=True)
+    token = header(
+        name="authorization",
+        string_match=string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=_ONE_BEARER_TOKEN)),
+        invert_match=True,
+    )
+    something_else = rbac_pb2.Principal(
+        and_ids=rbac_pb2.Principal.Set(ids=[rbac_pb2.Principal(header=present), rbac_pb2.Principal(header=token)])
+    )
+    policy = rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=[something_else])
+    return rbac_filter_pb2.RBAC(rules=rbac_pb2.RBAC(action="DENY", policies={TOKEN_SHAPE_POLICY: policy}))
+
+
+def _decision_point() -> Any:
+    """Ask over the Unix socket; no answer in time, or any answer but 200, refuses the request."""
+    allowed = string_pb2.ListStringMatcher(patterns=[string_pb2.StringMatcher(exact=name) for name in facts.HEADERS])
+    return ext_authz_pb2.ExtAuthz(
+        http_service=ext_authz_pb2.HttpService(
+            server_uri=http_uri_pb2.HttpUri(
+                uri="http://decision-point", cluster=names.DECISION_POINT_CLUSTER, timeout=seconds(2)
+            )
+        ),
+        allowed_headers=allowed,
+        failure_mode_allow=False,
+        charge_cluster_response_stats=TRUE,
+        stat_prefix="decision",
+    )

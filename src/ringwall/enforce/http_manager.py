@@ -1,0 +1,141 @@
+"""The HTTP connection manager of every listener: hardening that all share, and what each kind adds.
+
+Three kinds exist. The *edge* faces the world: it believes nothing it is told. An *inbound* listener faces
+authenticated workloads: it takes the request id and, from the edge alone, the client's address. An
+*outbound* listener faces its own service, which may set anything: identity headers are removed here too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
+from envoy.config.core.v3 import address_pb2, protocol_pb2
+from envoy.config.listener.v3 import listener_components_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
+from envoy.extensions.request_id.uuid.v3 import uuid_pb2
+from envoy.type.matcher.v3 import string_pb2
+
+from ringwall.enforce import problems
+from ringwall.enforce.proto import FALSE, TRUE, ads, extension, pack, seconds, u32
+from ringwall.model import headers
+
+_MAX_HEADER_KB = 32
+_MAX_HEADERS = 100
+_MAX_STREAMS = 100
+_WINDOW_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manager:
+    """How one kind of listener treats connections.
+
+    Attributes:
+        codec: `AUTO`, `HTTP1`, `HTTP2` or `HTTP3`.
+        strip: header names removed from what arrives; a trailing `*` means: every name that begins so.
+        own_address: the peer's address is the client's, whatever X-Forwarded-For says.
+        trusted_hops: proxies in front whose X-Forwarded-For entries are believed; with `own_address` only.
+        keep_request_id: believe the request id that arrives.
+        echo_request_id: put the request id on every response.
+        request_seconds: time for a whole request to arrive; 0 for no end.
+        idle_seconds: time after which a connection without requests is closed.
+        max_connection_seconds: age at which a connection is drained; 0 for never.
+        reply_headers: headers on every answer of the proxy's own.
+    """
+
+    codec: str = "AUTO"
+    strip: tuple[str, ...]
+    own_address: bool
+    trusted_hops: int = 0
+    keep_request_id: bool = False
+    echo_request_id: bool = False
+    request_seconds: int = 0
+    idle_seconds: int = 300
+    max_connection_seconds: int = 0
+    reply_headers: tuple[Any, ...] = ()
+
+
+SPOOFABLE = (*headers.IDENTITY_HEADERS, *headers.FORGEABLE)
+"""What every listener removes first."""
+
+
+def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any], log: Any) -> Any:
+    """Return the network filter; `routes` is a route configuration, or the name of one that comes by RDS."""
+    common = protocol_pb2.HttpProtocolOptions(
+        idle_timeout=seconds(manager.idle_seconds),
+        max_headers_count=u32(_MAX_HEADERS),
+        headers_with_underscores_action="REJECT_REQUEST",
+    )
+    if manager.max_connection_seconds:
+        common.max_connection_duration.CopyFrom(seconds(manager.max_connection_seconds))
+    config = http_connection_manager_pb2.HttpConnectionManager(
+        codec_type=manager.codec,
+        stat_prefix=name.partition("/")[0],
+        http_filters=filters,
+        access_log=[log],
+        local_reply_config=problems.replies(manager.reply_headers),
+        common_http_protocol_options=common,
+        http_protocol_options=protocol_pb2.Http1ProtocolOptions(accept_http_10=False),
+        http2_protocol_options=protocol_pb2.Http2ProtocolOptions(
+            max_concurrent_streams=u32(_MAX_STREAMS),
+            initial_stream_window_size=u32(_WINDOW_BYTES),
+            initial_connection_window_size=u32(4 * _WINDOW_BYTES),
+        ),
+        # Who is asking
+        use_remote_address=TRUE if manager.own_address else FALSE,
+        xff_num_trusted_hops=manager.trusted_hops,
+        skip_xff_append=True,  # the edge's routes set exactly one address, nobody else sets any
+        internal_address_config=_nobody_internal(),
+        early_header_mutation_extensions=[_removing(manager.strip)],
+        forward_client_cert_details="SANITIZE",
+        # What is asked for: one reading of the path for every filter, rule and service
+        normalize_path=TRUE,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="REJECT_REQUEST",
+        strip_trailing_host_dot=True,
+        # Under which id
+        generate_request_id=TRUE,
+        preserve_external_request_id=manager.keep_request_id,
+        always_set_request_id_in_response=manager.echo_request_id,
+        request_id_extension=http_connection_manager_pb2.RequestIDExtension(
+            typed_config=pack(uuid_pb2.UuidRequestIdConfig(pack_trace_reason=FALSE))
+        ),
+        # How much and how slowly
+        max_request_headers_kb=u32(_MAX_HEADER_KB),
+        request_headers_timeout=seconds(10),
+        request_timeout=seconds(manager.request_seconds),
+        stream_idle_timeout=seconds(60),
+        delayed_close_timeout=seconds(1),
+        server_header_transformation="PASS_THROUGH",
+    )
+    if isinstance(routes, str):
+        config.rds.CopyFrom(http_connection_manager_pb2.Rds(config_source=ads(), route_config_name=routes))
+    else:
+        config.route_config.CopyFrom(routes)
+    return listener_components_pb2.Filter(
+        name="envoy.filters.network.http_connection_manager", typed_config=pack(config)
+    )
+
+
+def _nobody_internal() -> Any:
+    """Return the address range of clients that may set Envoy's own headers: none.
+
+    An empty list would mean Envoy's default, every private address and loopback, so one is named that no client has.
+    """
+    nobody = address_pb2.CidrRange(address_prefix="255.255.255.255", prefix_len=u32(32))
+    return http_connection_manager_pb2.HttpConnectionManager.InternalAddressConfig(cidr_ranges=[nobody])
+
+
+def _removing(names: Sequence[str]) -> Any:
+    """Return the mutation that removes headers before anything else reads them."""
+    rule = mutation_rules_pb2.HeaderMutation
+    mutations = [
+        rule(
+            remove_on_match=rule.RemoveOnMatch(key_matcher=string_pb2.StringMatcher(prefix=name[:-1], ignore_case=True))
+        )
+        if name.endswith("*")
+        else rule(remove=name)
+        for name in names
+    ]
+    return extension("ringwall.spoofable", header_mutation_pb2.HeaderMutation(mutations=mutations))

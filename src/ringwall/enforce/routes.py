@@ -1,0 +1,135 @@
+"""Operations as Envoy routes: what matches, what is demanded, where it goes.
+
+A route carries everything that one operation enforces, so a change of policy is a change of RDS alone.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt_pb2
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
+from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.struct_pb2 import Struct
+
+from ringwall.enforce import filters, names, rbac, tokens
+from ringwall.enforce.decision_point import facts
+from ringwall.enforce.proto import header, pack, seconds, u32
+from ringwall.plan.attributes import RBAC_FILTER, ROUTE_METADATA, ROUTE_METADATA_OPERATION, ROUTE_METADATA_RULE
+from ringwall.plan.model import HopRule, Mode, Operation, Protocol, Service
+from ringwall.plan.routes import template_regex
+from ringwall.plan.rule import DecisionPointRule
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods without effect (RFC 9110, section 9.2.1): only these are sent a second time."""
+
+_NOT_SENT = "connect-failure,refused-stream,reset-before-request"
+"""Failures in which the service never saw the request: any method may be sent again."""
+
+
+def operation_routes(
+    service: Service, operation: Operation, hop: HopRule, *, mode: Mode, callers: Sequence[str] | None, cluster: str
+) -> list[Any]:
+    """Return the routes of one operation at one hop, most often one.
+
+    At the edge (`callers` None) the service's prefix stands before its own paths and is taken away again; two
+    routes come out where the bare prefix, without a slash, means the operation too.
+    """
+    at_edge = callers is None
+    prefix = (service.prefix or "") if at_edge else ""
+    common = {
+        "name": operation.id,
+        "metadata": _metadata(operation),
+        "typed_per_filter_config": _demands(operation, hop, mode, callers),
+        "request_headers_to_remove": facts.HEADERS if _asks(hop, mode) else (),
+    }
+    forward = _forward(service, operation, cluster)
+    if prefix:
+        pattern = regex_pb2.RegexMatcher(regex=f"^{re.escape(prefix)}")
+        forward.regex_rewrite.CopyFrom(regex_pb2.RegexMatchAndSubstitute(pattern=pattern))
+    match = _match(operation.method, prefix, operation.template)
+    routes = [route_components_pb2.Route(match=match, route=forward, **common)]
+    if prefix and re.fullmatch(template_regex(operation.template), "/"):
+        bare = _forward(service, operation, cluster)
+        bare.prefix_rewrite = "/"
+        routes.append(route_components_pb2.Route(match=_match(operation.method, prefix, ""), route=bare, **common))
+    return routes
+
+
+def wrong_method(prefix: str, template: str, allowed: Sequence[str]) -> Any:
+    """Return the route that answers 405 on a path that exists, for methods that do not (RFC 9110, section 15.5.6)."""
+    route = _answer(_match("*", prefix, template), 405)
+    route.response_headers_to_add.append(header("allow", ", ".join(sorted(allowed))))
+    return route
+
+
+def not_found() -> Any:
+    """Return the route that ends every table."""
+    return _answer(route_components_pb2.RouteMatch(prefix="/"), 404)
+
+
+def _answer(match: Any, status: int) -> Any:
+    """An answer of the proxy's own: no rule applies and no token is looked at, but limits do count it."""
+    return route_components_pb2.Route(
+        match=match,
+        direct_response=route_components_pb2.DirectResponseAction(status=status),
+        typed_per_filter_config={
+            names.TOKENS_FILTER: pack(jwt_pb2.PerRouteConfig(disabled=True)),
+            RBAC_FILTER: pack(rbac_pb2.RBACPerRoute()),
+            filters.DECISION_FILTER: pack(filters.undecided()),
+        },
+    )
+
+
+def _match(method: str, prefix: str, template: str) -> Any:
+    headers = []
+    if method != "*":
+        exact = string_pb2.StringMatcher(exact=method)
+        headers.append(route_components_pb2.HeaderMatcher(name=":method", string_match=exact))
+    if "{" not in template:
+        return route_components_pb2.RouteMatch(path=prefix + template, headers=headers)
+    regex = regex_pb2.RegexMatcher(regex=re.escape(prefix) + template_regex(template))
+    return route_components_pb2.RouteMatch(safe_regex=regex, headers=headers)
+
+
+def _metadata(operation: Operation) -> Any:
+    fields = Struct()
+    fields.update({ROUTE_METADATA_OPERATION: operation.id, ROUTE_METADATA_RULE: operation.rule_id})
+    return base_pb2.Metadata(filter_metadata={ROUTE_METADATA: fields})
+
+
+def _asks(hop: HopRule, mode: Mode) -> bool:
+    """Whether the decision point is asked; in shadow mode nothing but the callers is enforced."""
+    return isinstance(hop.rule, DecisionPointRule) and mode is Mode.ENFORCE
+
+
+def _demands(operation: Operation, hop: HopRule, mode: Mode, callers: Sequence[str] | None) -> dict[str, AnyMessage]:
+    rule = rbac.hop_filter(hop, rule_id=operation.rule_id, callers=callers, mode=mode)
+    demands = {
+        names.TOKENS_FILTER: pack(tokens.per_route(hop.authentication)),
+        RBAC_FILTER: pack(rule),
+    }
+    if _asks(hop, mode):
+        where = "edge" if callers is None else "inbound"
+        demands[filters.FACTS_FILTER] = pack(facts.per_route(operation.id, operation.rule_id, where))
+    else:
+        demands[filters.DECISION_FILTER] = pack(filters.undecided())
+    return demands
+
+
+def _forward(service: Service, operation: Operation, cluster: str) -> Any:
+    retry_on = f"{_NOT_SENT},reset" if operation.method in _SAFE else _NOT_SENT
+    action = route_components_pb2.RouteAction(
+        cluster=cluster,
+        timeout=seconds(service.timeout_seconds),
+        retry_policy=route_components_pb2.RetryPolicy(retry_on=retry_on, num_retries=u32(1)),
+        cluster_not_found_response_code="SERVICE_UNAVAILABLE",
+    )
+    if service.protocol is Protocol.GRPC:
+        # A stream may last; what must not last is silence.
+        action.timeout.CopyFrom(seconds(0))
+        action.idle_timeout.CopyFrom(seconds(service.timeout_seconds))
+    return action
