@@ -1,5 +1,6 @@
 """Files that are replaced as a whole or not at all, and noticed when they are."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -35,7 +36,8 @@ def replace_file(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise StorageError(
             f"cannot write {path}: {error.strerror}", hint="is the disk full, or the folder not yours?"
         ) from error

@@ -130,7 +130,7 @@ class Ring:
 
     def public_set(self) -> dict[str, list[dict[str, str]]]:
         """Return the JWK set (RFC 7517, section 5) of every key that may have signed, or may come to."""
-        return {"keys": [dict(key.jwk) for key in self.keys]}
+        return {"keys": [dict(sorted(key.jwk.items())) for key in self.keys]}
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole ring, private keys included, for the key store."""

@@ -1,0 +1,218 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from tests.support.issuer_world import IssuerWorld
+
+from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.ring import KeyRingError, KeyState, Schedule
+from ringwall.identity.keystore import FolderKeyStore, KeyStore, MemoryKeyStore
+from ringwall.identity.tokens.errors import TokenRefusedError
+from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
+from ringwall.identity.tokens.keys import KeySet
+from ringwall.model.clock import SystemClock
+from ringwall.model.secret import Secret
+
+
+def claims(world: IssuerWorld, seconds: float = 900) -> dict[str, object]:
+    return {"exp": int(world.clock.now() + seconds)}
+
+
+def believed(world: IssuerWorld, token: str) -> bool:
+    try:
+        verify_signature(UnverifiedToken.parse(token), world.published())
+    except TokenRefusedError:
+        return False
+    return True
+
+
+def test_a_key_is_published_before_it_signs_and_kept_after(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    old = world.keys.sign(claims(world), typ="x")
+    announced = {key.kid for key in world.published().keys}
+    world.clock.advance(1000)
+    new = world.keys.sign(claims(world), typ="x")
+    assert UnverifiedToken.parse(new).kid != UnverifiedToken.parse(old).kid
+    assert UnverifiedToken.parse(new).kid in announced
+    assert believed(world, old)
+    assert believed(world, new)
+    world.clock.advance(400)
+    world.keys.tick()
+    assert not believed(world, old)
+    assert believed(world, new)
+
+
+def test_rotation_on_command_waits_for_the_overlap_and_then_happens_by_itself(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    first = world.keys.published_keys()[0].kid
+    assert world.keys.rotate() == world.clock.now() + 100
+    assert world.keys.published_keys()[0].kid == first
+    world.clock.advance(100)
+    world.keys.tick()
+    assert world.keys.published_keys()[0].kid != first
+
+
+def test_compromised_keys_are_dropped_at_once_all_of_them(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    retiring = world.keys.sign(claims(world, 5000), typ="x")
+    world.clock.advance(1000)
+    active = world.keys.sign(claims(world, 5000), typ="x")
+    before = {key.kid for key in world.published().keys}
+    assert len(before) == 3
+    world.keys.replace_compromised()
+    assert before.isdisjoint({key.kid for key in world.published().keys})
+    assert not believed(world, retiring)
+    assert not believed(world, active)
+    assert believed(world, world.keys.sign(claims(world), typ="x"))
+    assert not any(kid in world.store.read("ring.json").reveal().decode() for kid in before)
+
+
+def test_a_restart_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    token = world.keys.sign(claims(world), typ="x")
+    world.keys.rotate()
+    published = world.settings.bindings.jwks.read_bytes()
+    world.settings.bindings.jwks.unlink()
+    again = world.open_keys()
+    assert world.settings.bindings.jwks.read_bytes() == published
+    assert believed(world, token)
+    assert again.next_change() == world.clock.now() + 100
+
+
+def test_a_restart_does_what_became_due_meanwhile(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    first = world.keys.published_keys()[0].kid
+    world.clock.advance(5000)
+    assert world.open_keys().published_keys()[0].kid != first
+
+
+def test_damaged_keys_are_refused_not_replaced(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    world.store.write("ring.json", Secret('{"format":1,"keys":[],"requested":false}'))
+    with pytest.raises(KeyRingError):
+        world.open_keys()
+
+
+class Crash(BaseException):
+    """The machine stops."""
+
+
+class CrashingStore(MemoryKeyStore):
+    """Stops the machine at the n-th write: before it, or right after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: int | None = None
+        self.after = False
+
+    def write(self, name: str, value: Secret) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                if self.after:
+                    super().write(name, value)
+                self.left = None
+                raise Crash
+        super().write(name, value)
+
+
+def happen(world: IssuerWorld, what: str) -> None:
+    if what == "rotate":
+        world.keys.rotate()
+    elif what == "compromised":
+        world.keys.replace_compromised()
+    elif what == "sign":
+        world.keys.sign(claims(world, 5000), typ="x")
+    else:
+        world.clock.advance(1000)
+        world.keys.tick()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("what", ["rotate", "compromised", "sign", "schedule"])
+def test_a_crash_beside_any_write_leaves_keys_that_hold(tmp_path: Path, what: str, *, after: bool) -> None:
+    store = CrashingStore()
+    world = IssuerWorld(tmp_path, store=store)
+    token = world.keys.sign(claims(world), typ="x")
+    store.left, store.after = 0, after
+    with pytest.raises(Crash):
+        happen(world, what)
+    keys = world.open_keys()
+    assert believed(world, token) is not (what == "compromised" and after)
+    assert believed(world, keys.sign(claims(world), typ="x"))
+    states = [key.state for key in keys.published_keys()]
+    assert states.count(KeyState.ACTIVE) == states.count(KeyState.NEXT) == 1
+
+
+def test_nothing_is_signed_by_a_key_that_could_not_be_published(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    world.keys.sign(claims(world), typ="x")
+    before = world.published()
+    folder = world.settings.bindings.jwks.parent
+    world.clock.advance(1000)
+    real = folder.with_name("elsewhere")
+    folder.rename(real)
+    folder.write_bytes(b"in the way")
+    with pytest.raises(Exception, match="cannot write"):
+        world.keys.sign(claims(world), typ="x")
+    folder.unlink()
+    real.rename(folder)
+    token = world.keys.sign(claims(world), typ="x")
+    assert believed(world, token)
+    assert UnverifiedToken.parse(token).kid in {key.kid for key in before.keys}
+
+
+ROTATE_FOREVER = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from ringwall.identity.issuer.keeper import KeyKeeper
+    from ringwall.identity.issuer.ring import Schedule
+    from ringwall.identity.keystore import FolderKeyStore
+    from ringwall.model.clock import SystemClock
+    folder, clock = Path(sys.argv[1]), SystemClock()
+    store = FolderKeyStore(folder / "keys", passphrase=None)
+    schedule = Schedule(lifetime=0.0, overlap=0.0)
+    keys = KeyKeeper(store=store, jwks_file=folder / "jwks.json", clock=clock, schedule=schedule)
+    while True:
+        print(keys.sign({"exp": clock.now() + 600}, typ="x"), flush=True)
+""")
+
+
+def kill_while_rotating(folder: Path, seconds: float) -> list[str]:
+    """Let a process rotate and sign as fast as it can, kill it, and return the tokens that it gave out whole."""
+    command = [sys.executable, "-c", ROTATE_FOREVER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        tokens = [process.stdout.readline().strip()]
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGKILL)
+        rest = process.stdout.read()
+    whole, _, _ = rest.rpartition("\n")
+    return [token for token in (*tokens, *whole.split("\n")) if token]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.013, 0.031, 0.057])
+def test_every_token_given_out_before_a_kill_is_believed_after_the_restart(tmp_path: Path, seconds: float) -> None:
+    tokens = kill_while_rotating(tmp_path, seconds)
+    store: KeyStore = FolderKeyStore(tmp_path / "keys", passphrase=None)
+    schedule = Schedule(lifetime=1000.0, overlap=0.0)
+    clock = SystemClock()
+    keeper = KeyKeeper(store=store, jwks_file=tmp_path / "jwks.json", clock=clock, schedule=schedule)
+    keys = KeySet.parse((tmp_path / "jwks.json").read_bytes())
+    for token in tokens:
+        assert verify_signature(UnverifiedToken.parse(token), keys)
+    assert not list(tmp_path.glob(".*.tmp"))
+    assert verify_signature(UnverifiedToken.parse(keeper.sign({"exp": clock.now()}, typ="x")), keys)
+
+
+def test_the_clock_may_jump_back_without_losing_keys(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    token = world.keys.sign(claims(world), typ="x")
+    world.clock.jump(-10_000)
+    assert believed(world, token)
+    assert believed(world, world.keys.sign(claims(world), typ="x"))
