@@ -128,7 +128,7 @@ class RegistryFile:
             text = self._path.read_text() if status.st_size <= _MAX_FILE_BYTES else "null"
             self._workloads = {workload.pid: workload for workload in _parse(json.loads(text))}
             self._seen = seen
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             self._workloads, self._seen = {}, None
             if not isinstance(error, FileNotFoundError):
                 raise AttestationError(f"the list of workloads {self._path} cannot be read: {error}") from error
