@@ -1,10 +1,10 @@
 """Starting proxies for a measurement: pinned to a core, with their CPU time read from the kernel."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 PROXY_CORE, OTHER_CORE = 0, 1
+
+_PIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.execv(sys.argv[2], sys.argv[2:])"
+"""Becomes a command on one core; without it, threads that the command starts early could escape."""
 
 
 def binary() -> str:
@@ -62,15 +65,12 @@ def envoy(config: dict, folder: Path, *, core: int, port: int, name: str) -> Ite
     file.write_text(json.dumps(config))
     command = [binary(), "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "-l", "warn"]
     with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603  # our own binary
-            command,
-            stdout=log,
-            stderr=log,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509  # this program has one thread
-        )
+        process = subprocess.Popen([sys.executable, "-c", _PIN, str(core), *command], stdout=log, stderr=log)  # noqa: S603
     try:
         wait_for_port(port)
         yield process
+    except OSError as error:
+        raise RuntimeError(f"{name} did not start: {(folder / f'{name}.log').read_text()[-2000:]}") from error
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
