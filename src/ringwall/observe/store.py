@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ringwall.model.events import DecisionEvent
-from ringwall.observe.reader import BUSY_SECONDS, Aside, EventReader, told
+from ringwall.observe.reader import BUSY_SECONDS, Aside, EventReader, StoreError, told
 from ringwall.observe.rows import INSERT, row_of
 from ringwall.observe.schema import migrate
 
@@ -20,9 +20,16 @@ _CACHE_KIB: Final = 2048
 _CHECKPOINT_PAGES: Final = 2000
 _LONGEST_WAL: Final = 32 * 1024 * 1024
 _KEPT_BAD_LINES: Final = 1000
+_POSITION: Final = "SELECT device, inode, spool, offset, head_length, head, done FROM positions WHERE"
 _ADD: Final = "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
 _OLD: Final = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE time < ? ORDER BY time LIMIT ?)"
 _OLDEST: Final = "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)"
+
+
+class PositionConflictError(StoreError):
+    """Somebody else stored lines of the same file meanwhile; look at the positions again."""
+
+    code = "event-store-conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Position:
     offset: int
     head_length: int
     head: bytes
-    done: bool = False
+    done: int = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class EventStore(EventReader):
         events: Iterable[DecisionEvent] = (),
         *,
         position: Position | None = None,
+        expected: Position | None = None,
         bad: Sequence[Aside] = (),
         counts: Mapping[str, int] | None = None,
         durable: bool = False,
@@ -106,11 +114,13 @@ class EventStore(EventReader):
         Args:
             events: consumed before `bad` and `counts` are looked at, so both may be filled meanwhile.
             position: how far the log was read with this batch.
+            expected: what the store must say about that file until now; None for nothing.
             bad: lines to keep aside; only the newest 1,000 are kept.
             counts: what to add to the named counters.
             durable: on return the batch survives even a loss of power; for use before its source is deleted.
 
         Raises:
+            PositionConflictError: the store says something else than `expected`; nothing was stored.
             StoreError: nothing was stored.
         """
         connection = self._connection
@@ -121,7 +131,7 @@ class EventStore(EventReader):
                 cursor = connection.executemany(INSERT, map(self._row, events))
                 written = max(cursor.rowcount, 0)
                 if position is not None:
-                    self._set_position(position)
+                    self._move(position, expected)
                 self._keep(bad)
                 connection.executemany(_ADD, (counts or {}).items())
                 connection.execute("COMMIT")
@@ -134,10 +144,8 @@ class EventStore(EventReader):
 
     def positions(self, spool: str) -> tuple[Position, ...]:
         """Return how far each file of a proxy's log was read."""
-        rows = self._rows(
-            "SELECT device, inode, spool, offset, head_length, head, done FROM positions WHERE spool = ?", (spool,)
-        )
-        return tuple(Position(*row[:-1], bool(row[-1])) for row in rows)
+        rows = self._rows(f"{_POSITION} spool = ?", (spool,))
+        return tuple(Position(*row) for row in rows)
 
     def forget(self, position: Position) -> None:
         """Drop the position of a file that is gone."""
@@ -169,7 +177,10 @@ class EventStore(EventReader):
         self._plans[digest] = row
         return row
 
-    def _set_position(self, p: Position) -> None:
+    def _move(self, p: Position, expected: Position | None) -> None:
+        row = self._connection.execute(f"{_POSITION} device = ? AND inode = ?", (p.device, p.inode)).fetchone()
+        if (Position(*row) if row else None) != expected:
+            raise PositionConflictError(f"another process collects the log of {p.spool!r}")
         self._connection.execute(
             "INSERT OR REPLACE INTO positions (device, inode, spool, offset, head_length, head, done) "
             "VALUES (?,?,?,?,?,?,?)",

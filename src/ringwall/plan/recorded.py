@@ -1,46 +1,30 @@
 """Which claims of a token each decision is recorded with, and the token as far as the record tells it.
 
-The proxies' log carries exactly what the rules read, so that a decision can be decided again and explained
-later, and nothing else of the token.
+The proxies' log carries what rules can read and nothing else of the token, so that a decision can be
+decided again and explained later.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ringwall.plan.model import Claim, ClaimType, Operation, Plan
+from ringwall.plan.model import Claim, ClaimType, Plan
 from ringwall.plan.subject import SCOPE_CLAIM
 
 _OWN: Final = "@"
 """First character of recorded names that no declared claim can have."""
-_ROLE_TYPE: Final = "Role"
-_SCOPES: Final = "scopes"
-_ESCAPE: Final = "\\"
 
 
-def recorded_claims(plan: Plan, operations: tuple[Operation, ...] | None = None) -> tuple[Claim, ...]:
-    """Return what is to be logged of a token, in a fixed order.
+def recorded_claims(plan: Plan) -> tuple[Claim, ...]:
+    """Return what is to be logged of a token, in a fixed order: declared claims, roles, scopes.
 
-    Args:
-        plan: the plan in force.
-        operations: only what the policies of these read; None for all operations of the plan.
+    This depends on no policy, so that a changed policy changes no listener.
     """
-    texts = _texts(plan, operations)
-    roles = any(_ROLE_TYPE in text for text in texts)
-    scopes = any(_SCOPES in text or _ESCAPE in text for text in texts)
-    declared = tuple(c for c in plan.claims if any(c.name in text or _ESCAPE in text for text in texts))
-    paths = sorted({issuer.role_claim for issuer in plan.issuers}) if roles else []
+    roles = sorted({issuer.role_claim for issuer in plan.issuers}) if plan.roles else []
     return (
-        *declared,
-        *(_own(path, ClaimType.STRING_SET) for path in paths),
-        *((_own(SCOPE_CLAIM, ClaimType.STRING),) if scopes else ()),
+        *plan.claims,
+        *(_own(path, ClaimType.STRING_SET) for path in roles),
+        _own(SCOPE_CLAIM, ClaimType.STRING),
     )
-
-
-def _texts(plan: Plan, operations: tuple[Operation, ...] | None) -> list[str]:
-    if operations is None:
-        return [policy.cedar for policy in plan.policies]
-    wanted = {name for operation in operations for name in operation.policies}
-    return [policy.cedar for policy in plan.policies if policy.id in wanted]
 
 
 def _own(path: tuple[str, ...], kind: ClaimType) -> Claim:
