@@ -11,6 +11,7 @@ from ringwall.enforce.proto import FALSE, TRUE, address, header
 from ringwall.model import headers
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, Edge, Plan
+from ringwall.plan.recorded import recorded_claims
 
 _REQUEST_SECONDS = 60
 _CONNECTION_SECONDS = 3600
@@ -24,7 +25,7 @@ _IF_ABSENT = "ADD_IF_ABSENT"
 def listeners(plan: Plan, edge: Edge, bindings: Bindings, log_path: str) -> list[Any]:
     """Return the TLS listener and, where asked for, the HTTP/3 and the redirecting one."""
     where = bindings.edge or Address(host=edge.host, port=edge.port)
-    log = access_log.http_log(log_path, EDGE, plan.claims, peer=False)
+    log = access_log.http_log(log_path, EDGE, recorded_claims(plan), peer=False)
     chain = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT)
     made = [
         listener(

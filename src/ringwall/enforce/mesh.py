@@ -13,6 +13,7 @@ from ringwall.model import headers
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE, ROUTE_METADATA, ROUTE_METADATA_OPERATION
 from ringwall.plan.bindings import Address
 from ringwall.plan.model import Plan, Protocol, Service
+from ringwall.plan.recorded import recorded_claims
 
 _TOKEN = f"{JWT_NAMESPACE}:{CLAIMS_KEY}"
 _IDLE_SECONDS = 300
@@ -42,7 +43,7 @@ def inbound_listener(plan: Plan, service: Service, where: Address, log_path: str
         strip=_INBOUND_STRIP, own_address=False, keep_request_id=True, idle_seconds=_IDLE_SECONDS
     )
     chain = filters.chain(service.name)
-    log = access_log.http_log(log_path, service.name, plan.claims, peer=True)
+    log = access_log.http_log(log_path, service.name, recorded_claims(plan), peer=True)
     name = names.inbound(service.name)
     return listener(
         name,
