@@ -13,7 +13,7 @@
 
 from typing import Any
 
-from envoy.config.core.v3 import config_source_pb2, http_uri_pb2
+from envoy.config.core.v3 import backoff_pb2, base_pb2, config_source_pb2, http_uri_pb2
 from envoy.config.rbac.v3 import rbac_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
@@ -24,6 +24,7 @@ from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as rbac_filter_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
@@ -31,12 +32,14 @@ from ringwall.enforce import names
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.problems import TOKEN_SHAPE_POLICY
-from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url
+from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url, u32
 from ringwall.plan.attributes import RBAC_FILTER
 
 TOKEN_SHAPE_FILTER = "ringwall.token-shape"  # noqa: S105  # the name of a filter
 FACTS_FILTER = "ringwall.facts"
 DECISION_FILTER = "ringwall.decision"
+
+_DECISION_SECONDS = 3
 
 _ONE_BEARER_TOKEN = r"[Bb]earer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
 
@@ -107,14 +110,23 @@ def _token_shape() -> Any:
 
 
 def _decision_point() -> Any:
-    """Ask over the Unix socket; no answer in time, or any answer but 200, refuses the request."""
+    """Ask over the Unix socket; any answer but 200 refuses the request, and so does none in time (503).
+
+    A question may be asked again, so a control plane that restarts delays requests rather than failing them.
+    """
     allowed = string_pb2.ListStringMatcher(patterns=[string_pb2.StringMatcher(exact=name) for name in facts.HEADERS])
     return ext_authz_pb2.ExtAuthz(
         http_service=ext_authz_pb2.HttpService(
             server_uri=http_uri_pb2.HttpUri(
-                uri="http://decision-point", cluster=names.DECISION_POINT_CLUSTER, timeout=seconds(2)
-            )
+                uri="http://decision-point", cluster=names.DECISION_POINT_CLUSTER, timeout=seconds(_DECISION_SECONDS)
+            ),
+            retry_policy=base_pb2.RetryPolicy(
+                retry_on="connect-failure,reset",
+                num_retries=u32(5),
+                retry_back_off=backoff_pb2.BackoffStrategy(base_interval=seconds(0.1), max_interval=seconds(0.5)),
+            ),
         ),
+        status_on_error=http_status_pb2.HttpStatus(code="ServiceUnavailable"),
         allowed_headers=allowed,
         failure_mode_allow=False,
         charge_cluster_response_stats=TRUE,
