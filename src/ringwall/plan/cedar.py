@@ -21,6 +21,9 @@ Json = Any
 
 USER, ROLE, WORKLOAD, GUEST, SERVICE, ACTION = "User", "Role", "Workload", "Guest", "Service", "Action"
 
+PARAM_CHARS = r"[!-$&-.0-:<-\[\]-~]"
+"""What a path parameter that is read may hold, as a regular expression: visible ASCII without `%`, `/`, `;`, `\\`."""
+
 _FIXED_ATTRIBUTES = frozenset({"sub", "iss", "scopes"})
 _NOT_CHILDREN = frozenset({"attr", "entity_type", "pattern", "Value", "Var"})
 

@@ -7,6 +7,7 @@ system, and no claim, however odd, makes it raise.
 
 import ipaddress
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,13 +16,23 @@ from zoneinfo import ZoneInfo
 
 import cedarpy
 
-from ringwall.plan.cedar import ACTION, GUEST, ROLE, SERVICE, USER, WORKLOAD, CedarPolicy, Reads, action_group
+from ringwall.plan.cedar import (
+    ACTION,
+    GUEST,
+    PARAM_CHARS,
+    ROLE,
+    SERVICE,
+    USER,
+    WORKLOAD,
+    CedarPolicy,
+    Reads,
+    action_group,
+)
 from ringwall.plan.decision import Answer, DecidingPolicy, Question
 from ringwall.plan.model import EDGE, HopRule, Mode, Operation, Plan, Service
 from ringwall.plan.subject import Subject, subject_of
 
-_AMBIGUOUS = frozenset("%;\\")
-"""Characters that two readers of a path may understand differently (docs/reference/policy.md)."""
+_READABLE = re.compile(f"{PARAM_CHARS}*")
 
 GUEST_ID = "guest"
 
@@ -46,7 +57,9 @@ class _Ruling:
     @cached_property
     def _set(self) -> cedarpy.PolicySet:
         static = {name: parsed.body for name, parsed in self.policies.items()}
-        return cedarpy.PolicySet.from_json_str(json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []}))
+        return cedarpy.PolicySet.from_json_str(
+            json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []})
+        )
 
     def verdict(self, request: dict[str, Any], entities: cedarpy.Entities) -> _Verdict:
         """Ask Cedar; a policy that errs denies, where Cedar alone would skip it."""
@@ -187,14 +200,15 @@ class Evaluator:
     def _context(self, operation: Operation, reads: Reads, question: Question) -> tuple[dict[str, Any], str]:
         """Return Cedar's context, or an empty one and the reason why the request is denied."""
         segments = question.path.split("/")[1:]
-        path: dict[str, str] = {}
+        path = dict.fromkeys((param.name for param in operation.params), "")
         for param in operation.params:
+            if param.name not in reads.path:
+                continue
             if param.segment >= len(segments):
                 return {}, f"the path has no segment for the parameter {param.name!r}"
-            value = segments[param.segment]
-            if param.name in reads.path and (_AMBIGUOUS & set(value) or not _is_plain(question.path)):
-                return {}, f"the path parameter {param.name!r} holds a character that is read in two ways"
-            path[param.name] = value if _is_plain(value) else ""
+            value = path[param.name] = segments[param.segment]
+            if _READABLE.fullmatch(value) is None:
+                return {}, f"the path parameter {param.name!r} holds a character that can be read in two ways"
         moment = datetime.fromtimestamp(question.time, UTC)
         local = moment.astimezone(self._zone)
         context: dict[str, Any] = {
@@ -235,14 +249,6 @@ def _refused(reason: str) -> Answer:
 
 def _millis(moment: datetime) -> str:
     return f"{moment.microsecond // 1000:03d}Z"
-
-
-def _is_plain(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_address(text: str) -> bool:

@@ -1,12 +1,27 @@
-"""Compiles the policies of one operation into what one hop enforces."""
+"""Compiles the policies of one operation into what one hop enforces.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+    guard && !forbids && permits        once for each kind of principal
 
-from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import Claim, HopRule, Issuer, Mode, Param, Policy, Role
-from ringwall.plan.rule import DENY, DecisionPointRule, Rule
+with the action, the service and whatever else is known put in. A hop whose policies use something that has
+no sound form in Envoy goes to the decision point as a whole, with the reasons.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from ringwall.compile.cedar import membership
+from ringwall.compile.cedar.cases import cases_of
+from ringwall.compile.cedar.fold import Folder
+from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, any_of, negation
+from ringwall.compile.cedar.guard import TokenPresent, TypeGuard, readable_params, token_is_believed, type_guards
+from ringwall.compile.cedar.place import Kind, Place, System
+from ringwall.compile.cedar.unsupported import UnsupportedError
+from ringwall.plan.cedar import CedarPolicy, Reads, parse_text
+from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Param, Policy, Role
+from ringwall.plan.rule import DENY, Case, CompiledRule, DecisionPointRule, Rule
+
+MOST_CASES: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +31,7 @@ class HopContext:
     Attributes:
         hop: `edge` or `inbound`.
         action: operation id.
-        service: its service, with `zone` and `holds`.
+        service: its service, with its `zone` and what it `holds`.
         params: path parameters, with segments counted in the service's own path.
         prefix_segments: how many segments the exposure prefix puts in front; used at the edge only.
         callers: names of the workloads that may call this hop; at the edge hop `("edge",)`.
@@ -34,11 +49,26 @@ class HopContext:
     has_edge: bool = True
 
 
-class CompileCache:
-    """Remembers compiled hops between compiles; keep one and hand it to each new `PolicyCompiler`."""
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A compiled hop without names: `problems` are pairs (number of the policy, construct), -1 for all policies."""
 
-    def __init__(self) -> None:
-        self.hops: dict[object, object] = {}
+    rule: CompiledRule
+    problems: tuple[tuple[int, str], ...]
+    cacheable: bool
+    tokenless: bool
+
+
+@dataclass
+class CompileCache:
+    """Remembers parsed policies and compiled hops between compiles; keep one and hand it to each `PolicyCompiler`.
+
+    What is remembered does not hold policy ids or lines, so moving a policy within its file costs nothing.
+    """
+
+    bodies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    hops: dict[object, _Draft] = field(default_factory=dict)
+    systems: dict[object, int] = field(default_factory=dict)
 
 
 class PolicyCompiler:
@@ -55,17 +85,223 @@ class PolicyCompiler:
         policies: tuple[Policy, ...],
         cache: CompileCache | None = None,
     ) -> None:
-        self._parsed = tuple(CedarPolicy.parse(policy) for policy in policies)
+        self._cache = cache if cache is not None else CompileCache()
+        identity = (trust_domain, tuple(issuers), tuple(roles), tuple(claims), timezone)
+        self._system_number = self._cache.systems.setdefault(identity, len(self._cache.systems))
+        self._system = System.of(
+            trust_domain=trust_domain,
+            issuers=tuple(issuers),
+            roles=tuple(roles),
+            claims=tuple(claims),
+            timezone=timezone,
+        )
+        self._index = _Index([self._parse(policy) for policy in policies])
+        self._folded: dict[object, Formula | str] = {}
 
     def applicable(self, action: str, service: str) -> tuple[str, ...]:
-        """Return the ids of the policies whose scope can match this operation, in the order of the plan."""
-        return tuple(parsed.policy.id for parsed in self._parsed if parsed.applies_to(action, service))
+        """Return the ids of the policies whose scope can match this operation, in the order they were given."""
+        return tuple(parsed.policy.id for parsed in self._index.of(action, service))
 
     def compile_hop(self, context: HopContext) -> HopRule:
         """Return what this hop enforces."""
-        applicable = [p for p in self._parsed if p.applies_to(context.action, context.service)]
-        enforced = [p for p in applicable if p.policy.mode is Mode.ENFORCE]
-        rule: Rule = DENY
-        if any(p.permits for p in enforced):
-            rule = DecisionPointRule(reasons=("the compiler is not finished",))
-        return HopRule(rule=rule, authentication="optional", callers=context.callers)
+        policies = self._index.of(context.action, context.service)
+        enforced = tuple(parsed for parsed in policies if parsed.policy.mode is Mode.ENFORCE)
+        draft = self._draft(context, enforced)
+        shadow = None
+        if len(enforced) != len(policies):
+            shadow = _rule(self._draft(context, policies), policies)
+        return HopRule(
+            rule=_rule(draft, enforced),
+            shadow=shadow,
+            authentication="optional" if draft.tokenless else "required",
+            callers=context.callers,
+        )
+
+    def _parse(self, policy: Policy) -> CedarPolicy:
+        body = self._cache.bodies.get(policy.cedar)
+        if body is None:
+            body = self._cache.bodies[policy.cedar] = parse_text(policy)
+        return CedarPolicy(policy, body)
+
+    def _draft(self, context: HopContext, policies: tuple[CedarPolicy, ...]) -> _Draft:
+        key = (self._system_number, context, tuple(parsed.policy.cedar for parsed in policies))
+        draft = self._cache.hops.get(key)
+        if draft is None:
+            draft = self._cache.hops[key] = _Hop(self._system, context, policies).draft()
+        return draft
+
+
+def _rule(draft: _Draft, policies: Sequence[CedarPolicy]) -> Rule:
+    if not draft.problems:
+        return draft.rule
+    reasons = tuple(dict.fromkeys(_reason(number, construct, policies) for number, construct in draft.problems))
+    return DecisionPointRule(reasons=reasons, cacheable=draft.cacheable)
+
+
+def _reason(number: int, construct: str, policies: Sequence[CedarPolicy]) -> str:
+    if number < 0:
+        return f"the policies together: {construct}"
+    policy = policies[number].policy
+    return f"policy {policy.id!r} ({policy.source}): {construct}"
+
+
+class _Hop:
+    """One compilation."""
+
+    def __init__(self, system: System, context: HopContext, policies: tuple[CedarPolicy, ...]) -> None:
+        self._system = system
+        self._context = context
+        self._policies = policies
+        self._problems: list[tuple[int, str]] = []
+        reads = Reads()
+        for parsed in policies:
+            reads |= parsed.reads
+        self._reads = reads
+        offset = context.prefix_segments if context.hop == EDGE else 0
+        self._segments = {param.name: param.segment + offset for param in context.params}
+
+    def draft(self) -> _Draft:
+        """Compile for a request with a token, for a guest, and for each workload that may call."""
+        tokenless = self._tokenless()
+        unknown = tokenless is None
+        user = self._decision(self._place("user"))
+        cases: tuple[Case, ...] = ()
+        if not self._problems:
+            try:
+                cases = self._cases(user, FALSE if tokenless is None else tokenless)
+            except UnsupportedError as problem:
+                self._problems.append((-1, problem.construct))
+        if len(cases) > MOST_CASES:
+            self._problems.append((-1, "more alternatives than Envoy should try one after the other"))
+        reads = self._reads
+        return _Draft(
+            rule=CompiledRule(cases=cases) if cases else DENY,
+            problems=tuple(self._problems),
+            cacheable=not (reads.time or reads.path or reads.source),
+            tokenless=unknown or tokenless != FALSE,
+        )
+
+    def _cases(self, user: Formula, tokenless: Formula) -> tuple[Case, ...]:
+        readable = readable_params(self._reads.path, self._segments)
+        with_token = all_of([token_is_believed(self._system), readable, user])
+        without = all_of([Lit(TokenPresent(), positive=False), readable, tokenless])
+        guards: Sequence[TypeGuard] = type_guards(self._reads, self._system)
+        return (*cases_of(without, ()), *cases_of(with_token, guards))
+
+    def _tokenless(self) -> Formula | None:
+        """Return when a request without a token is allowed, None where that cannot be compiled."""
+        ways: dict[Formula, list[str]] = {}
+        for caller in self._context.callers:
+            before = len(self._problems)
+            allowed = self._decision(self._place("guest" if caller == EDGE else "workload", caller))
+            if len(self._problems) > before:
+                return None
+            ways.setdefault(allowed, []).append(caller)
+        place = self._place("user")
+        return any_of(
+            all_of([allowed, _one_of(callers, place)]) for allowed, callers in ways.items() if allowed != FALSE
+        )
+
+    def _place(self, kind: Kind, caller: str = "") -> Place:
+        context = self._context
+        return Place(
+            system=self._system,
+            kind=kind,
+            action=context.action,
+            service=context.service,
+            zone=context.zone,
+            holds=context.holds,
+            callers=context.callers,
+            segments=self._segments,
+            workload=caller,
+        )
+
+    def _decision(self, place: Place) -> Formula:
+        """Return `!forbids && permits`; what does not compile is noted as a problem."""
+        permits: list[Formula] = []
+        forbids: list[Formula] = []
+        for number, parsed in enumerate(self._policies):
+            try:
+                (permits if parsed.permits else forbids).append(_satisfied(parsed.body, place))
+            except UnsupportedError as problem:
+                self._problems.append((number, problem.construct))
+        return all_of([*(negation(forbid) for forbid in forbids), any_of(permits)])
+
+
+def _one_of(callers: Sequence[str], place: Place) -> Formula:
+    if set(callers) == set(place.callers):
+        return TRUE
+    return any_of(membership.called_by(caller, place) for caller in callers)
+
+
+def _satisfied(body: Mapping[str, Any], place: Place) -> Formula:
+    """Return when a policy applies: its scope matches and its conditions hold."""
+    folder = Folder(place)
+    scope = all_of(_in_scope(folder, body[name], {"Var": name}) for name in ("principal", "action", "resource"))
+    if scope == FALSE:
+        return FALSE
+    known: frozenset[tuple[str, str]] = frozenset()
+    parts = [scope]
+    for condition in body["conditions"]:
+        part, gained = folder.condition(condition["body"], known)
+        if condition["kind"] == "unless":
+            part = negation(part)
+        else:
+            known |= gained
+        if part == FALSE:
+            return FALSE
+        parts.append(part)
+    return all_of(parts)
+
+
+def _in_scope(folder: Folder, scope: Mapping[str, Any], variable: Mapping[str, str]) -> Formula:
+    match scope["op"]:
+        case "All":
+            return TRUE
+        case "==":
+            body: dict[str, Any] = {"==": {"left": variable, "right": _entity(scope["entity"])}}
+        case "in":
+            entities = scope["entities"] if "entities" in scope else [scope["entity"]]
+            body = {"in": {"left": variable, "right": {"Set": [_entity(entity) for entity in entities]}}}
+        case "is":
+            inside = {"in": _entity(scope["in"]["entity"])} if "in" in scope else {}
+            body = {"is": {"left": variable, "entity_type": scope["entity_type"], **inside}}
+        case other:
+            raise UnsupportedError(f"a scope with {other!r}")
+    return folder.condition(body)[0]
+
+
+def _entity(entity: Mapping[str, str]) -> dict[str, Any]:
+    return {"Value": {"__entity": entity}}
+
+
+class _Index:
+    """Finds the policies that can apply to an operation without looking at all of them."""
+
+    def __init__(self, policies: Iterable[CedarPolicy]) -> None:
+        self._by_action: dict[str, list[tuple[int, CedarPolicy]]] = {}
+        self._by_service: dict[str, list[tuple[int, CedarPolicy]]] = {}
+        self._others: list[tuple[int, CedarPolicy]] = []
+        for number, parsed in enumerate(policies):
+            self._add(number, parsed)
+
+    def of(self, action: str, service: str) -> tuple[CedarPolicy, ...]:
+        """Return the policies that can apply, in the order they were given."""
+        found = dict(self._others)
+        for group in (
+            self._by_action.get(action, ()),
+            self._by_action.get(f"{service}/*", ()),
+            self._by_service.get(service, ()),
+        ):
+            found.update(group)
+        return tuple(parsed for _, parsed in sorted(found.items()) if parsed.applies_to(action, service))
+
+    def _add(self, number: int, parsed: CedarPolicy) -> None:
+        action, resource = parsed.body["action"], parsed.body["resource"]
+        if action["op"] != "All":
+            for entity in action["entities"] if "entities" in action else [action["entity"]]:
+                self._by_action.setdefault(entity["id"], []).append((number, parsed))
+        elif "entity" in resource:
+            self._by_service.setdefault(resource["entity"]["id"], []).append((number, parsed))
+        else:
+            self._others.append((number, parsed))

@@ -1,0 +1,135 @@
+"""`in`, `is` and equality of entities: users, roles, callers, and what is known anyway."""
+
+from dataclasses import dataclass
+
+from ringwall.compile.cedar import facts
+from ringwall.compile.cedar.cel import Cel, Const, infix
+from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, any_of, constant
+from ringwall.compile.cedar.place import Place, System
+from ringwall.compile.cedar.sets import SetHas
+from ringwall.compile.cedar.terms import Caller, ClaimString, Entity, SetOf, Term, User
+from ringwall.compile.cedar.text import TextIs
+from ringwall.compile.cedar.unsupported import UnsupportedError
+from ringwall.model.spiffe import SpiffeId
+from ringwall.plan.cedar import ACTION, ROLE, USER, WORKLOAD, action_group
+from ringwall.plan.model import EDGE, Issuer
+from ringwall.plan.rule import CallerIs, Predicate
+
+SUB = ClaimString(("sub",))
+ISS = ClaimString(("iss",))
+
+
+@dataclass(frozen=True, slots=True)
+class CalledBy:
+    """The peer's certificate names this workload."""
+
+    spiffe_id: str
+
+    def native(self) -> Predicate:
+        """The URI SAN of the peer."""
+        return CallerIs(spiffe_id=self.spiffe_id)
+
+    def cel(self) -> Cel:
+        """`connection.uri_san_peer_certificate == "spiffe://…"`."""
+        return infix("==", facts.CALLER, Const(self.spiffe_id))
+
+    def proves(self) -> tuple[tuple[str, ...], ...]:
+        """Nothing about claims."""
+        return ()
+
+    def needs(self) -> None:
+        """Nothing more."""
+
+
+def is_type(term: Term, name: str) -> Formula:
+    """Return `term is name`."""
+    match term:
+        case User():
+            return constant(name == USER)
+        case Caller():
+            return constant(name == WORKLOAD)
+        case Entity(type=kind):
+            return constant(kind == name)
+    raise UnsupportedError("`is` of something that is not an entity")
+
+
+def is_in(term: Term, target: Term, place: Place) -> Formula:
+    """Return `term in target`, where the target is an entity or a set of entities written out."""
+    if isinstance(target, SetOf):
+        return any_of(is_in(term, one, place) for one in target.items)
+    if not isinstance(target, Entity):
+        raise UnsupportedError("`in` something that is known only with the request")
+    match term:
+        case User() if target.type == ROLE:
+            return holds_role(target.id, place.system)
+        case Entity(type=kind, id=name) if kind == target.type == ROLE:
+            return constant(name in place.system.holders.get(target.id, {target.id}))
+        case Entity(type=kind, id=name) if kind == target.type == ACTION:
+            return constant(target.id in (name, action_group(place.service)))
+        case _:
+            return same_entity(term, target, place)
+
+
+def same_entity(left: Term, right: Term, place: Place) -> Formula:
+    """Return `left == right` for two entities."""
+    match left, right:
+        case Entity(), Entity():
+            return constant(left == right)
+        case Entity(), _:
+            return same_entity(right, left, place)
+        case User(), Entity(type=kind, id=name):
+            return is_user(name, place.system) if kind == USER else FALSE
+        case Caller(), Entity(type=kind, id=name):
+            return called_by(name, place) if kind == WORKLOAD else FALSE
+        case (User(), User()) | (Caller(), Caller()):
+            return TRUE
+        case (User(), Caller()) | (Caller(), User()):
+            return FALSE
+    raise UnsupportedError("a comparison of an entity with something else")
+
+
+def called_by(name: str, place: Place) -> Formula:
+    """Return whether this workload calls, where several may."""
+    if name not in place.callers:
+        return FALSE
+    return TRUE if len(place.callers) == 1 else Lit(CalledBy(caller_id(name, place.system)))
+
+
+def caller_id(name: str, system: System) -> str:
+    """Return the SPIFFE ID of a service, or of the edge for `edge`."""
+    return str(SpiffeId(system.trust_domain, "/edge" if name == EDGE else f"/service/{name}"))
+
+
+def is_user(name: str, system: System) -> Formula:
+    """Return whether the token names this user: `sub` for the built-in issuer, `issuer|sub` for every other one."""
+    found: list[Formula] = []
+    prefix, bar, rest = name.partition("|")
+    for issuer in system.issuers:
+        if issuer.builtin and name and not bar:
+            found.append(all_of([from_issuer(issuer, system), Lit(TextIs(SUB, name))]))
+        elif not issuer.builtin and bar and prefix == issuer.name and rest:
+            found.append(all_of([from_issuer(issuer, system), Lit(TextIs(SUB, rest))]))
+    return any_of(found)
+
+
+def holds_role(role: str, system: System) -> Formula:
+    """Return whether the token gives a role, directly or by a role that includes it."""
+    holders = system.holders.get(role, frozenset())
+    return any_of(
+        all_of(
+            [
+                from_issuer(issuer, system),
+                any_of(
+                    Lit(SetHas(issuer.role_claim, value))
+                    for value, given in system.granting[issuer.name]
+                    if given in holders
+                ),
+            ]
+        )
+        for issuer in system.issuers
+    )
+
+
+def from_issuer(issuer: Issuer, system: System) -> Formula:
+    """Return whether the token is from this issuer; known where there is only one."""
+    return TRUE if len(system.issuers) == 1 else Lit(TextIs(ISS, issuer.url))
