@@ -121,7 +121,7 @@ class Fetcher:
             timer.start()
             try:
                 yield
-            except (OSError, http.client.HTTPException, ValueError):
+            except (OSError, http.client.HTTPException, ValueError, FetchError):
                 if not over.is_set():
                     raise
             finally:
