@@ -1,5 +1,6 @@
 """The public listener: TLS, hardening, and one route table over every exposed operation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from envoy.config.listener.v3 import quic_config_pb2, udp_listener_config_pb2
@@ -100,7 +101,7 @@ def _redirect(edge: Edge, to: Address, where: Address, log: Any) -> Any:
     return listener(names.REDIRECT_LISTENER, where, [manager])
 
 
-def route_table(edge: Edge, entries: list[table.Entry], port: int) -> Any:
+def route_table(edge: Edge, entries: Iterable[table.Entry], port: int) -> Any:
     """Return the route table of the edge from the entries of every exposed service."""
     host = route_components_pb2.VirtualHost(
         name="edge",

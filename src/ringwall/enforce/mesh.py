@@ -1,5 +1,6 @@
 """Inside: each service's inbound listener, and one outbound listener for each declared call."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from envoy.config.listener.v3 import listener_components_pb2
@@ -53,7 +54,7 @@ def inbound_listener(plan: Plan, service: Service, where: Address, log_path: str
     )
 
 
-def inbound_table(plan: Plan, service: Service, entries: list[table.Entry]) -> Any:
+def inbound_table(plan: Plan, service: Service, entries: Iterable[table.Entry]) -> Any:
     """Return a service's route table, and with it the headers that tell the service who asks."""
     name = names.inbound(service.name)
     host = route_components_pb2.VirtualHost(

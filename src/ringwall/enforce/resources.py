@@ -1,40 +1,27 @@
 """Plan and addresses → everything each proxy is to have.
 
 A pure function but for the credentials and keys that it asks for. What belongs to one service is built once and
-kept for as long as the service's part of the plan does not change, so that an edit costs what it touches.
+kept for as long as nothing that it is built from changes.
 """
 
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from envoy.config.core.v3 import extension_pb2
 from google.protobuf.message import Message
 
 from ringwall.enforce import certificates, clusters, edge, filters, limits, mesh, names, routes, table, tokens
+from ringwall.enforce.memo import Memo
 from ringwall.enforce.proto import pack
 from ringwall.enforce.snapshot import Resource, Snapshot
-from ringwall.model.credentials import CredentialSource, TokenKeySource
+from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import EDGE, Mode, Plan, Protocol, Service
+from ringwall.plan.model import EDGE, Edge, Mode, Plan, Protocol, Service
 from ringwall.plan.routes import precedence
 
+_STREAM_BYTES = 1 << 40
+"""A gRPC stream's messages are limited by who reads them, and a stream has no length."""
 
-class Memo:
-    """Remembers what was built from equal inputs in the last two rounds; forgets the rest."""
-
-    def __init__(self) -> None:
-        self._now: dict[Hashable, Any] = {}
-        self._before: dict[Hashable, Any] = {}
-
-    def __call__(self, key: Hashable, build: Callable[[], Any]) -> Any:
-        """Return what `build` returns, or what it returned for this key before."""
-        if key not in self._now:
-            self._now[key] = self._before[key] if key in self._before else build()
-        return self._now[key]
-
-    def turn(self) -> None:
-        """End a round."""
-        self._before, self._now = self._now, {}
+Resources = tuple[Resource, ...]
 
 
 def snapshot(
@@ -46,10 +33,13 @@ def snapshot(
     *,
     memo: Memo | None = None,
 ) -> Snapshot:
-    """Return the resources of one node: `edge` gets only what is the edge's, `mesh` what is the services'."""
+    """Return the resources of one node: `edge` gets only what is the edge's, `mesh` what is the services'.
+
+    With a `memo`, which the caller turns after each round, only what changed since is built.
+    """
     builder = _Builder(plan, bindings, credentials, keys, memo or Memo())
     resources = builder.edge() if node == EDGE else builder.mesh()
-    return Snapshot.of(node, plan.digest, list(resources))
+    return Snapshot.of(node, plan.digest, resources)
 
 
 class _Builder:
@@ -61,84 +51,135 @@ class _Builder:
         self.credentials = credentials
         self.keys = keys
         self.memo = memo
+        # What the plan says to every service alike.
+        self.common = (plan.trust_domain, plan.mode, plan.claims, plan.issuers, bindings.state)
+
+    # --- nodes ---
 
     def edge(self) -> Iterator[Resource]:
-        plan, public = self.plan, self.plan.edge
+        public = self.plan.edge
         if public is None:
             return
-        exposed = [s for s in plan.services if s.prefix is not None and s.protocol is not Protocol.TCP]
+        exposed = [s for s in self.plan.services if s.prefix is not None and s.protocol is not Protocol.TCP]
         for service in exposed:
-            yield self._resource(clusters.hop(EDGE, service, self.bindings.inbound[service.name]))
-        yield self._resource(clusters.decision_point(str(self.bindings.decision_point)))
-        yield self._resource(certificates.certificate(names.svid(EDGE), self.credentials.svid(public.spiffe_id)))
-        yield self._resource(certificates.bundle(self.credentials.trust_bundle()))
-        yield self._resource(
-            certificates.certificate(names.EDGE_CERTIFICATE, self.credentials.edge_certificate(public.domains))
-        )
-        for listener in edge.listeners(plan, public, self.bindings, str(self.bindings.access_log(EDGE))):
-            yield self._resource(listener)
+            yield self._hop(EDGE, service)
+        yield self._certificate(names.svid(EDGE), self.credentials.svid(public.spiffe_id))
+        yield self._certificate(names.EDGE_CERTIFICATE, self.credentials.edge_certificate(public.domains))
+        yield from self._shared()
+        yield from self._edge_listeners(public)
         entries = [entry for service in exposed for entry in self._entries(service, at_edge=True)]
         port = self.bindings.edge.port if self.bindings.edge else public.port
-        yield self._resource(edge.route_table(public, entries, port))
-        yield self._filter(names.PER_IP_LIMIT, limits.per_address(public.per_ip))
-        yield self._filter(names.principal_limit(EDGE), limits.per_principal(public.per_principal))
-        yield self._filter(names.body_limit(EDGE), filters.body_limit(max(map(_body_bytes, exposed), default=1)))
-        yield self._tokens()
+        yield Resource.of(edge.route_table(public, entries, port))
+        yield _filter(names.PER_IP_LIMIT, limits.per_address(public.per_ip))
+        yield _filter(names.principal_limit(EDGE), limits.per_principal(public.per_principal))
+        yield _filter(names.body_limit(EDGE), filters.body_limit(max(map(_body_bytes, exposed), default=1)))
 
     def mesh(self) -> Iterator[Resource]:
-        yield self._resource(clusters.decision_point(str(self.bindings.decision_point)))
-        yield self._resource(certificates.bundle(self.credentials.trust_bundle()))
-        yield self._tokens()
-        log = str(self.bindings.access_log(names.MESH))
+        yield from self._shared()
         for service in self.plan.services:
-            yield from self._service(service, log)
+            yield self._certificate(names.svid(service.name), self.credentials.svid(service.spiffe_id))
+            yield from self._inbound(service)
+            for callee in service.calls:
+                yield self._hop(service.name, self.plan.by_name[callee])
+                yield self._outbound(service, self.plan.by_name[callee])
 
-    def _service(self, service: Service, log: str) -> Iterator[Resource]:
-        name, plan, bindings = service.name, self.plan, self.bindings
-        yield self._resource(clusters.app(service, bindings.app[name]))
-        yield self._resource(certificates.certificate(names.svid(name), self.credentials.svid(service.spiffe_id)))
-        yield self._resource(mesh.inbound_listener(plan, service, bindings.inbound[name], log))
-        if service.protocol is not Protocol.TCP:
-            yield self._resource(mesh.inbound_table(plan, service, self._entries(service, at_edge=False)))
-            yield self._filter(names.principal_limit(name), limits.per_principal(service.per_principal))
-            yield self._filter(names.body_limit(name), filters.body_limit(_body_bytes(service)))
-        for callee_name in service.calls:
-            callee = plan.by_name[callee_name]
-            yield self._resource(clusters.hop(name, callee, bindings.inbound[callee_name]))
-            where = bindings.outbound[f"{name}>{callee_name}"]
-            yield self._resource(mesh.outbound_listener(service, callee, where, log))
+    def _shared(self) -> Iterator[Resource]:
+        """What both nodes have."""
+        roots = self.credentials.trust_bundle()
+        key_sets = self.keys.key_sets()
+        yield Resource.of(clusters.decision_point(str(self.bindings.decision_point)))
+        yield self.memo.once(("bundle", roots), lambda: Resource.of(certificates.bundle(roots)))
+        yield self.memo.once(
+            ("tokens", self.plan.issuers, tuple(sorted(key_sets.items()))),
+            lambda: _filter(names.TOKENS_FILTER, tokens.config(self.plan.issuers, key_sets)),
+        )
 
-    def _entries(self, service: Service, *, at_edge: bool) -> list[table.Entry]:
-        mode = Mode.SHADOW if Mode.SHADOW in {service.mode, self.plan.mode} else Mode.ENFORCE
-        prefix = (service.prefix or "") if at_edge else ""
-        entries: list[table.Entry] = []
-        for operation in service.operations:
-            hop = operation.edge if at_edge else operation.inbound
-            if hop is None:
-                continue
-            callers = None if at_edge else [self.plan.spiffe_of(caller) for caller in hop.callers]
-            cluster = names.hop(EDGE, service.name) if at_edge else names.app(service.name)
-            made = routes.operation_routes(service, operation, hop, mode=mode, callers=callers, cluster=cluster)
-            order = precedence(operation.method, prefix + operation.template)
-            literal = prefix + table.literal_of(operation.template)
-            if len(made) > 1:
-                entries.append(table.Entry(order, prefix, table.route_list(made[1:])))
-            entries.append(table.Entry(order, literal, table.route_list(made[:1])))
-        return entries
+    # --- pieces, each built once for what it is built from ---
 
-    def _tokens(self) -> Resource:
-        return self._filter(names.TOKENS_FILTER, tokens.config(self.plan.issuers, self.keys.key_sets()))
+    def _edge_listeners(self, public: Edge) -> Resources:
+        def build() -> Resources:
+            log = str(self.bindings.access_log(EDGE))
+            return tuple(map(Resource.of, edge.listeners(self.plan, public, self.bindings, log)))
 
-    def _filter(self, name: str, config: Message) -> Resource:
-        return self._resource(extension_pb2.TypedExtensionConfig(name=name, typed_config=pack(config)))
+        return self.memo.once(("edge", public, self.bindings.edge, self.bindings.redirect, self.common), build)
 
-    @staticmethod
-    def _resource(message: Message) -> Resource:
-        return Resource.of(message)
+    def _inbound(self, service: Service) -> Resources:
+        name, where, app = service.name, self.bindings.inbound[service.name], self.bindings.app[service.name]
+
+        def build() -> Resources:
+            log = str(self.bindings.access_log(names.MESH))
+            built = [
+                Resource.of(clusters.app(service, app)),
+                Resource.of(mesh.inbound_listener(self.plan, service, where, log)),
+            ]
+            if service.protocol is not Protocol.TCP:
+                built += [
+                    Resource.of(mesh.inbound_table(self.plan, service, self._entries(service, at_edge=False))),
+                    _filter(names.principal_limit(name), limits.per_principal(service.per_principal)),
+                    _filter(names.body_limit(name), filters.body_limit(_body_bytes(service))),
+                ]
+            return tuple(built)
+
+        key = ("inbound", self.memo.version(service), where, app, self._callers(service), self.common)
+        return self.memo.once(key, build)
+
+    def _outbound(self, caller: Service, callee: Service) -> Resource:
+        where = self.bindings.outbound[f"{caller.name}>{callee.name}"]
+        log = str(self.bindings.access_log(names.MESH))
+        return self.memo.once(
+            ("outbound", caller.name, callee.name, callee.protocol, where, log),
+            lambda: Resource.of(mesh.outbound_listener(caller, callee, where, log)),
+        )
+
+    def _hop(self, caller: str, callee: Service) -> Resource:
+        where = self.bindings.inbound[callee.name]
+        return self.memo.once(
+            ("hop", caller, callee.name, callee.protocol, callee.spiffe_id, where),
+            lambda: Resource.of(clusters.hop(caller, callee, where)),
+        )
+
+    def _certificate(self, name: str, credential: X509Credential) -> Resource:
+        return self.memo.once(
+            ("certificate", name, credential.chain_pem), lambda: Resource.of(certificates.certificate(name, credential))
+        )
+
+    def _entries(self, service: Service, *, at_edge: bool) -> tuple[table.Entry, ...]:
+        def build() -> tuple[table.Entry, ...]:
+            return tuple(_entries_of(self.plan, service, at_edge=at_edge))
+
+        key = ("entries", at_edge, self.memo.version(service), self._callers(service), self.common)
+        return self.memo.once(key, build)
+
+    def _callers(self, service: Service) -> tuple[str, ...]:
+        called_by = {caller for operation in service.operations for caller in operation.inbound.callers}
+        return tuple(sorted(self.plan.spiffe_of(caller) for caller in called_by.union(service.tcp_callers)))
 
 
-_STREAM_BYTES = 1 << 40
-"""A gRPC stream's messages are limited by who reads them, and a stream has no length."""
+def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[table.Entry]:
+    mode = Mode.SHADOW if Mode.SHADOW in {service.mode, plan.mode} else Mode.ENFORCE
+    prefix = (service.prefix or "") if at_edge else ""
+    cluster = names.hop(EDGE, service.name) if at_edge else names.app(service.name)
+    methods: dict[str, list[str]] = {}
+    for operation in service.operations:
+        hop = operation.edge if at_edge else operation.inbound
+        if hop is None:
+            continue
+        callers = None if at_edge else [plan.spiffe_of(caller) for caller in hop.callers]
+        made = routes.operation_routes(service, operation, hop, mode=mode, callers=callers, cluster=cluster)
+        order = precedence(operation.method, prefix + operation.template)
+        yield table.Entry((0, *order), prefix + table.literal_of(operation.template), table.route_list(made[:1]))
+        if made[1:]:
+            yield table.Entry((0, *order), prefix, table.route_list(made[1:]))
+        methods.setdefault(operation.template, []).append(operation.method)
+    for template, allowed in methods.items():
+        if "*" not in allowed:
+            order = precedence("*", prefix + template)
+            answer = routes.wrong_method(prefix, template, allowed)
+            yield table.Entry((1, *order), prefix + table.literal_of(template), table.route_list([answer]))
+
+
+def _filter(name: str, config: Message) -> Resource:
+    return Resource.of(extension_pb2.TypedExtensionConfig(name=name, typed_config=pack(config)))
 
 
 def _body_bytes(service: Service) -> int:

@@ -20,7 +20,8 @@ import grpc
 from envoy.service.discovery.v3 import discovery_pb2
 
 from ringwall.enforce import names
-from ringwall.enforce.resources import Memo, snapshot
+from ringwall.enforce.memo import Memo
+from ringwall.enforce.resources import snapshot
 from ringwall.enforce.snapshot import SECRET, TYPES, Snapshot
 from ringwall.enforce.xds.session import Session
 from ringwall.enforce.xds.status import NodeStatus, PlanNotInForceError, PlanRejectedError, Rejection, ServerStatus
