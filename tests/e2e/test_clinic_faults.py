@@ -21,8 +21,8 @@ def _back(system: System, name: str, killed: int) -> float:
     """Return the seconds until another process of this name is ready."""
     begun = time.monotonic()
     while time.monotonic() < begun + 30:
-        found = [p for p in system.ringwall_json("status")["processes"] if p["name"] == name]
-        if found and found[0]["state"] == "ready" and found[0]["pid"] not in {None, killed}:
+        state, pid = system.states()[name]
+        if state == "ready" and pid not in {None, killed}:
             return time.monotonic() - begun
         time.sleep(0.05)
     raise AssertionError(f"{name} did not come back")

@@ -137,14 +137,16 @@ class System:
             time.sleep(0.05)
 
     def _is_up(self) -> bool:
-        with contextlib.suppress(AssertionError, ValueError):
-            status = self.ringwall_json("status")
-            return bool(status["processes"]) and all(p["state"] == "ready" for p in status["processes"])
-        return False
+        return " is up: " in self.output
+
+    def states(self) -> dict[str, tuple[str, int | None]]:
+        """Return state and process id of everything that is kept running, by name."""
+        data = self.ringwall_json("status", code=None)
+        return {p["name"]: (p["state"], p["pid"]) for p in data["supervisor"]["processes"]}
 
     def processes(self) -> dict[str, int]:
         """Return the process id of everything that runs, by name."""
-        return {p["name"]: p["pid"] for p in self.ringwall_json("status")["processes"] if p["pid"]}
+        return {name: pid for name, (_, pid) in self.states().items() if pid}
 
     def stop(self, *, how: signal.Signals = signal.SIGTERM, check: bool = True) -> None:
         """Stop, and check that no process is left; afterwards `start` may be called again."""
