@@ -3,12 +3,17 @@
 from ringwall.blueprint.model import Allow, Blueprint, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.values import EDGE
+from ringwall.model.errors import Span
 
 
 def check_access(blueprint: Blueprint, report: Report) -> None:
     """Report short forms that contradict themselves, and services that nobody can call."""
+    if blueprint.mode is not None and blueprint.mode.value == "shadow":
+        _warn_shadow("the whole system", blueprint.mode.span, report)
     called = {callee.value for service in blueprint.services for callee in service.calls}
     for service in blueprint.services:
+        if service.mode is not None and service.mode.value == "shadow":
+            _warn_shadow(repr(service.name.value), service.mode.span, report)
         for form in service.allow:
             _check_form(service, form, report)
         if service.expose is None and service.name.value not in called:
@@ -20,6 +25,15 @@ def check_access(blueprint: Blueprint, report: Report) -> None:
                 service.span,
                 hint="give it a `contract:` or `operations:`",
             )
+
+
+def _warn_shadow(what: str, span: Span, report: Report) -> None:
+    report.warning(
+        "shadow-mode",
+        f"shadow mode: policies of {what} only report what they would decide; every declared caller is let through",
+        span,
+        hint="insecure: remove `mode: shadow` once the log shows what you expect",
+    )
 
 
 def _is_http(service: Service) -> bool:

@@ -3,6 +3,7 @@
 Source: OpenAPI Specification 3.1.0, 4.8.8 (Paths Object), 4.8.9 (Path Item Object), 4.8.10 (Operation Object).
 """
 
+import json
 import re
 from typing import Final
 
@@ -145,3 +146,29 @@ def _data(node: Mapping, report: Report) -> tuple[At[str], ...] | None:
         report.error("contract", f"x-data is a list of data classes, not {describe(data)}", data.span)
         return None
     return tuple(At(item.text, item.span) for item in items if isinstance(item, Scalar))
+
+
+def dump_operations(operations: tuple[Operation, ...]) -> str:
+    """Return operations as text for `load_operations`; where they stand is kept, the file's name is not."""
+    rows = [
+        [
+            *(o.id, o.method, o.template, o.span.line, o.span.column),
+            None if o.data is None else [[data.value, data.span.line, data.span.column] for data in o.data],
+        ]
+        for o in operations
+    ]
+    return json.dumps(rows)
+
+
+def load_operations(file: str, text: str) -> tuple[Operation, ...]:
+    """Return the operations that `dump_operations` wrote."""
+    return tuple(
+        Operation(
+            id=name,
+            method=method,
+            template=template,
+            span=Span(file, line, column),
+            data=None if data is None else tuple(At(value, Span(file, *place)) for value, *place in data),
+        )
+        for name, method, template, line, column, data in json.loads(text)
+    )

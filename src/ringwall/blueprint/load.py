@@ -5,13 +5,14 @@ from dataclasses import replace
 from ringwall.blueprint.check_access import check_access
 from ringwall.blueprint.check_references import check_references
 from ringwall.blueprint.check_topology import check_topology
-from ringwall.blueprint.contract import read_contract
+from ringwall.blueprint.contract import dump_operations, load_operations, read_contract
 from ringwall.blueprint.document import Mapping, Scalar, decode, parse
 from ringwall.blueprint.files import FileRefusedError, Files
 from ringwall.blueprint.format import BLUEPRINT, EDGE
 from ringwall.blueprint.model import Blueprint, Edge, Operation, PolicyFile, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
+from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
 
 BLUEPRINT_NAME = "ringwall.yaml"
@@ -41,14 +42,16 @@ def load_blueprint(
     return blueprint, report.diagnostics
 
 
-def read_blueprint(files: Files, name: str, report: Report, *, listen: str | None = None) -> Blueprint | None:
+def read_blueprint(
+    files: Files, name: str, report: Report, *, listen: str | None = None, cache: PlanCache | None = None
+) -> Blueprint | None:
     """Read and check a blueprint like `load_blueprint`, into a report; None where nothing at all can be read."""
     blueprint = _read(files, name, report)
     if blueprint is None:
         return None
     if listen is not None:
         blueprint = _with_listen(blueprint, listen, report)
-    services = tuple(_with_operations(files, service, report) for service in blueprint.services)
+    services = tuple(_with_operations(files, service, cache, report) for service in blueprint.services)
     policy_files = _policy_files(files, blueprint, report)
     blueprint = replace(blueprint, services=services, policy_files=policy_files, texts=report.texts)
     check_references(blueprint, report)
@@ -78,13 +81,28 @@ def _with_listen(blueprint: Blueprint, listen: str, report: Report) -> Blueprint
     return replace(blueprint, edge=replace(edge, listen=read))
 
 
-def _with_operations(files: Files, service: Service, report: Report) -> Service:
+def _with_operations(files: Files, service: Service, cache: PlanCache | None, report: Report) -> Service:
     if service.contract is None:
         return service.with_operations(service.declared or ())
     content = _content(files, service.contract, report)
-    root = parse(service.contract.value, content, report) if content is not None else None
-    operations: tuple[Operation, ...] = read_contract(root, report) if root is not None else ()
-    return service.with_operations(operations)
+    if content is None:
+        return service
+    return service.with_operations(_contract(service.contract.value, content, cache, report))
+
+
+def _contract(file: str, content: bytes, cache: PlanCache | None, report: Report) -> tuple[Operation, ...]:
+    """Return the operations of a contract, from the cache where the same file was read without a finding."""
+    key = key_of("contract", file, content.decode("utf-8", "surrogateescape"))
+    text = cache.get(key) if cache is not None else None
+    if text is not None:
+        report.add_source(file, content.decode())
+        return load_operations(file, text)
+    quiet = len(report.diagnostics)
+    root = parse(file, content, report)
+    operations = read_contract(root, report) if root is not None else ()
+    if cache is not None and len(report.diagnostics) == quiet:
+        cache.put(key, dump_operations(operations))
+    return operations
 
 
 def _content(files: Files, path: At[str], report: Report) -> bytes | None:

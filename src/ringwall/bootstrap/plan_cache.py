@@ -2,20 +2,19 @@
 
 import hashlib
 import importlib.metadata
-import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import ringwall
-from ringwall.compile.cache import PlanCache
+from ringwall.model.cache import PlanCache
 
 _STAGES = ("model", "blueprint", "plan", "compile")
 _MAX_BYTES = 64 * 1024 * 1024
 
 
 def load_plan_cache(path: Path) -> PlanCache:
-    """Return the cache kept at `path`; an empty one where there is none, or where it is damaged or another version's."""
+    """Return the cache kept at `path`; an empty one where there is none that this code has made."""
     salt = _salt()
     with suppress(OSError):
         if path.stat().st_size <= _MAX_BYTES:
@@ -29,7 +28,7 @@ def save_plan_cache(path: Path, cache: PlanCache) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
             file.write(cache.dump())
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
 
 
 def _salt() -> str:

@@ -1,13 +1,14 @@
 """Blueprint → Plan: reads, checks and lowers in one run, and says everything that is wrong at once."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ringwall.blueprint.files import Files
 from ringwall.blueprint.load import BLUEPRINT_NAME, read_blueprint
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
-from ringwall.compile.cache import PlanCache
 from ringwall.compile.cedar.schema import ActionShape, ServiceFacts, cedar_schema
 from ringwall.compile.edge import lower_edge
 from ringwall.compile.issuers import (
@@ -21,6 +22,7 @@ from ringwall.compile.issuers import (
 from ringwall.compile.policies.check import check_policies
 from ringwall.compile.rules import PolicyIndex, RuleMaker, covered
 from ringwall.compile.services import builtin_issuer, builtin_policy, lower_service, scope_of
+from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
 from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.model import Mode, Operation, Plan, Service
@@ -49,10 +51,12 @@ def plan_files(
         InvalidBlueprintError: with every diagnostic, of blueprint, contracts and policies.
     """
     report = Report()
-    blueprint = read_blueprint(files, name, report, listen=listen)
-    if blueprint is None:
-        raise InvalidBlueprintError(report.diagnostics)
-    return _plan(blueprint, report, cache if cache is not None else PlanCache())
+    cache = cache if cache is not None else PlanCache()
+    with _collector_paused():
+        blueprint = read_blueprint(files, name, report, listen=listen, cache=cache)
+        if blueprint is None:
+            raise InvalidBlueprintError(report.diagnostics)
+        return _plan(blueprint, report, cache)
 
 
 def make_plan(blueprint: Blueprint, *, cache: PlanCache | None = None) -> PlanResult:
@@ -64,7 +68,20 @@ def make_plan(blueprint: Blueprint, *, cache: PlanCache | None = None) -> PlanRe
     report = Report()
     for file, text in blueprint.texts.items():
         report.add_source(file, text)
-    return _plan(blueprint, report, cache if cache is not None else PlanCache())
+    with _collector_paused():
+        return _plan(blueprint, report, cache if cache is not None else PlanCache())
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector, which would visit the many objects of a growing plan over and over."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
@@ -128,6 +145,7 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
             actions=actions,
         ),
     )
+    plan.digest  # noqa: B018  # computed and kept while the collector is paused
     cache.sweep()
     return PlanResult(plan, report.diagnostics)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from ringwall.compile.cache import PlanCache, key_of
-from ringwall.compile.cedar.compiler import HopContext, PolicyCompiler
+from ringwall.compile.cedar.compiler import CompileCache, HopContext, PolicyCompiler
+from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.base import canonical, digest_of
 from ringwall.plan.cedar import CedarPolicy
@@ -74,10 +74,10 @@ class RuleMaker:
     def operations(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> tuple[Operation, ...]:
         """Return the operations of a service, ordered by id; `policies` are those that can apply to some of them."""
         key = self._key(scope, policies)
-        known = self._cache.get_object(key)
-        if known is not None:
-            return known  # type: ignore[return-value]  # only this method stores under this key
         text = self._cache.get(key)
+        known = self._cache.get_object(key)
+        if isinstance(known, tuple):
+            return known
         if text is not None:
             found = _OPERATIONS.validate_json(text)
         else:
@@ -113,7 +113,7 @@ class RuleMaker:
             claims=self._claims,
             timezone=self._timezone,
             policies=tuple(policies),
-            cache=self._cache.hops,
+            cache=_compile_cache(self._cache),
         )
         made = (self._operation(scope, declared, compiler) for declared in scope.operations)
         return tuple(sorted(made, key=lambda operation: operation.id))
@@ -166,6 +166,15 @@ class RuleMaker:
 
     def _spiffe_id(self, caller: str) -> str:
         return str(SpiffeId(self._trust_domain, "/edge" if caller == EDGE else f"/service/{caller}"))
+
+
+def _compile_cache(cache: PlanCache) -> CompileCache:
+    """Return what the policy compiler keeps between runs of one process."""
+    found = cache.get_object("policy compiler")
+    if not isinstance(found, CompileCache):
+        found = CompileCache()
+        cache.put_object("policy compiler", found)
+    return found
 
 
 class PolicyIndex:

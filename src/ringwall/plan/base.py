@@ -1,9 +1,9 @@
 """What every part of a plan has in common: frozen, closed to unknown fields, canonical as bytes."""
 
 import hashlib
-import json
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict
 
 
@@ -18,7 +18,7 @@ def canonical(value: Any) -> bytes:
 
     Plans hold no floats, which is where RFC 8785 would need more than this.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def digest_of(value: Any) -> str:

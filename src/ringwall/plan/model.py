@@ -4,14 +4,16 @@ Everything a running part needs is here, and nothing that depends on one machine
 listen is in `ringwall.plan.bindings`.
 """
 
+import hashlib
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
+import orjson
 from pydantic import Field
 
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.base import Part, canonical, digest_of
+from ringwall.plan.base import Part, canonical
 from ringwall.plan.rule import Rule
 
 EDGE = "edge"
@@ -308,12 +310,12 @@ class Plan(Part):
     @cached_property
     def canonical_bytes(self) -> bytes:
         """The one byte form of this plan."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical(orjson.loads(self.model_dump_json()))
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical bytes, in hex."""
-        return digest_of(self.model_dump(mode="json"))
+        return hashlib.sha256(self.canonical_bytes).hexdigest()
 
     @cached_property
     def by_name(self) -> dict[str, Service]:

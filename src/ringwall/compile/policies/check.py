@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
-from ringwall.compile.cache import PlanCache
 from ringwall.compile.cedar.schema import ActionShape
 from ringwall.compile.policies.attributes import Attributes, check_attributes
 from ringwall.compile.policies.collect import collect
 from ringwall.compile.policies.references import Known, check_references
-from ringwall.compile.policies.syntax import check_syntax
 from ringwall.compile.policies.types import TypeChecker
+from ringwall.model.cache import PlanCache
 from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.model import Claim, Role
 
@@ -35,15 +34,15 @@ def check_policies(
     )
     failed_before = report.failed
     good = []
-    for written in collect(blueprint, report):
-        if not check_syntax(written, report):
+    for written in collect(blueprint, cache, report):
+        if written.body is None:
             continue
         named = check_references(written, known, report)
         read = check_attributes(written, attributes, report)
         if written.policy.short_form and failed_before:
             continue  # what is wrong with it was said about the blueprint
         if named and read:
-            good.append((written, CedarPolicy.parse(written.policy)))
+            good.append((written, CedarPolicy(written.policy, written.body)))
     checker = TypeChecker(claims=claims, roles=roles, actions=actions, cache=cache, report=report)
     checker.check(good)
     return [parsed for _, parsed in good]

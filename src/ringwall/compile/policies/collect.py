@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report, suggest
+from ringwall.compile.policies.parse import ParsedPolicy, parse_file, parse_policy
 from ringwall.compile.policies.short_forms import expand
-from ringwall.compile.policies.text import PolicySource, PolicyText
+from ringwall.compile.policies.text import SourceText
+from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Span
 from ringwall.plan.model import Mode, Policy, Source
 
@@ -17,18 +20,24 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/#-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A policy with its text in the file; `source` and `text` are None for one that was expanded from YAML."""
+    """A policy and where it stands.
+
+    Attributes:
+        body: Cedar's JSON form; None where the text is not valid Cedar, which was reported.
+        source, parsed: the file and its part, None for a policy that was expanded from YAML.
+    """
 
     policy: Policy
     span: Span
-    source: PolicySource | None = None
-    text: PolicyText | None = None
+    body: dict[str, Any] | None
+    source: SourceText | None = None
+    parsed: ParsedPolicy | None = None
 
 
-def collect(blueprint: Blueprint, report: Report) -> tuple[Written, ...]:
+def collect(blueprint: Blueprint, cache: PlanCache, report: Report) -> tuple[Written, ...]:
     """Return all policies that the user wrote, ordered by id; reports ids given twice and bad `shadow` entries."""
     found: dict[str, Written] = {}
-    for written in (*_from_files(blueprint, report), *_from_short_forms(blueprint)):
+    for written in (*_from_files(blueprint, cache, report), *_from_short_forms(blueprint, cache)):
         other = found.get(written.policy.id)
         if other is not None:
             report.error(
@@ -41,31 +50,30 @@ def collect(blueprint: Blueprint, report: Report) -> tuple[Written, ...]:
     )
 
 
-def _from_files(blueprint: Blueprint, report: Report) -> Iterator[Written]:
+def _from_files(blueprint: Blueprint, cache: PlanCache, report: Report) -> Iterator[Written]:
     for file in blueprint.policy_files:
-        source = PolicySource(file.path, file.text)
-        for number, text in enumerate(source.policies, start=1):
-            span = source.span(text.tokens[0].start)
-            annotation = text.annotations.get("id")
+        source = SourceText(file.path, file.text)
+        for number, parsed in enumerate(parse_file(source, cache, report), start=1):
+            span = source.span(parsed.start)
             name = f"{file.path}#{number}"
-            if annotation is not None:
-                name = annotation.value
+            if parsed.id is not None:
+                name = parsed.id
                 if not _ID.fullmatch(name):
                     report.error(
                         "bad-policy-id",
                         "a policy id is letters, digits and _ . : / # -, at most 128 of them",
-                        source.span(annotation.start),
+                        source.span(parsed.id_at),
                     )
-            policy = Policy(id=name, cedar=text.text, source=_source(span))
-            yield Written(policy, span, source, text)
+            policy = Policy(id=name, cedar=file.text[parsed.start : parsed.end], source=_source(span))
+            yield Written(policy, span, parsed.body, source, parsed)
 
 
-def _from_short_forms(blueprint: Blueprint) -> Iterator[Written]:
+def _from_short_forms(blueprint: Blueprint, cache: PlanCache) -> Iterator[Written]:
     for service in blueprint.services:
         for index, form in enumerate(service.allow):
             name = f"{blueprint.file}#{service.name.value}.allow[{index}]"
             policy = Policy(id=name, cedar=expand(service, form), source=_source(form.span), short_form=True)
-            yield Written(policy, form.span)
+            yield Written(policy, form.span, parse_policy(policy.cedar, cache))
 
 
 def _source(span: Span) -> Source:
@@ -103,4 +111,4 @@ def _shadowed(blueprint: Blueprint, policies: tuple[Written, ...], report: Repor
 
 def _as_shadow(written: Written) -> Written:
     policy = written.policy.model_copy(update={"mode": Mode.SHADOW})
-    return Written(policy, written.span, written.source, written.text)
+    return replace(written, policy=policy)

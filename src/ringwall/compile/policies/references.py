@@ -1,13 +1,14 @@
 """Whether the entities that a policy names exist: roles, workloads, services, actions, issuers of users."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report, suggest
 from ringwall.compile.policies.collect import Written
-from ringwall.compile.policies.text import PolicyText, Token
+from ringwall.compile.policies.parse import EntityName
+from ringwall.compile.policies.text import SourceText
 from ringwall.plan.cedar import ACTION, GUEST, ROLE, SERVICE, USER, WORKLOAD
 from ringwall.plan.model import EDGE
 
@@ -53,52 +54,40 @@ class Known:
 
 def check_references(written: Written, known: Known, report: Report) -> bool:
     """Return whether every entity that a policy names exists; reports each that does not."""
-    source, text = written.source, written.text
-    if source is None or text is None:
+    if written.source is None or written.parsed is None:
         return True
-    good = True
-    for kind, name in entities(text):
-        value = name.value
-        if kind.text == USER:
-            good &= _check_user(written, name, known, report)
-            continue
-        declared = known.entities.get(kind.text)
-        if declared is None:
-            types = [*known.entities, USER]
-            report.error(
-                "unknown-entity-type",
-                f"there is no entity type {kind.text!r}",
-                source.span(kind.start),
-                hint=suggest(kind.text, types),
-            )
-            good = False
-        elif value not in declared:
-            if kind.text == ACTION and value.partition("/")[0] in known.incomplete:
-                return False
-            what = {ACTION: "operation", WORKLOAD: "workload"}.get(kind.text, kind.text.lower())
-            report.unknown(what, value, source.span(name.start), declared)
-            good = False
-    return good
+    found = [_check(entity, written.source, known, report) for entity in written.parsed.entities]
+    return all(found)
 
 
-def _check_user(written: Written, name: Token, known: Known, report: Report) -> bool:
-    if written.source is None:
-        return True
-    issuer, bar, _ = name.value.partition("|")
-    span = written.source.span(name.start)
-    if bar and issuer not in known.issuers:
-        report.unknown("issuer", issuer, span, known.issuers)
+def _check(entity: EntityName, source: SourceText, known: Known, report: Report) -> bool:
+    if entity.type == USER:
+        return _check_user(entity, source, known, report)
+    declared = known.entities.get(entity.type)
+    if declared is None:
+        report.error(
+            "unknown-entity-type",
+            f"there is no entity type {entity.type!r}",
+            source.span(entity.type_at),
+            hint=suggest(entity.type, [*known.entities, USER]),
+        )
         return False
-    if not bar and name.value not in known.people:
-        hint = suggest(name.value, known.people)
+    if entity.name in declared:
+        return True
+    if entity.type != ACTION or entity.name.partition("/")[0] not in known.incomplete:
+        what = "operation" if entity.type == ACTION else entity.type.lower()
+        report.unknown(what, entity.name, source.span(entity.name_at), declared)
+    return False
+
+
+def _check_user(entity: EntityName, source: SourceText, known: Known, report: Report) -> bool:
+    issuer, bar, _ = entity.name.partition("|")
+    if bar and issuer not in known.issuers:
+        report.unknown("issuer", issuer, source.span(entity.name_at), known.issuers)
+        return False
+    if not bar and entity.name not in known.people:
+        hint = suggest(entity.name, known.people)
         if hint.startswith("did you mean"):
-            report.warning("unknown-user", f"{name.value!r} is not declared under `people`", span, hint=hint)
+            message = f"{entity.name!r} is not declared under `people`"
+            report.warning("unknown-user", message, source.span(entity.name_at), hint=hint)
     return True
-
-
-def entities(text: PolicyText) -> Iterator[tuple[Token, Token]]:
-    """Yield the type and the name of each entity that a policy names, `Type::"name"`."""
-    tokens = text.tokens
-    for index in range(1, len(tokens) - 1):
-        if tokens[index].text == "::" and tokens[index + 1].kind == "string" and tokens[index - 1].kind == "name":
-            yield tokens[index - 1], tokens[index + 1]

@@ -6,8 +6,7 @@ from typing import Final
 import cedarpy
 
 from ringwall.blueprint.report import Report, suggest
-from ringwall.compile.policies.collect import Written
-from ringwall.compile.policies.text import MAX_DEPTH, MAX_POLICY_CHARACTERS, PolicyText, Token
+from ringwall.compile.policies.text import MAX_DEPTH, MAX_POLICY_CHARACTERS, PolicyText, SourceText, Token
 
 _UNFINISHED: Final = "unexpected end of input"
 _QUOTED = re.compile(r"`([^`]+)`")
@@ -46,16 +45,14 @@ _KEYWORDS: Final = (
 )
 
 
-def check_syntax(written: Written, report: Report) -> bool:
-    """Return whether a policy from a file is one static Cedar policy; reports why it is not."""
-    source, text = written.source, written.text
-    if source is None or text is None:
-        return True
+def check_syntax(source: SourceText, text: PolicyText, report: Report) -> bool:
+    """Return whether a piece of a file is one static Cedar policy; reports why it is not."""
+    start = text.tokens[0].start
     if len(text.text) > MAX_POLICY_CHARACTERS or text.depth > MAX_DEPTH:
         report.error(
             "policy-too-complex",
             f"a policy has at most {MAX_POLICY_CHARACTERS} characters and nests at most {MAX_DEPTH} deep",
-            written.span,
+            source.span(start),
             hint="split it into several policies; list members in [ ] rather than with ||",
         )
         return False
@@ -70,7 +67,7 @@ def check_syntax(written: Written, report: Report) -> bool:
         return False
     message = _parse(text.text)
     if not message:
-        return True
+        return text.ended
     if not text.ended and message == _UNFINISHED:
         last = text.tokens[-1]
         report.error("policy-syntax", "the policy ends early: ';' or more is missing", source.span(last.start))

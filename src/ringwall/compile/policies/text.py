@@ -32,11 +32,12 @@ _CLOSE: Final = frozenset(")]}")
 _DEEPENING: Final = frozenset({"&&", "||", "+", "-", "*", ".", "!", "if", "==", "<", ">", "<=", ">=", "!="})
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 _ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f_]{1,6})\}|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_LAST_CODE_POINT: Final = 0x10FFFF
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token; `kind` is string, name, slot, number, mark or other; `start` and `end` count in the file's text."""
+    """One token; `kind` is string, name, slot, number, mark or other; `start` and `end` count in the whole text."""
 
     kind: str
     text: str
@@ -45,8 +46,8 @@ class Token:
 
     @property
     def value(self) -> str:
-        """The content of a string token, without quotes and escapes."""
-        return _ESCAPE.sub(_unescape, self.text[1:-1])
+        """The content of a string token, without quotes and escapes; the text of any other."""
+        return _ESCAPE.sub(_unescape, self.text[1:-1]) if self.kind == "string" else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,44 +95,44 @@ class PolicyText:
         return total
 
 
-class PolicySource:
-    """The text of one Cedar file."""
+class SourceText:
+    """The text of one file, which knows the place of each character."""
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
-        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self.policies = self._split()
+        self._starts: list[int] = []
 
     def span(self, offset: int) -> Span:
         """Return the place of a character."""
+        if not self._starts:
+            self._starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
         line = bisect_right(self._starts, offset)
         return Span(self.file, line, offset - self._starts[line - 1] + 1)
 
-    def _split(self) -> tuple[PolicyText, ...]:
-        found: list[PolicyText] = []
-        tokens: list[Token] = []
-        for match in _TOKEN.finditer(self.text):
-            kind = match.lastgroup or "other"
-            if kind == "space":
-                continue
-            tokens.append(Token(kind, match.group(), match.start(), match.end()))
-            if tokens[-1].text == ";" and kind == "mark":
-                found.append(self._policy(tokens, ended=True))
-                tokens = []
-        if tokens:
-            found.append(self._policy(tokens, ended=False))
-        return tuple(found)
 
-    def _policy(self, tokens: list[Token], *, ended: bool) -> PolicyText:
-        return PolicyText(self.text[tokens[0].start : tokens[-1].end], tuple(tokens), ended)
+def split(text: str, start: int = 0, end: int | None = None) -> tuple[PolicyText, ...]:
+    """Cut Cedar text, or the part of it from `start` to `end`, into policies at their semicolons."""
+    found: list[PolicyText] = []
+    tokens: list[Token] = []
+    for match in _TOKEN.finditer(text, start, len(text) if end is None else end):
+        kind = match.lastgroup or "other"
+        if kind == "space":
+            continue
+        tokens.append(Token(kind, match.group(), match.start(), match.end()))
+        if tokens[-1].text == ";":
+            found.append(PolicyText(text[tokens[0].start : tokens[-1].end], tuple(tokens), ended=True))
+            tokens = []
+    if tokens:
+        found.append(PolicyText(text[tokens[0].start : tokens[-1].end], tuple(tokens), ended=False))
+    return tuple(found)
 
 
 def _unescape(match: re.Match[str]) -> str:
     code = match[1] or match[2]
     if code:
         number = int(code.replace("_", "") or "0", 16)
-        return chr(number) if number <= 0x10FFFF else "\ufffd"  # noqa: PLR2004  # last code point
+        return chr(number) if number <= _LAST_CODE_POINT else "\ufffd"
     return _ESCAPES.get(match[3], match[3])
 
 

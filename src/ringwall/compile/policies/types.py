@@ -13,11 +13,10 @@ from typing import Final
 import cedarpy
 
 from ringwall.blueprint.report import Report
-from ringwall.compile.cache import PlanCache, key_of
 from ringwall.compile.cedar.schema import ActionShape, ServiceFacts, cedar_schema
 from ringwall.compile.policies.collect import Written
-from ringwall.compile.policies.references import entities
-from ringwall.compile.policies.text import Token, quote
+from ringwall.compile.policies.text import PolicyText, Token, quote, split
+from ringwall.model.cache import PlanCache, key_of
 from ringwall.plan.cedar import ACTION, CedarPolicy
 from ringwall.plan.model import Claim, Role
 
@@ -67,10 +66,8 @@ class TypeChecker:
             named = scope["entities"] if "entities" in scope else [scope["entity"]]
             services = {entity["id"].partition("/")[0] for entity in named}
             found = {action.id for service in services for action in self._by_service.get(service, ())}
-        if written.text is not None:
-            for kind, name in entities(written.text):
-                if kind.text == ACTION and name.value in self._by_id:
-                    found.add(name.value)
+        if written.parsed is not None:
+            found |= {e.name for e in written.parsed.entities if e.type == ACTION and e.name in self._by_id}
         return tuple(sorted(found))
 
     def _check_group(self, actions: Sequence[ActionShape], group: Sequence[Written]) -> None:
@@ -93,9 +90,9 @@ class TypeChecker:
 
     def _explain(self, written: Written, message: str, schema: str) -> None:
         span = written.span
-        if written.source is not None and written.text is not None:
-            token = _locate(written.text.tokens, message, written.text.text, schema)
-            span = written.source.span(token.start)
+        if written.source is not None and written.parsed is not None:
+            (policy,) = split(written.source.text, written.parsed.start, written.parsed.end)
+            span = written.source.span(_locate(policy, message, schema).start)
         self._report.error("policy-type", f"the policy {written.policy.id!r}: {message}", span, hint=_hint(message))
 
 
@@ -122,8 +119,9 @@ def _hint(message: str) -> str:
     return "see docs/reference/policy.md for what policies can read"
 
 
-def _locate(tokens: Sequence[Token], message: str, text: str, schema: str) -> Token:
+def _locate(policy: PolicyText, message: str, schema: str) -> Token:
     """Return the token that a validation message is about, as near as can be told."""
+    tokens = policy.tokens
     attribute = _ATTRIBUTE.search(message)
     if attribute is not None:
         last = attribute[1].rsplit(".", 1)[-1]
@@ -133,7 +131,7 @@ def _locate(tokens: Sequence[Token], message: str, text: str, schema: str) -> To
     conjuncts = _conjuncts(tokens)
     for index in range(len(conjuncts)):
         start, end = conjuncts[index]
-        shortened = text[: tokens[end].end - tokens[0].start] + " };"
+        shortened = policy.text[: tokens[end].end - tokens[0].start] + " };"
         try:
             errors = _validate(shortened, schema)
         except (ValueError, RuntimeError):

@@ -1,0 +1,324 @@
+"""The access matrix and the other tables that a person reads a plan by: who x operation, identities, exposures, limits.
+
+Plain data, derived from the plan alone. A cell says what holds before a request is known: allowed, denied, or that it
+depends on conditions, and then on which policies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ringwall.plan.cedar import USER, CedarPolicy, nodes
+from ringwall.plan.model import EDGE, Limit, Mode, Operation, Plan, Protocol, Service
+from ringwall.plan.partial import Entity, Facts, guest, holds, user, workload
+from ringwall.plan.rule import DecisionPointRule
+
+
+class Verdict(StrEnum):
+    """What a cell says."""
+
+    ALLOW = "allow"
+    CONDITIONAL = "conditional"
+    DENY = "deny"
+
+
+class WhoKind(StrEnum):
+    """What a column of the matrix is about."""
+
+    GUEST = "guest"
+    """Somebody without a token, through the edge."""
+    SIGNED_IN = "signed-in"
+    """A user with no role."""
+    ROLE = "role"
+    """A user with exactly this role, and those that it includes."""
+    USER = "user"
+    """A user whom some policy names."""
+    WORKLOAD = "workload"
+    """A service that calls without a user's token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """One column."""
+
+    kind: WhoKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.kind.value
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one kind of principal may do with one operation.
+
+    Attributes:
+        verdict: over all callers through which it can ask; conditional where callers differ.
+        callers: workloads through which it is not denied.
+        policies: ids of the policies that allow, or that it depends on.
+    """
+
+    verdict: Verdict
+    callers: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation.
+
+    Attributes:
+        route: method and path template as the service sees it.
+        edge_route: the same as clients of the edge see it; empty where it is not exposed.
+        authentication: `required` where a request without a token is refused with 401.
+        callers: workloads that may call at all.
+        enforced_by: `envoy`, `decision-point`, or `shadow` where policies only report.
+        reasons: why the decision point is needed.
+        cells: one for each column.
+    """
+
+    operation: str
+    service: str
+    route: str
+    edge_route: str
+    holds: tuple[str, ...]
+    authentication: str
+    callers: tuple[str, ...]
+    enforced_by: str
+    reasons: tuple[str, ...]
+    policies: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Columns, and rows with a cell for each."""
+
+    columns: tuple[Who, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A workload: its SPIFFE ID, whom it may call, and who may call it."""
+
+    name: str
+    spiffe_id: str
+    protocol: str
+    zone: str
+    calls: tuple[str, ...]
+    called_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What of a service the edge offers."""
+
+    service: str
+    prefix: str
+    operations: int
+    public: tuple[str, ...]
+    """Operations that somebody without a token may reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """A rate limit: what is counted, where."""
+
+    where: str
+    counts: str
+    limit: str
+
+
+_DENIED: Final = Cell(Verdict.DENY)
+
+
+def access_matrix(plan: Plan, services: Sequence[str] = ()) -> Matrix:
+    """Return who may do what; `services` selects some of them, by name. Built-in services are left out."""
+    view = _View(
+        plan,
+        {policy.id: CedarPolicy.parse(policy) for policy in plan.policies},
+        {role.name: frozenset({role.name, *role.includes}) for role in plan.roles},
+    )
+    columns = _columns(plan, list(view.policies.values()))
+    rows = [
+        _row(view, service, operation, columns)
+        for service in plan.services
+        if not service.builtin and (not services or service.name in services)
+        for operation in service.operations
+    ]
+    return Matrix(columns, tuple(rows))
+
+
+def _columns(plan: Plan, policies: Sequence[CedarPolicy]) -> tuple[Who, ...]:
+    named: set[str] = set()
+    for parsed in policies:
+        scope = parsed.body["principal"]
+        if scope["op"] == "==" and scope["entity"]["type"] == USER:
+            named.add(scope["entity"]["id"])
+        for condition in parsed.body["conditions"]:
+            for operator, operands in nodes(condition["body"]):
+                if operator == "Value" and isinstance(operands, dict):
+                    entity = operands.get("__entity", {})
+                    if entity.get("type") == USER:
+                        named.add(entity["id"])
+    calling = [service.name for service in plan.services if service.calls]
+    return (
+        Who(WhoKind.GUEST),
+        Who(WhoKind.SIGNED_IN),
+        *(Who(WhoKind.ROLE, role.name) for role in plan.roles),
+        *(Who(WhoKind.USER, name) for name in sorted(named)),
+        *(Who(WhoKind.WORKLOAD, name) for name in calling),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A plan with its policies parsed and its roles closed."""
+
+    plan: Plan
+    policies: dict[str, CedarPolicy]
+    roles: dict[str, frozenset[str]]
+
+    def is_shadow(self, service: Service) -> bool:
+        return Mode.SHADOW in {self.plan.mode, service.mode}
+
+
+def _row(view: _View, service: Service, operation: Operation, columns: Sequence[Who]) -> Row:
+    rules = [hop.rule for hop in (operation.inbound, operation.edge) if hop is not None]
+    asked = [rule for rule in rules if isinstance(rule, DecisionPointRule)]
+    enforced = "shadow" if view.is_shadow(service) else "decision-point" if asked else "envoy"
+    exposed = operation.edge is not None and service.prefix is not None
+    cells = [_cell(view, service, operation, who) for who in columns]
+    return Row(
+        operation=operation.id,
+        service=service.name,
+        route=f"{operation.method} {operation.template}",
+        edge_route=f"{operation.method} {service.prefix}{operation.template}" if exposed else "",
+        holds=operation.holds,
+        authentication=operation.inbound.authentication,
+        callers=operation.inbound.callers,
+        enforced_by=enforced,
+        reasons=tuple(dict.fromkeys(reason for rule in asked for reason in rule.reasons)),
+        policies=operation.policies,
+        cells=tuple(cells),
+    )
+
+
+def _cell(view: _View, service: Service, operation: Operation, who: Who) -> Cell:
+    callers = _ways(who, operation)
+    if not callers:
+        return _DENIED
+    if view.is_shadow(service):
+        open_to_guests = operation.inbound.authentication == "optional"
+        if who.kind in {WhoKind.GUEST, WhoKind.WORKLOAD} and not open_to_guests:
+            return _DENIED
+        return Cell(Verdict.ALLOW, callers)
+    principal, held = _principal(view, who)
+    named = [view.policies[name] for name in operation.policies]
+    applying = [parsed for parsed in named if parsed.policy.mode is Mode.ENFORCE]
+    attributes = {"zone": service.zone, "holds": list(operation.holds)}
+    verdicts = {
+        caller: _decide(applying, Facts(principal, held, caller, service.name, attributes)) for caller in callers
+    }
+    allowed = tuple(caller for caller, cell in verdicts.items() if cell.verdict is not Verdict.DENY)
+    if not allowed:
+        return _DENIED
+    kinds = {cell.verdict for cell in verdicts.values()}
+    verdict = kinds.pop() if len(kinds) == 1 else Verdict.CONDITIONAL
+    names = {name for cell in verdicts.values() for name in cell.policies}
+    return Cell(verdict, allowed, tuple(sorted(names)))
+
+
+def _ways(who: Who, operation: Operation) -> tuple[str, ...]:
+    """Return the callers through which somebody can ask at all."""
+    callers = operation.inbound.callers
+    if who.kind is WhoKind.GUEST:
+        return tuple(caller for caller in callers if caller == EDGE)
+    if who.kind is WhoKind.WORKLOAD:
+        return tuple(caller for caller in callers if caller == who.name)
+    return callers
+
+
+def _principal(view: _View, who: Who) -> tuple[Entity, frozenset[str] | None]:
+    match who.kind:
+        case WhoKind.GUEST:
+            return guest(), frozenset()
+        case WhoKind.WORKLOAD:
+            return workload(who.name), frozenset()
+        case WhoKind.SIGNED_IN:
+            return user(), frozenset()
+        case WhoKind.ROLE:
+            return user(), view.roles[who.name]
+        case WhoKind.USER:
+            person = next((person for person in view.plan.people if person.name == who.name), None)
+            held = None if person is None else frozenset().union(*(view.roles[role] for role in person.roles))
+            return user(who.name), held
+
+
+def _decide(policies: Sequence[CedarPolicy], facts: Facts) -> Cell:
+    found = [(parsed, holds(parsed, facts)) for parsed in policies]
+    forbids = [(parsed, value) for parsed, value in found if not parsed.permits and value is not False]
+    permits = [(parsed, value) for parsed, value in found if parsed.permits and value is not False]
+    if not permits or any(value is True for _, value in forbids):
+        return _DENIED
+    if not forbids and any(value is True for _, value in permits):
+        return Cell(Verdict.ALLOW, (), tuple(p.policy.id for p, value in permits if value is True))
+    depends = [parsed.policy.id for parsed, _ in (*permits, *forbids)]
+    return Cell(Verdict.CONDITIONAL, (), tuple(depends))
+
+
+def identities(plan: Plan) -> tuple[Identity, ...]:
+    """Return every workload of a plan, the edge first."""
+    called_by: dict[str, list[str]] = {service.name: [] for service in plan.services}
+    for service in plan.services:
+        for callee in service.calls:
+            called_by[callee].append(service.name)
+    exposed = tuple(service.name for service in plan.services if service.prefix is not None)
+    found = [Identity(EDGE, plan.edge.spiffe_id, "https", "edge", exposed, ())] if plan.edge is not None else []
+    for service in plan.services:
+        callers = ([EDGE] if service.prefix is not None else []) + called_by[service.name]
+        found.append(
+            Identity(
+                service.name, service.spiffe_id, service.protocol.value, service.zone, service.calls, tuple(callers)
+            )
+        )
+    return tuple(found)
+
+
+def exposures(plan: Plan) -> tuple[Exposure, ...]:
+    """Return what the edge offers, built-in services included, ordered by prefix."""
+    matrix = {row.operation: row for row in access_matrix(plan).rows}
+    found = []
+    for service in plan.services:
+        if service.prefix is None or service.protocol is Protocol.TCP:
+            continue
+        open_to_guests = [
+            operation.id
+            for operation in service.operations
+            if operation.id not in matrix or matrix[operation.id].cells[0].verdict is not Verdict.DENY
+        ]
+        found.append(Exposure(service.name, service.prefix or "/", len(service.operations), tuple(open_to_guests)))
+    return tuple(sorted(found, key=lambda exposure: (exposure.prefix, exposure.service)))
+
+
+def limits(plan: Plan) -> tuple[LimitRow, ...]:
+    """Return the rate limits of a plan."""
+    found = []
+    if plan.edge is not None:
+        found.append(LimitRow(EDGE, "client address", limit_text(plan.edge.per_ip)))
+        if plan.edge.per_principal is not None:
+            found.append(LimitRow(EDGE, "principal", limit_text(plan.edge.per_principal)))
+    found.extend(
+        LimitRow(service.name, "principal", limit_text(service.per_principal))
+        for service in plan.services
+        if service.per_principal is not None
+    )
+    return tuple(found)
+
+
+def limit_text(limit: Limit) -> str:
+    """Return a limit as the blueprint writes it."""
+    unit = {1: "s", 60: "m", 3600: "h"}.get(limit.seconds, f"{limit.seconds}s")
+    return f"{limit.requests}/{unit} burst {limit.burst}"
