@@ -1,0 +1,106 @@
+"""Plain sentences for what a proxy recorded: what happened at a hop, and what to do about it."""
+
+from typing import Final
+
+from ringwall.model.events import DecisionEvent, Outcome
+from ringwall.observe.outcomes import TCP, VIA_UPSTREAM
+
+_TOKENS: Final = (
+    (
+        "jwt_is_missing",
+        "the request carried no token",
+        "send `Authorization: Bearer TOKEN`; in development `ringwall token --as NAME` prints one",
+    ),
+    ("jwt_is_expired", "the token has expired", "get a new one; if it is new, compare the clocks"),
+    ("jwt_not_yet_valid", "the token is not valid yet", "compare the clocks of issuer and proxy"),
+    (
+        "audiences_in_jwt_are_not_allowed",
+        "the token is for another audience",
+        "ask its issuer for a token for this system's audience, or add the audience under `issuers`",
+    ),
+    (
+        "jwt_issuer_is_not_configured",
+        "the token's issuer is not believed here",
+        "add it under `issuers` in the blueprint, or use a token of one that is there",
+    ),
+    (
+        "jwks_doesn",
+        "the token is signed with a key or algorithm that its issuer does not publish here",
+        "get a new token; `ringwall status` shows whether the issuer's keys could be fetched",
+    ),
+    (
+        "jwt_verification_fails",
+        "the token's signature is wrong",
+        "get a new token; if it came unchanged from its issuer, look whether the issuer is the one you think",
+    ),
+    ("jwt_subject", "the token's subject is not accepted", "`sub` must be there, and hold no control characters"),
+    (
+        "token-shape",
+        "the Authorization header is not one bearer token",
+        "send exactly one header `Authorization: Bearer TOKEN` with a signed JWT",
+    ),
+)
+"""By a part of the response code details, in lower case: what it means and what to do."""
+
+_REJECTED: Final = {
+    308: ("plain HTTP was redirected to HTTPS", "use https:// and the edge's port"),
+    400: ("the request was malformed", "look at its path and headers: escaped slashes and broken framing are refused"),
+    408: ("the request did not arrive in time", "the client is slow, or holds connections open on purpose"),
+    413: ("the body is too large", "send less, or raise `max_body` of the service"),
+    421: ("this host name is not served here", "use one of `edge.domains`"),
+    426: ("the protocol version is not accepted", "use HTTP/1.1 or newer"),
+    431: ("the headers are too large", "send fewer or shorter headers"),
+}
+
+_FAILED: Final = (
+    ("ext_authz_error", "the decision point did not answer, so the request was refused", "see `ringwall status`"),
+    ("no_healthy_upstream", "nothing runs behind this hop", "see `ringwall status`; look at the service's log"),
+    ("cluster_not_found", "nothing is configured behind this hop yet", "see `ringwall status`"),
+    ("response_timeout", "the service did not answer in time", "look at the service, or raise its `timeout`"),
+    ("upstream_response_timeout", "the service did not answer in time", "look at the service, or raise its `timeout`"),
+    ("upstream_reset", "the connection to the service failed or was closed", "look at the service's log"),
+    ("overload", "the proxy is overloaded", "see `ringwall status`"),
+)
+
+
+def describe(event: DecisionEvent) -> tuple[str, str]:
+    """Return what happened and what to do about it; the second is empty where nothing needs doing."""
+    match event.outcome:
+        case Outcome.ALLOWED:
+            found = _allowed(event), ""
+        case Outcome.DENIED:
+            found = "the policies do not allow it", ""
+        case Outcome.UNAUTHENTICATED:
+            found = _by_detail(event, _TOKENS, ("the token is not believed", "get a new token"))
+        case Outcome.LIMITED:
+            found = (
+                f"over a rate limit of {event.hop}",
+                "wait and try again; `limit` under `edge` counts each address, `limit` of a service each principal",
+            )
+        case Outcome.NO_ROUTE:
+            found = (
+                f"no operation of the plan is {event.method} {event.path}",
+                "`ringwall plan` lists them; declare it in the service's contract and allow it, or mend the path",
+            )
+        case Outcome.REJECTED:
+            found = _REJECTED.get(event.status, ("the request was refused before any policy was asked", ""))
+        case Outcome.FAILED:
+            found = _by_detail(event, _FAILED, ("the request failed on its way", "look at the service's log"))
+    return found
+
+
+def _allowed(event: DecisionEvent) -> str:
+    if event.method == TCP:
+        return "the connection was let through"
+    if event.status == 0 or event.detail.startswith("downstream_"):
+        return "it was let through; the client left before the answer"
+    if event.detail == VIA_UPSTREAM:
+        return f"it was let through and answered with {event.status}"
+    return f"it was answered with {event.status}"
+
+
+def _by_detail(
+    event: DecisionEvent, table: tuple[tuple[str, str, str], ...], otherwise: tuple[str, str]
+) -> tuple[str, str]:
+    detail = event.detail.lower()
+    return next(((what, todo) for part, what, todo in table if part in detail), otherwise)
