@@ -61,6 +61,7 @@ class Rig:
     server: XdsServer
     apps: dict[str, App] = field(default_factory=dict)
     envoys: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    opened: list[http.client.HTTPConnection] = field(default_factory=list)
 
     def publish(self, plan: Plan, timeout: float = 20) -> None:
         self.server.publish(plan, self.bindings)
@@ -118,10 +119,11 @@ class Rig:
             return self.on(connection, method, path, token=token, headers=headers, body=body)
 
     def open(self) -> http.client.HTTPConnection:
-        """Return a kept-alive connection to the edge."""
+        """Return a kept-alive connection to the edge, which is closed with the rig."""
         assert self.bindings.edge is not None
         connection = http.client.HTTPConnection("localhost")
         connection.sock = self.connect(self.bindings.edge, self.edge_context())
+        self.opened.append(connection)
         return connection
 
     def on(
@@ -216,6 +218,8 @@ def running(
             raise
         yield rig
     finally:
+        for connection in rig.opened:
+            connection.close()
         for node in list(rig.envoys):
             rig.stop_envoy(node)
         rig.server.stop()

@@ -22,11 +22,11 @@ _IDLE_SECONDS = 300
 _KEPT_INSIDE = frozenset({"x-forwarded-*"})
 _INBOUND_STRIP = (
     *(name for name in http_manager.SPOOFABLE if name not in _KEPT_INSIDE),
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "x-forwarded-prefix",
-    "x-forwarded-client-cert",
+    *(
+        f"x-forwarded-{name}"
+        for name in ("access-token", "by", "client-cert", "email", "groups", "host", "method", "path", "port")
+    ),
+    *(f"x-forwarded-{name}" for name in ("prefix", "preferred-username", "scheme", "server", "ssl", "uri", "user")),
 )
 """As everywhere, but the edge's word on the client's address and scheme stays."""
 

@@ -19,7 +19,8 @@ IDENTITY_HEADERS: Final = (SUBJECT, ISSUER, ROLES, CALLER, OPERATION)
 """Everything that is removed from what arrives, and set anew."""
 
 FORWARDED_FOR: Final = "x-forwarded-for"
-"""The client's address as the edge saw it, and nothing else; only the edge sets it."""
+"""The client's address as the edge saw it, and nothing else. Believe it where `CALLER` is the edge: a service that
+calls another without its outbound listener, as a SPIFFE client of its own, can still set it."""
 
 FORGEABLE: Final = (
     "x-ringwall-*",
