@@ -13,7 +13,7 @@ from typing import Final
 from ringwall.model.clock import Clock
 from ringwall.observe.access_lines import no_plan
 from ringwall.observe.reader import CorruptStoreError, StoreError
-from ringwall.observe.spool import Spool, identity
+from ringwall.observe.spool import Spool
 from ringwall.observe.store import EventStore, PositionConflictError, Retention
 from ringwall.observe.tail import BAD_LINES, DROPPED, RECOVERED, TRUNCATED, SpoolLimits, Tail
 
@@ -87,7 +87,6 @@ class Collector:
         self._retention = retention or Retention()
         self._tails = [Tail(spool, clock, plan_of, self._limits) for spool in spools]
         self._store: EventStore | None = None
-        self._identity = (0, 0)
         self._stored = 0
         self._set_aside: tuple[str, ...] = ()
         self._caught_up = clock.monotonic()
@@ -184,15 +183,10 @@ class Collector:
 
     def _opened(self) -> EventStore:
         """Return the store, opened; a store that somebody deleted is begun anew, and the logs are read again."""
-        if self._store is not None:
-            try:
-                if identity(self._path) == self._identity:
-                    return self._store
-            except FileNotFoundError:
-                pass
+        if self._store is not None and not self._store.is_current():
             self._abandon()
-        self._store = EventStore.open(self._path)
-        self._identity = identity(self._path)
+        if self._store is None:
+            self._store = EventStore.open(self._path)
         return self._store
 
     def _abandon(self) -> None:

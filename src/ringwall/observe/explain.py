@@ -69,6 +69,18 @@ class Explanation:
     hops: tuple[HopExplanation, ...]
 
     @property
+    def complete(self) -> bool:
+        """Whether edge and service are both there where the request went through both."""
+        kinds = {(hop.kind, hop.event.hop) for hop in self.hops}
+        for hop in self.hops:
+            passed_on = hop.kind == EDGE and hop.event.outcome is Outcome.ALLOWED and hop.event.operation
+            if passed_on and ("inbound", hop.event.operation.partition("/")[0]) not in kinds:
+                return False
+            if hop.kind == "inbound" and hop.caller == EDGE and (EDGE, EDGE) not in kinds:
+                return False
+        return bool(self.hops)
+
+    @property
     def alarms(self) -> tuple[str, ...]:
         """Every disagreement between what was recorded and what the plan says."""
         return tuple(hop.alarm for hop in self.hops if hop.alarm)

@@ -60,6 +60,8 @@ class EventReader:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        stat = path.stat()
+        self._identity = stat.st_dev, stat.st_ino
         self._digests: dict[int, str] = {}
 
     @classmethod
@@ -72,6 +74,14 @@ class EventReader:
             connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
             connection.execute("PRAGMA query_only = ON")
             return cls(connection, path)
+
+    def is_current(self) -> bool:
+        """Return whether the file that was opened is still the one at its path."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (stat.st_dev, stat.st_ino) == self._identity
 
     def close(self) -> None:
         """Close the store."""
