@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ringwall.bootstrap.files import DiskFiles
+from ringwall.bootstrap.plan_cache import load_plan_cache, save_plan_cache
+from ringwall.bootstrap.state import StateFolder
 from ringwall.bootstrap.watch import SeenFiles, Sign
-from ringwall.compile.cache import PlanCache
 from ringwall.compile.planner import plan_files
 from ringwall.model.errors import Diagnostic
 from ringwall.plan.model import Plan
@@ -35,7 +36,8 @@ class Compiler:
     def __init__(self, blueprint: Path, *, listen: str | None = None) -> None:
         self._blueprint = blueprint
         self._listen = listen
-        self._cache = PlanCache()
+        self._cache_file = StateFolder.beside(blueprint).plan_cache
+        self._cache = load_plan_cache(self._cache_file)
         self.seen: dict[Path, Sign] = {}
 
     def compile(self) -> Compiled:
@@ -48,3 +50,7 @@ class Compiler:
         finally:
             self.seen = files.seen
         return Compiled(plan=result.plan, warnings=result.diagnostics, seconds=time.perf_counter() - begun)
+
+    def keep(self) -> None:
+        """Leave what was learned for the next command."""
+        save_plan_cache(self._cache_file, self._cache)

@@ -56,6 +56,8 @@ class Sentinel:
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and file
             [sys.executable, "-I", "-S", __file__, mark],
             stdin=subprocess.PIPE,  # closed by the kernel when we end
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env={"PATH": os.defpath},
             start_new_session=True,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ringwall.bootstrap.addresses import Addresses
 from ringwall.bootstrap.compiling import Compiled, Compiler
@@ -17,6 +17,7 @@ from ringwall.bootstrap.control_client import ask
 from ringwall.bootstrap.environment import RUN_MARK
 from ringwall.bootstrap.orphans import Sentinel
 from ringwall.bootstrap.processes import ISSUER, OWN, PROXIES, Processes
+from ringwall.bootstrap.run_socket import diagnostic_of
 from ringwall.bootstrap.state import Lock, NotRunningError, StateFolder, workloads_file
 from ringwall.bootstrap.supervisor import NotReadyError, Report, Status, Supervisor
 from ringwall.identity.workload.attestation import AttestationError, ProcessRegistry
@@ -58,7 +59,13 @@ class Change:
 
     def to_data(self) -> dict[str, Any]:
         """Return this as JSON data."""
-        return {**asdict(self), "warnings": [asdict(warning) for warning in self.warnings]}
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return what `to_data` was made from."""
+        lists = {name: tuple(data[name]) for name in ("started", "stopped", "replaced")}
+        return cls(**{**data, **lists, "warnings": tuple(diagnostic_of(each) for each in data["warnings"])})
 
 
 class Run:

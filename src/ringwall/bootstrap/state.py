@@ -27,12 +27,14 @@ class NotRunningError(RingwallError):
     """The system is not running."""
 
     code = "not-running"
+    exit_code = 3
 
 
 class RunningError(RingwallError):
     """The system is already running."""
 
     code = "already-running"
+    exit_code = 3
 
 
 def find_blueprint(path: Path) -> Path:
@@ -77,6 +79,11 @@ class StateFolder:
         return self.path / "plan" / "current.json"
 
     @property
+    def plan_cache(self) -> Path:
+        """What the compiler keeps from one command to the next; may be deleted."""
+        return self.path / "plan" / "cache"
+
+    @property
     def bindings_file(self) -> Path:
         """Where things listen in this run."""
         return self.path / "run" / "bindings.json"
@@ -85,6 +92,10 @@ class StateFolder:
     def supervisor_socket(self) -> Path:
         """The supervisor's own socket, under the run folder that `bindings.json` names."""
         return self.bindings().run / "up.sock"
+
+    def holder(self) -> int | None:
+        """Return the process id of the `up` that uses this folder now, None where there is none."""
+        return Lock(self).holder()
 
     def archived_plan(self, digest: str) -> Path:
         """Where a plan with this digest is kept."""

@@ -81,6 +81,7 @@ async def _live(run: Run, *, watch: bool, talk: Talk, stop: asyncio.Event) -> No
     server = await serve(run.bindings.run / "up.sock", {"status": status, "apply": apply, "stop": end})
     try:
         talk.started(run, change, await run.services_settled(talk.progress))
+        await asyncio.to_thread(run.compiler.keep)
         if watch:
             await _watch(run, talk)
         await stop.wait()

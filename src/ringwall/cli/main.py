@@ -136,7 +136,10 @@ def _help(output: Output) -> None:
         output.text(f"  {verb:<11} {summary}")
     output.text()
     output.text("`ringwall COMMAND --help` explains a command. -C DIR runs it as if started in DIR.")
-    output.text(f"Ringwall {__version__}. Exit codes: 0 done, 1 failed, 2 wrong input, 70 a defect, 130 interrupted.")
+    output.text(f"Ringwall {__version__}. Exit codes: 0 done; 1 failed, or not as expected; 2 the command line or the")
+    output.text(
+        "blueprint is wrong; 3 the system runs already, does not run, or lacks a port; 70 a defect; 130 interrupted."
+    )
 
 
 def load(verb: str) -> object:

@@ -34,3 +34,13 @@ def run_verb(verb: str, words: list[str]) -> int:
         hint = f"`ringwall {verb} --help` lists what it takes"
         raise UsageError(" ".join(str(error).split()), hint=hint) from error
     return code if isinstance(code, int) else EXIT_OK
+
+
+def options_of(verb: str) -> list[str]:
+    """Return the long options of a verb, and the words that its first argument may be, for shell completion."""
+    words = []
+    for argument in build(verb).assemble_argument_collection():
+        words += [name for name in argument.names if name.startswith("--")]
+        choices = argument.get_choices() if not any(name.startswith("-") for name in argument.names) else None
+        words += choices or []
+    return [*words, "--help"]

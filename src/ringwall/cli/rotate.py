@@ -1,0 +1,35 @@
+"""`ringwall rotate`."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from ringwall.bootstrap.control_client import ask
+from ringwall.cli.locate import running
+from ringwall.cli.output import Output
+from ringwall.identity.issuer.admin_client import rotate_keys
+
+
+def rotate(what: Literal["ca", "keys"], /, *, compromised: bool = False, json: bool = False) -> None:
+    """Replace the certificate authority of the workloads, or the keys that sign tokens. No request fails meanwhile.
+
+    Args:
+        what: `ca` for root and intermediate certificates, `keys` for the issuer's signing keys.
+        compromised: Trust the old ones no more from this moment; requests may fail until everybody has the new ones.
+        json: Print one JSON document.
+    """
+    output = Output(as_json=json)
+    _, _, bindings = running()
+    if what == "ca":
+        data = ask(bindings, "POST", "/authority/rotate", {"compromised": compromised})
+        next_change = data["next_step_at"]
+        said = f"the certificate authority is {data['phase']}"
+    else:
+        data = rotate_keys(bindings, compromised=compromised)
+        next_change = data.get("next_change")
+        said = ", ".join(f"{key['kid']} {key['state']}" for key in data["keys"])
+    output.json("rotate", {"what": what, "compromised": compromised, **data})
+    output.text(f"{said}; next step at {_time(next_change)}" if next_change else said)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,86 @@
+"""`ringwall status`."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ringwall.bootstrap.control_client import ControlRequestError, ask
+from ringwall.bootstrap.run_socket import request
+from ringwall.cli.describe import listeners_of, short
+from ringwall.cli.locate import running
+from ringwall.cli.output import Cell, Output, Style
+
+_READY = "ready"
+
+
+def status(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, json: bool = False) -> int:
+    """Show what runs, which plan is in force and what listens where; exits with 1 where something is not well.
+
+    Args:
+        path: The blueprint, or the folder that holds it.
+        json: Print one JSON document.
+    """
+    output = Output(as_json=json)
+    folder, plan, bindings = running(path)
+    system = request(folder.supervisor_socket, "status")
+    try:
+        control: dict[str, Any] = ask(bindings, "GET", "/status")
+    except ControlRequestError as error:
+        control = {"error": error.message}
+    listeners = listeners_of(plan, bindings)
+    proxies: dict[str, Any] = {
+        name: proxy for name, proxy in control.get("proxies", {}).items() if plan.edge is not None or name != "edge"
+    }
+    in_force = bool(proxies) and all(proxy["plan"] == plan.digest for proxy in proxies.values())
+    well = in_force and all(process["state"] == _READY for process in system["processes"])
+    output.json(
+        "status",
+        {
+            "well": well,
+            "in_force": in_force,
+            "plan": plan.digest,
+            "supervisor": system,
+            "control_plane": control,
+            "listeners": [{"name": name, "address": where, "purpose": what} for name, where, what in listeners],
+        },
+    )
+    style = Style.GOOD if in_force else Style.BAD
+    output.text(f"{plan.system}: plan {short(plan.digest)} is {'' if in_force else 'not '}in force", style)
+    for proxy, at in proxies.items():
+        if at["plan"] != plan.digest:
+            output.text(f"  the {proxy} proxy {_behind(at)}", Style.WARN)
+    if "error" in control:
+        output.text(f"  {control['error']}", Style.WARN)
+    output.text()
+    output.table(["process", "state", "pid", "for", "restarts", "last end"], [_row(p) for p in system["processes"]])
+    output.text()
+    output.table(["name", "listens at", "what it is"], listeners)
+    return 0 if well else 1
+
+
+def _behind(proxy: dict[str, Any]) -> str:
+    if not proxy["connected"]:
+        return "is not connected to the control plane, and enforces what it had"
+    if proxy["rejected"]:
+        return f"refused {proxy['rejected'][0]['what']}: {proxy['rejected'][0]['message']}"
+    return f"still waits for {', '.join(proxy['pending'][:3]) or 'its configuration'}"
+
+
+def _row(process: dict[str, Any]) -> list[object]:
+    good = process["state"] == _READY
+    return [
+        process["name"],
+        Cell(process["state"], Style.GOOD if good else Style.BAD),
+        process["pid"] or "-",
+        _since(process["since"]) if process["pid"] else "-",
+        process["restarts"],
+        process["last_end"] or "-",
+    ]
+
+
+def _since(start: float) -> str:
+    seconds = max(0, int(time.time() - start))
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
