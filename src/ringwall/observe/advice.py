@@ -34,6 +34,9 @@ _TOKENS: Final = (
         "get a new token; if it came unchanged from its issuer, look whether the issuer is the one you think",
     ),
     ("jwt_subject", "the token's subject is not accepted", "`sub` must be there, and hold no control characters"),
+    ("jwt_header", "the token is malformed", "get a new one, and send it unchanged"),
+    ("jwt_payload", "the token is malformed", "get a new one, and send it unchanged"),
+    ("jwt_is_not_in_the_form", "the token is malformed", "get a new one, and send it unchanged"),
     (
         "token-shape",
         "the Authorization header is not one bearer token",

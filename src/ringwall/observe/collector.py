@@ -5,18 +5,24 @@ too large; and, only where all files together exceed their cap, drop the oldest 
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from ringwall.model.clock import Clock
+from ringwall.observe import EVENTS_FILE
 from ringwall.observe.access_lines import no_plan
+from ringwall.observe.plans import RuleIndex
+from ringwall.observe.proxy_admin import ProxyAdmin
 from ringwall.observe.reader import CorruptStoreError, StoreError
 from ringwall.observe.spool import Spool
 from ringwall.observe.store import EventStore, PositionConflictError, Retention
 from ringwall.observe.tail import BAD_LINES, DROPPED, RECOVERED, TRUNCATED, SpoolLimits, Tail
+from ringwall.plan.bindings import Bindings
 
+PROXIES: Final = ("edge", "mesh")
+"""Node ids of the proxies that write logs."""
 WRITE_FAILURES: Final = "proxy_write_failures"
 _SEEN: Final = "seen/"
 _WRITE_FAILED: Final = "filesystem.write_failed"
@@ -59,6 +65,26 @@ class CollectorStatus:
     set_aside: tuple[str, ...] = ()
 
 
+class Rules(Protocol):
+    """Tells which plan was in force."""
+
+    def refresh(self) -> None:
+        """Look whether another plan is in force now; called before each round."""
+        ...
+
+    def plan_of(self, rule: str) -> str:
+        """Return the digest of the plan in force, by the id of the rule that was applied."""
+        ...
+
+
+class _NoRules:
+    def refresh(self) -> None:
+        pass
+
+    def plan_of(self, rule: str) -> str:
+        return no_plan(rule)
+
+
 class Collector:
     """Collects in a thread of its own between `start` and `stop`.
 
@@ -66,7 +92,7 @@ class Collector:
         path: the event store.
         spools: the proxies' logs.
         clock: where time comes from.
-        plan_of: gives the digest of the plan in force by the id of the rule that was applied; called in the thread.
+        rules: tells which plan was in force; used in the thread only.
         limits: of the logs.
         retention: of the store.
     """
@@ -77,7 +103,7 @@ class Collector:
         spools: Sequence[Spool],
         clock: Clock,
         *,
-        plan_of: Callable[[str], str] = no_plan,
+        rules: Rules | None = None,
         limits: SpoolLimits | None = None,
         retention: Retention | None = None,
     ) -> None:
@@ -85,7 +111,8 @@ class Collector:
         self._clock = clock
         self._limits = limits or SpoolLimits()
         self._retention = retention or Retention()
-        self._tails = [Tail(spool, clock, plan_of, self._limits) for spool in spools]
+        self._rules = rules or _NoRules()
+        self._tails = [Tail(spool, clock, self._rules.plan_of, self._limits) for spool in spools]
         self._store: EventStore | None = None
         self._stored = 0
         self._set_aside: tuple[str, ...] = ()
@@ -144,6 +171,7 @@ class Collector:
 
     def _round(self, store: EventStore) -> bool:
         more = False
+        self._rules.refresh()
         for tail in self._tails:
             tail.discover(store)
             stored, unfinished = tail.read(store)
@@ -227,3 +255,12 @@ class Collector:
             problem=problem or next((tail.problem for tail in self._tails if tail.problem), ""),
             set_aside=self._set_aside,
         )
+
+
+def collector_for(bindings: Bindings, clock: Clock) -> Collector:
+    """Return the collector of a running system: both proxies' logs into the store in the state folder."""
+    spools = []
+    for proxy in PROXIES:
+        admin = ProxyAdmin(bindings.envoy_admin(proxy))
+        spools.append(Spool(proxy, bindings.access_log(proxy), admin.reopen_logs, admin.counters))
+    return Collector(bindings.state / EVENTS_FILE, spools, clock, rules=RuleIndex(bindings.state))
