@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from ringwall.bootstrap.compiling import Compiler
 from ringwall.bootstrap.state import StateFolder, find_blueprint
 from ringwall.cli.explanations import STYLES, places, policy_data
 from ringwall.cli.main import UsageError
@@ -76,6 +75,8 @@ def _plan() -> tuple[Plan, str]:
     folder = StateFolder.beside(blueprint)
     if folder.holder() is not None:
         return folder.plan(), "the plan in force"
+    from ringwall.bootstrap.compiling import Compiler  # noqa: PLC0415  # costs time that a running system saves
+
     return Compiler(blueprint).compile().plan, "the blueprint; nothing runs"
 
 
@@ -146,9 +147,7 @@ def _print(output: Output, asker: Asker, asked: Asked, hops: tuple[Foreseen, ...
     rows = []
     for hop in hops:
         verdict = hop.verdict
-        why = "; ".join(verdict.reasons) or ("" if verdict.outcome is Outcome.ALLOWED else "no policy allows it")
-        if verdict.missing:
-            why += f"; missing: {', '.join(verdict.missing)}"
+        why = "; ".join(filter(None, [verdict.why, *(f"missing: {name}" for name in verdict.missing)]))
         decided = places(verdict.policies) or (f"nearest: {places(verdict.near)}" if verdict.near else "-")
         answer = "allowed" if verdict.outcome is Outcome.ALLOWED else f"{verdict.outcome} ({hop.status})"
         rows.append([hop.hop, hop.caller, hop.operation or "-", Cell(answer, STYLES[verdict.outcome]), decided, why])

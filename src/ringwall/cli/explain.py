@@ -64,7 +64,7 @@ def _timezone(explanation: Explanation, archive: PlanArchive) -> str:
 
 def _print(explanation: Explanation, output: Output, timezone: str) -> None:
     first = explanation.hops[0].event
-    output.text(f"{first.method} {first.path}", Style.STRONG)
+    output.text(f"{first.method} {first.path}".strip() or "a request that could not be read", Style.STRONG)
     output.text(f"request {explanation.request_id}, {local_time(first.time, timezone)}")
     for alarm in explanation.alarms:
         output.text(f"ALARM: {alarm}", Style.BAD)
@@ -81,7 +81,7 @@ def _print_hop(hop: HopExplanation, output: Output) -> None:
     came = f", called by {hop.caller}" if hop.kind == "inbound" and hop.caller else ""
     source = f", from {event.source}" if event.source else ""
     rows = [
-        ("who", f"{hop.who}{came}{source}"),
+        ("who", f"{hop.who} ({hop.known_by}){came}{source}"),
         ("operation", event.operation),
         ("why", f"{hop.what}."),
         ("decided by", places(hop.policies)),

@@ -39,6 +39,7 @@ def hop_data(hop: HopExplanation) -> dict[str, Any]:
         **asdict(hop.event),
         "kind": hop.kind,
         "who": hop.who,
+        "known_by": hop.known_by,
         "caller_name": hop.caller,
         "what": hop.what,
         "todo": hop.todo,

@@ -82,8 +82,8 @@ def log(
             output.json_line("decision", hop_data(hop))
         else:
             output.text(_line(hop, timezone), STYLES[stored.event.outcome])
-            for alarm in filter(None, [hop.alarm]):
-                output.warn(alarm)
+            if hop.alarm:
+                output.warn(hop.alarm)
             if follow:
                 output.flush()
 
@@ -139,8 +139,9 @@ def _line(hop: HopExplanation, timezone: str) -> str:
     event = hop.event
     where = {"edge": "edge", "inbound": f"{hop.caller or '?'}→{event.hop}"}.get(hop.kind, event.hop.replace(">", "→"))
     status = str(event.status) if event.method != "TCP" else "-"
+    request = f"{event.method} {event.path}".strip() or "unreadable request"
     why = places(hop.policies) or (hop.what if event.outcome is not Outcome.ALLOWED else "")
     return (
         f"{local_time(event.time, timezone, date=False)} {event.outcome.value:<15} {status:>3} {where:<22} "
-        f"{hop.who:<12} {event.method} {event.path}  {event.request_id[:_SHORT_ID]}{f'  {why}' if why else ''}"
+        f"{hop.who:<12} {request}  {event.request_id[:_SHORT_ID]}{f'  {why}' if why else ''}"
     )

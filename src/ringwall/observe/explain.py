@@ -11,6 +11,7 @@ from ringwall.model.errors import RingwallError
 from ringwall.model.events import DecisionEvent, Outcome
 from ringwall.model.route import matches
 from ringwall.observe.advice import describe
+from ringwall.observe.askers import GUEST
 from ringwall.observe.outcomes import TCP
 from ringwall.observe.plans import PlanArchive, Ruled
 from ringwall.observe.reader import EventReader
@@ -20,6 +21,7 @@ from ringwall.plan.model import EDGE, Operation, Plan, Service
 from ringwall.plan.recorded import payload
 
 Kind = Literal["edge", "inbound", "outbound"]
+UNKNOWN = "unknown"
 _OUTBOUND = ">"
 _SHOWN_IDS = 5
 _CUT = "…"
@@ -38,7 +40,8 @@ class HopExplanation:
     Attributes:
         kind: `edge`, `inbound` (a service's own listener) or `outbound` (a service's way to another one).
         event: what was recorded.
-        who: the one who asked, in words.
+        who: name of the one who asked; `guest` without a token, `unknown` where nothing tells.
+        known_by: how that is known, or why it is not.
         caller: name of the calling workload; empty where the record names none.
         what: what happened, one sentence without a full stop.
         todo: what to do about it; may be empty.
@@ -50,6 +53,7 @@ class HopExplanation:
     kind: Kind
     event: DecisionEvent
     who: str
+    known_by: str
     caller: str
     what: str
     todo: str = ""
@@ -103,7 +107,7 @@ def find(reader: EventReader, request: str) -> str:
             f"{len(ids)} requests or more begin with {request!r}",
             hint=f"give more of the id; for instance {', '.join(ids[:_SHOWN_IDS])}",
         )
-    latest = [f"{e.request_id} ({e.method} {e.path}: {e.outcome})" for e in reader.latest_ids(_SHOWN_IDS)]
+    latest = [f"{e.request_id} ({e.method}{e.path and ' '}{e.path}: {e.outcome})" for e in reader.latest(_SHOWN_IDS)]
     raise UnknownRequestError(
         f"no decision about a request {request!r} is recorded",
         hint=f"the latest are {'; '.join(latest)}"
@@ -123,9 +127,8 @@ def explain_event(event: DecisionEvent, archive: PlanArchive) -> HopExplanation:
     plan = archive.plan(event.plan)
     caller = _caller(plan, event) if kind == "inbound" else EDGE if kind == EDGE else event.hop.partition(_OUTBOUND)[0]
     what, todo = describe(event)
-    bare = HopExplanation(
-        kind=kind, event=event, who=_who(plan, event, kind, caller), caller=caller, what=what, todo=todo
-    )
+    who, known_by = _who(plan, event, kind, caller)
+    bare = HopExplanation(kind=kind, event=event, who=who, known_by=known_by, caller=caller, what=what, todo=todo)
     if event.method == TCP and plan is not None:
         return _explain_tcp(bare, plan)
     if not event.rule or kind == "outbound":
@@ -155,9 +158,7 @@ def _with_verdict(bare: HopExplanation, verdict: Verdict) -> HopExplanation:
             )
     what = bare.what
     if event.outcome is Outcome.DENIED and not alarm:
-        what = "a policy forbids it" if verdict.policies else "no policy allows it"
-        if verdict.reasons:
-            what = "; ".join(verdict.reasons)
+        what = verdict.why
     return replace(
         bare,
         what=what,
@@ -214,13 +215,17 @@ def _caller(plan: Plan | None, event: DecisionEvent) -> str:
     return names.get(event.caller, event.caller)
 
 
-def _who(plan: Plan | None, event: DecisionEvent, kind: Kind, caller: str) -> str:
+def _who(plan: Plan | None, event: DecisionEvent, kind: Kind, caller: str) -> tuple[str, str]:
+    """Return the name of the one who asked, `unknown` where the record tells none, and how it is known or why not."""
     if event.subject or event.issuer:
         issuer = next((i for i in plan.issuers if i.url == event.issuer), None) if plan is not None else None
-        name = event.subject or "somebody without a name"
-        return name if issuer is not None and issuer.builtin else f"{name} of {issuer.name if issuer else event.issuer}"
+        if issuer is not None and issuer.builtin:
+            return event.subject or UNKNOWN, "by a token"
+        return f"{event.subject or UNKNOWN} of {issuer.name if issuer else event.issuer}", "by a token"
     if kind == "outbound" or (kind == "inbound" and caller != EDGE):
-        return f"the workload {caller}" if caller else "a caller without a certificate"
+        return (caller, "a service, without a token") if caller else (UNKNOWN, "no certificate")
+    if event.outcome in {Outcome.ALLOWED, Outcome.DENIED} and event.rule:
+        return GUEST, "no token"
     if event.outcome is Outcome.UNAUTHENTICATED:
-        return "somebody without a token that is believed"
-    return "a guest (no token)"
+        return UNKNOWN, "no token that is believed"
+    return UNKNOWN, "no token was looked at"

@@ -181,8 +181,8 @@ class Foresight:
         """Say where an operation with this path is, if not at the edge under it."""
         for service in self._plan.services:
             operation = match_operation(service, asked.method, asked.path)
-            if operation is None:
-                continue
+            if operation is None or service.builtin or operation.template.startswith("/{"):
+                continue  # what takes any path says nothing about this one
             if service.prefix and operation.edge is not None:
                 return f"did you mean {edge_template(service.prefix, asked.path)}?"
             return f"{service.name} has it, and does not expose it: ask with --via CALLER"

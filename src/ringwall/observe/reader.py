@@ -103,7 +103,7 @@ class EventReader:
         )
         return tuple(row[0] for row in rows)
 
-    def latest_ids(self, count: int) -> tuple[DecisionEvent, ...]:
+    def latest(self, count: int) -> tuple[DecisionEvent, ...]:
         """Return the first recorded decision of each of the latest requests, newest request first."""
         seen: dict[str, DecisionEvent] = {}
         for stored in self._events("request_id != '' ORDER BY id DESC LIMIT ?", (count * 20,)):

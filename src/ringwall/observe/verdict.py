@@ -33,6 +33,15 @@ class Verdict:
     shadow: str = ""
     only_reports: bool = False
 
+    @property
+    def why(self) -> str:
+        """Why this was refused, without a full stop; empty where it was allowed and nothing more is to be said."""
+        if self.reasons:
+            return "; ".join(self.reasons)
+        if self.outcome is Outcome.ALLOWED:
+            return ""
+        return "a policy forbids it" if self.policies else "no policy allows it"
+
 
 def decide(plan: Plan, evaluator: Evaluator, service: Service, operation: Operation, question: Question) -> Verdict:
     """Return what the hop named in the question decides, in the order in which a proxy looks at things."""
