@@ -18,7 +18,7 @@ def check_access(blueprint: Blueprint, report: Report) -> None:
             _check_form(service, form, report)
         if service.expose is None and service.name.value not in called:
             _check_uncalled(service, report)
-        if service.name.value in called and not service.operations and _is_http(service):
+        if service.name.value in called and service.operations == () and _is_http(service):
             report.warning(
                 "no-operations",
                 f"{service.name.value!r} is called and has no operations, so every call is refused",
@@ -41,7 +41,7 @@ def _is_http(service: Service) -> bool:
 
 
 def _check_uncalled(service: Service, report: Report) -> None:
-    if service.operations or not _is_http(service):
+    if service.known_operations or not _is_http(service):
         report.warning(
             "nobody-calls",
             f"nobody can call {service.name.value!r}: no service names it in `calls` and it is not exposed",
@@ -52,7 +52,7 @@ def _check_uncalled(service: Service, report: Report) -> None:
 
 def _check_form(service: Service, form: Allow, report: Report) -> None:
     public = form.public is not None and form.public.value
-    who = bool(form.roles or form.scopes or form.named_users or form.any_user)
+    who = bool(form.given & {"roles", "scopes", "users"})
     if public and who:
         report.error(
             "public-and-who",

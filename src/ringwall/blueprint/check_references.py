@@ -24,6 +24,10 @@ class _Checker:
         self._roles = {role.name.value for role in blueprint.roles}
         self._data = {data.value for data in blueprint.data}
         self._services = {service.name.value for service in blueprint.services}
+        self._callers: dict[str, set[str]] = {}
+        for service in blueprint.services:
+            for callee in service.calls:
+                self._callers.setdefault(callee.value, set()).add(service.name.value)
         self._claims = {claim.name.value: claim.type.value for claim in blueprint.claims}
 
     def run(self) -> None:
@@ -106,7 +110,7 @@ class _Checker:
                     hint="an issuer of your own needs `issuer: https://…`",
                 )
             return
-        if issuer.issuer is None:
+        if "issuer" not in issuer.given:
             hint = "it is in the discovery document, as `issuer`"
             report.error("missing-key", f"{issuer.name.value!r} needs the key 'issuer'", issuer.span, hint=hint)
         self._once("audience", issuer.audience)
@@ -123,7 +127,8 @@ class _Checker:
                 report.error("self-call", f"{name.value!r} does not need leave to call itself", callee.span)
         self._check_operations(service)
         for form in service.allow:
-            self._known("operation", form.operations, {operation.id for operation in service.operations})
+            if service.operations is not None:
+                self._known("operation", form.operations, {operation.id for operation in service.operations})
             self._known("role", form.roles, self._roles)
             self._once("scope", form.scopes)
             self._once("user", form.named_users)
@@ -136,7 +141,7 @@ class _Checker:
 
     def _check_callers(self, service: Service, callers: Names) -> None:
         self._known("caller", callers, {*self._services, EDGE})
-        calling = {s.name.value for s in self._blueprint.services if service.name.value in {c.value for c in s.calls}}
+        calling = self._callers.get(service.name.value, set())
         for caller in callers:
             if caller.value == EDGE and service.expose is None:
                 self._report.error(
@@ -156,7 +161,7 @@ class _Checker:
     def _check_operations(self, service: Service) -> None:
         seen: set[str] = set()
         holds = {data.value for data in service.holds}
-        for operation in service.operations:
+        for operation in service.known_operations:
             if operation.id in seen:
                 message = f"two operations of {service.name.value!r} are called {operation.id!r}"
                 self._report.error("duplicate-operation", message, operation.span)

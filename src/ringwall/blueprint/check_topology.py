@@ -1,29 +1,30 @@
-"""Whether the parts fit together: listeners, exposures, routes, protocols, files of the edge."""
+"""Whether the parts fit together: listeners, protocols, issuers' addresses, files of the edge."""
 
 from urllib.parse import urlsplit
 
-from ringwall.blueprint.files import FileRefusedError, Files
-from ringwall.blueprint.model import Blueprint, Edge, Operation, Service
+from ringwall.blueprint.files import FileRefusedError, Files, check_relative
+from ringwall.blueprint.model import Blueprint, Edge, Service
 from ringwall.blueprint.report import Report
-from ringwall.blueprint.shape import At
-from ringwall.blueprint.values import Endpoint
+from ringwall.blueprint.shape import At, BadValueError
+from ringwall.blueprint.values import Endpoint, arguments
 from ringwall.model.errors import Span
-from ringwall.model.route import edge_template, overlap, precedence, shape
 
-ISSUER_PREFIX = "/auth"
-"""Path prefix of the built-in issuer at the edge."""
+MAX_SERVICES = 2_000
 
 
 def check_topology(blueprint: Blueprint, files: Files, report: Report) -> None:
     """Report what cannot run, or cannot run safely, as described."""
+    if len(blueprint.services) > MAX_SERVICES:
+        message = f"{len(blueprint.services)} services, at most {MAX_SERVICES} are planned"
+        report.error("too-many-services", message, blueprint.span)
+        return
     _check_edge(blueprint, files, report)
     _check_listeners(blueprint, report)
     _check_people(blueprint, report)
     _check_urls(blueprint, report)
     for service in blueprint.services:
         _check_service(service, report)
-        _check_own_routes(service, report)
-    _check_edge_routes(blueprint, report)
+        _check_run(service, report)
 
 
 def _check_edge(blueprint: Blueprint, files: Files, report: Report) -> None:
@@ -100,17 +101,22 @@ def _check_listeners(blueprint: Blueprint, report: Report) -> None:
                 hint="leave `listen` out",
             )
         taken.append((repr(service.name.value), endpoint, span))
-    for index, (who, endpoint, span) in enumerate(taken):
-        for other, earlier, _ in taken[:index]:
+    seen: dict[tuple[str, int], list[tuple[str, Endpoint]]] = {}
+    for who, endpoint, span in taken:
+        others = seen.setdefault((endpoint.socket or "", endpoint.port), [])
+        for other, earlier in others:
             if _same(endpoint, earlier):
                 report.error("listener-twice", f"{who} and {other} both listen on {endpoint}", span)
+                break
+        others.append((who, endpoint))
 
 
 def _same(one: Endpoint, other: Endpoint) -> bool:
-    if one.socket is not None or other.socket is not None:
-        return one.socket == other.socket
+    """Return whether two endpoints with the same socket path or port collide."""
+    if one.socket is not None:
+        return True
     wildcard = {"0.0.0.0", "::"} & {one.host, other.host}  # noqa: S104  # compared, not bound
-    return one.port == other.port != 0 and (one.host == other.host or bool(wildcard))
+    return one.port != 0 and (one.host == other.host or bool(wildcard))
 
 
 def _check_people(blueprint: Blueprint, report: Report) -> None:
@@ -162,24 +168,34 @@ def _check_service(service: Service, report: Report) -> None:
     if protocol == "tcp":
         _check_tcp(service, report)
         return
-    for operation in service.operations:
+    for operation in service.known_operations:
         is_grpc = operation.template.count("/") == 2 and operation.method == "POST"  # noqa: PLR2004  # /service/method
         if protocol == "grpc" and not is_grpc:
             hint = "write `/package.Service/Method`"
             report.error("bad-route", f"{operation.id!r} is not a gRPC method", operation.span, hint=hint)
-    if service.expose is not None and not service.operations:
+    if service.expose is not None and service.operations == ():
         report.error(
             "no-operations",
             f"{name!r} is exposed and has no operations",
             service.expose.span,
             hint="give it a `contract:` or `operations:`",
         )
-    if service.run is None and service.listen is None:
-        report.error(
-            "unreachable",
-            f"{name!r} needs `run:` (start it) or `listen:` (where it listens already)",
-            service.span,
-        )
+
+
+def _check_run(service: Service, report: Report) -> None:
+    if not service.given & {"run", "listen"}:
+        message = f"{service.name.value!r} needs `run:` (start it) or `listen:` (where it listens already)"
+        report.error("unreachable", message, service.name.span)
+    if service.run is not None:
+        try:
+            arguments(service.run.value)
+        except BadValueError as error:
+            report.error("bad-value", f"'run': {error.message}", service.run.span, hint=error.hint)
+    if service.cwd is not None:
+        try:
+            check_relative(service.cwd.value)
+        except FileRefusedError as error:
+            report.error(error.code, error.message, service.cwd.span, hint=error.hint)
 
 
 def _check_tcp(service: Service, report: Report) -> None:
@@ -201,73 +217,3 @@ def _check_tcp(service: Service, report: Report) -> None:
         for span in spans[:1]:
             message = f"{name!r} speaks plain TCP, which has no {what!r}"
             report.error("not-for-tcp", message, span, hint="who may connect follows from `calls`")
-    if service.run is None and service.listen is None:
-        report.error("unreachable", f"{name!r} needs `run:` or `listen:`", service.span)
-
-
-def _check_own_routes(service: Service, report: Report) -> None:
-    seen: dict[tuple[str, ...], list[Operation]] = {}
-    for operation in service.operations:
-        for other in seen.setdefault(shape(operation.template), []):
-            if operation.method == other.method:
-                message = f"{operation.id!r} and {other.id!r} of {service.name.value!r} are one route"
-                report.error("duplicate-route", message, operation.span, hint=f"the other one is at {other.span}")
-        seen[shape(operation.template)].append(operation)
-    _warn_ambiguous([(service, operation) for operation in service.operations], report)
-
-
-def _warn_ambiguous(routes: list[tuple[Service, Operation]], report: Report) -> None:
-    """Warn of routes of which neither is more special, where the service might choose otherwise than Ringwall."""
-    patterned = [(s, o) for s, o in routes if "{" in o.template]
-    for index, (_, one) in enumerate(patterned):
-        for _, other in patterned[:index]:
-            if not _same_method(one, other) or not _crosses(one.template, other.template):
-                continue
-            first = min((one, other), key=lambda o: precedence(o.method, o.template))
-            report.warning(
-                "ambiguous-route",
-                f"a path can be both {one.template!r} and {other.template!r}; it is taken for {first.id!r}",
-                one.span,
-                hint="make sure that the service sees it in the same way",
-            )
-
-
-def _same_method(one: Operation, other: Operation) -> bool:
-    return one.method == other.method or "*" in {one.method, other.method}
-
-
-def _crosses(one: str, other: str) -> bool:
-    """Return whether the templates overlap and neither covers the other."""
-    if shape(one) == shape(other) or not overlap(one, other):
-        return False
-    kinds = [precedence("", template)[0] for template in (one, other)]
-    more = any(a[0] < b[0] for a, b in zip(*kinds, strict=False))
-    less = any(a[0] > b[0] for a, b in zip(*kinds, strict=False))
-    return more and less
-
-
-def _check_edge_routes(blueprint: Blueprint, report: Report) -> None:
-    seen: dict[tuple[str, ...], list[tuple[Service, Operation]]] = {}
-    builtin = blueprint.issuers is None or any(issuer.builtin for issuer in blueprint.issuers)
-    for service in blueprint.services:
-        if service.expose is None:
-            continue
-        prefix = service.expose.value
-        if builtin and (prefix == ISSUER_PREFIX or prefix.startswith(f"{ISSUER_PREFIX}/")):
-            report.error("reserved-prefix", f"the built-in issuer answers below {ISSUER_PREFIX!r}", service.expose.span)
-            continue
-        for operation in service.operations:
-            template = edge_template(prefix, operation.template)
-            if builtin and template.startswith(f"{ISSUER_PREFIX}/"):
-                message = f"{operation.id!r} lies below {ISSUER_PREFIX!r}, where the built-in issuer answers"
-                report.error("reserved-prefix", message, operation.span)
-            for other, taken in seen.setdefault(shape(template), []):
-                if other is not service and _same_method(operation, taken):
-                    report.error(
-                        "duplicate-route",
-                        f"{operation.method} {template} at the edge is both {service.name.value}/{operation.id} "
-                        f"and {other.name.value}/{taken.id}",
-                        service.expose.span,
-                        hint="expose them below different prefixes",
-                    )
-            seen[shape(template)].append((service, operation))

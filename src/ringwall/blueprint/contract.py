@@ -19,18 +19,18 @@ _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "
 _OTHER_KEYS: Final = ("summary", "description", "servers", "parameters", "$ref")
 
 
-def read_contract(root: Node, report: Report) -> tuple[Operation, ...]:
-    """Return the operations that a contract declares, in the order written; errors go to the report."""
+def read_contract(root: Node, report: Report) -> tuple[Operation, ...] | None:
+    """Return the operations that a contract declares, in the order written; None, with an error, if it is none."""
     if not isinstance(root, Mapping):
         report.error("contract", f"an OpenAPI contract is a mapping, not {describe(root)}", root.span)
-        return ()
+        return None
     if not _check_version(root, report):
-        return ()
+        return None
     _check_servers(root, report)
     paths = root.get("paths")
     if not isinstance(paths, Mapping):
         report.error("contract", "the contract has no `paths`", paths.span if paths else root.span)
-        return ()
+        return None
     found: list[Operation] = []
     for template, item in paths.entries:
         if template.text.startswith("x-"):
@@ -45,7 +45,7 @@ def read_contract(root: Node, report: Report) -> tuple[Operation, ...]:
             found.extend(_operations(template.text, resolved, report))
     if len(found) > MAX_OPERATIONS:
         report.error("contract", f"{len(found)} operations, at most {MAX_OPERATIONS} are read", paths.span)
-        return ()
+        return None
     return tuple(found)
 
 

@@ -15,12 +15,30 @@ from ringwall.blueprint.model import (
     Service,
 )
 from ringwall.blueprint.operations import OperationShape
-from ringwall.blueprint.shape import Either, Field, Flag, ListOf, MapOf, Number, One, Pairs, Plain, Record, Text, Words
+from ringwall.blueprint.shape import (
+    At,
+    Either,
+    Field,
+    Flag,
+    ListOf,
+    MapOf,
+    Number,
+    One,
+    Pairs,
+    Plain,
+    Record,
+    Text,
+    Words,
+)
+from ringwall.model.errors import Span
+
+_NOWHERE = Span("ringwall.yaml")
 
 
-def _choice(what: str, known: tuple[str, ...]) -> Text[str]:
+def _choice(known: tuple[str, ...], or_else: str = "") -> Text[str]:
     pattern = "^(" + "|".join(word.replace("(", r"\(") for word in known) + ")$"
-    return Text(what, pattern, str, known=known)
+    what = ", ".join(known[:-1]) + f" or {known[-1]}" if len(known) > 1 else known[0]
+    return Text(what + or_else, pattern, str, known=known)
 
 
 _NAME = Text("a name of lower-case letters, digits and '-'", values.NAME, str, "billing-store")
@@ -31,7 +49,7 @@ _OPERATION = Text("an operation of this service", r"^[^\x00-\x1f\"\\]{1,200}$", 
 _FILE = Text("a path below this folder", r"^[^\0]{1,400}$", str, "contracts/patients.yaml")
 _ANY_TEXT = Text("text", r"^[^\0]*$", str)
 _WORD = Text("text without spaces", r"^\S{1,400}$", str)
-_LIMIT = Text("a limit", values.LIMIT, values.limit, "100/s burst 200")
+_LIMIT = Text("a rate", values.LIMIT, values.limit, "100/s burst 200")
 _DURATION = Text("a duration", values.DURATION, values.duration, "30s")
 _CLAIM_PATH = Either(
     scalar=Text("a claim's path in the token", r"^\S{1,400}$", values.dotted, "realm_access.roles"),
@@ -81,7 +99,7 @@ ISSUER: Final = Record(
             "What `aud` must hold, or a list of which one suffices; default: the system's name.",
         ),
         "algorithms": Field(
-            ListOf(_choice("a signature algorithm", values.ALGORITHMS), minimum=1),
+            ListOf(_choice(values.ALGORITHMS), minimum=1),
             "Signature algorithms that are believed; default RS256 and ES256.",
         ),
         "roles": Field(
@@ -95,14 +113,17 @@ ISSUER: Final = Record(
             "How this issuer's tokens name roles; without it they name none.",
         ),
     },
+    tells_given=True,
 )
 
-_CLAIM_TYPE = _choice("a claim type", values.CLAIM_TYPES)
+_CLAIM_TYPE = _choice(values.CLAIM_TYPES)
 
 CLAIM: Final = Record(
     Claim,
     {
-        "type": Field(_CLAIM_TYPE, "string, long, bool or set<string>.", required=True),
+        "type": Field(
+            _CLAIM_TYPE, "string, long, bool or set<string>.", required=True, fallback=At("string", _NOWHERE)
+        ),
         "from": Field(_CLAIM_PATH, "Where the token holds it; default: its own name.", attribute="source"),
     },
     short="type",
@@ -135,7 +156,7 @@ ALLOW: Final = Record(
             ListOf(Text("a scope", values.SCOPE, str, "orders:read"), minimum=1), "The token carries all of these."
         ),
         "users": Field(
-            Either(scalar=_choice("`any`, or a list of users", ("any",)), sequence=ListOf(_USER, minimum=1)),
+            Either(scalar=_choice(("any",), " or a list of users"), sequence=ListOf(_USER, minimum=1)),
             "The user is one of these; `any` for everybody who is signed in.",
         ),
         "callers": Field(
@@ -144,6 +165,7 @@ ALLOW: Final = Record(
         ),
         "public": Field(Flag(), "true: no token is needed."),
     },
+    tells_given=True,
 )
 
 SERVICE: Final = Record(
@@ -166,13 +188,13 @@ SERVICE: Final = Record(
             Text("a path", r"^/[!-~]*$", str, "/health"),
             "Path that answers 200 once it is ready; default: its port accepts connections.",
         ),
-        "protocol": Field(_choice("a protocol", values.PROTOCOLS), "http1 (default), http2, grpc or tcp."),
+        "protocol": Field(_choice(values.PROTOCOLS), "http1 (default), http2, grpc or tcp."),
         "listen": Field(
             Text("an address or unix:path", values.SOCKET_OR_ADDRESS, values.socket_or_address, "unix:run/app.sock"),
             "Where it listens: `unix:path` or a loopback `address:port`; "
             "default: a loopback port chosen at start and given to it as PORT.",
         ),
-        "zone": Field(_choice("a zone", ("app", "data")), "app (default) or data; a data service is never exposed."),
+        "zone": Field(_choice(("app", "data")), "app (default) or data; a data service is never exposed."),
         "holds": Field(ListOf(_IDENTIFIER), "Data classes it holds, declared under `data`."),
         "expose": Field(
             Text("a path prefix", values.PREFIX, values.prefix, "/api"),
@@ -188,19 +210,20 @@ SERVICE: Final = Record(
         ),
         "allow": Field(ListOf(ALLOW), "Short forms of permits; all keys of one form must hold."),
         "limit": Field(_LIMIT, "Requests of one principal; default none."),
-        "mode": Field(_choice("a mode", values.MODES), "enforce (default) or shadow: policies only report."),
+        "mode": Field(_choice(values.MODES), "enforce (default) or shadow: policies only report."),
         "timeout": Field(_DURATION, "How long it may take to answer; default 30s."),
         "max_body": Field(
             Text("a size", values.SIZE, values.size, "1MiB"), "Largest request body it is given; default 1MiB."
         ),
     },
+    tells_given=True,
 )
 
 BLUEPRINT: Final = Record(
     Blueprint,
     {
-        "ringwall": Field(Number(1, 1), "Version of this format: 1.", required=True),
-        "system": Field(_NAME, "Name of the system.", required=True),
+        "ringwall": Field(Number(1, 1), "Version of this format: 1.", required=True, fallback=At(1, _NOWHERE)),
+        "system": Field(_NAME, "Name of the system.", required=True, fallback=At("system", _NOWHERE)),
         "timezone": Field(
             Text("an IANA time zone", r"^[A-Za-z0-9/_+-]+$", values.timezone, "Europe/Berlin"),
             "Time zone of `context.hour`, `minute` and `weekday`; default UTC.",
@@ -212,7 +235,7 @@ BLUEPRINT: Final = Record(
         "development": Field(
             Flag(), "Default true: binds loopback only, keys lie unencrypted, people may be declared."
         ),
-        "mode": Field(_choice("a mode", values.MODES), "enforce (default) or shadow, for the whole system."),
+        "mode": Field(_choice(values.MODES), "enforce (default) or shadow, for the whole system."),
         "edge": Field(EDGE, "The public listener."),
         "issuers": Field(MapOf(_NAME, ISSUER), "Whose tokens are believed; default: Ringwall's own, called local."),
         "claims": Field(MapOf(_IDENTIFIER, CLAIM), "Claims that policies may read, as `principal.<name>`."),
@@ -222,6 +245,6 @@ BLUEPRINT: Final = Record(
         "data": Field(ListOf(_IDENTIFIER), "Data classes, such as health or card."),
         "policies": Field(ListOf(_FILE), "Cedar files or patterns; default policies/*.cedar."),
         "shadow": Field(ListOf(_WORD), "Ids, files or patterns of policies that only report."),
-        "services": Field(MapOf(_NAME, SERVICE), "The services of the system.", required=True),
+        "services": Field(MapOf(_NAME, SERVICE), "The services of the system.", required=True, fallback=()),
     },
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ringwall.blueprint.check_access import check_access
 from ringwall.blueprint.check_references import check_references
+from ringwall.blueprint.check_routes import check_routes
 from ringwall.blueprint.check_topology import check_topology
 from ringwall.blueprint.contract import dump_operations, load_operations, read_contract
 from ringwall.blueprint.document import Mapping, Scalar, decode, parse
@@ -56,6 +57,7 @@ def read_blueprint(
     blueprint = replace(blueprint, services=services, policy_files=policy_files, texts=report.texts)
     check_references(blueprint, report)
     check_topology(blueprint, files, report)
+    check_routes(blueprint, report)
     check_access(blueprint, report)
     return blueprint
 
@@ -86,21 +88,21 @@ def _with_operations(files: Files, service: Service, cache: PlanCache | None, re
         return service.with_operations(service.declared or ())
     content = _content(files, service.contract, report)
     if content is None:
-        return service
+        return service.with_operations(None)
     return service.with_operations(_contract(service.contract.value, content, cache, report))
 
 
-def _contract(file: str, content: bytes, cache: PlanCache | None, report: Report) -> tuple[Operation, ...]:
+def _contract(file: str, content: bytes, cache: PlanCache | None, report: Report) -> tuple[Operation, ...] | None:
     """Return the operations of a contract, from the cache where the same file was read without a finding."""
     key = key_of("contract", file, content.decode("utf-8", "surrogateescape"))
     text = cache.get(key) if cache is not None else None
     if text is not None:
         report.add_source(file, content.decode())
         return load_operations(file, text)
-    quiet = len(report.diagnostics)
+    before = report.count
     root = parse(file, content, report)
-    operations = read_contract(root, report) if root is not None else ()
-    if cache is not None and len(report.diagnostics) == quiet:
+    operations = read_contract(root, report) if root is not None else None
+    if cache is not None and operations is not None and report.count == before:
         cache.put(key, dump_operations(operations))
     return operations
 

@@ -51,11 +51,12 @@ class Issuer:
     audience: Names = ()
     algorithms: Names = ()
     roles: IssuerRoles | None = None
+    given: frozenset[str] = frozenset()
 
     @property
     def builtin(self) -> bool:
         """Whether this is Ringwall's own issuer."""
-        return self.issuer is None and self.discovery is None
+        return not self.given & {"issuer", "discovery"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,7 @@ class Allow:
     users: Names | At[str] = ()
     callers: Names = ()
     public: At[bool] | None = None
+    given: frozenset[str] = frozenset()
 
     @property
     def any_user(self) -> bool:
@@ -150,10 +152,16 @@ class Service:
     mode: At[str] | None = None
     timeout: At[int] | None = None
     max_body: At[int] | None = None
-    operations: tuple[Operation, ...] = ()
+    given: frozenset[str] = frozenset()
+    operations: tuple[Operation, ...] | None = None
 
-    def with_operations(self, operations: tuple[Operation, ...]) -> Self:
-        """Return a copy with the operations that the contract, or `operations:`, declares."""
+    @property
+    def known_operations(self) -> tuple[Operation, ...]:
+        """The operations that the contract, or `operations:`, declares; none where the contract could not be read."""
+        return self.operations or ()
+
+    def with_operations(self, operations: tuple[Operation, ...] | None) -> Self:
+        """Return a copy with the operations that the contract, or `operations:`, declares; None: it cannot be read."""
         return replace(self, operations=operations)
 
 

@@ -10,12 +10,16 @@ MAX_DIAGNOSTICS = 100
 """More than this help nobody; the rest is counted in one last diagnostic."""
 
 _MAX_KEPT = 10_000
+_MANY = 500
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?` for the nearest known word, or what is known where nothing is near and it is short."""
     words = sorted({*known})
-    folded = {candidate.casefold(): candidate for candidate in words}
+    near_by = words
+    if len(words) > _MANY:
+        near_by = [w for w in words if w[:1] == word[:1] and abs(len(w) - len(word)) <= 1 + len(word) // 4][:_MANY]
+    folded = {candidate.casefold(): candidate for candidate in near_by}
     near = get_close_matches(word[:200].casefold(), folded, n=1, cutoff=0.6)
     if near:
         return f"did you mean {folded[near[0]]!r}?"
@@ -53,7 +57,8 @@ class Report:
     def unknown(self, what: str, name: str, span: Span, known: Iterable[str]) -> None:
         """Add the error for a reference to something that is declared nowhere."""
         code = f"unknown-{what.replace(' ', '-')}"
-        self.error(code, f"there is no {what} {_short(name)!r}", span, hint=suggest(name, known))
+        hint = suggest(name, known) if self.count < MAX_DIAGNOSTICS else ""  # looking for a near word is not cheap
+        self.error(code, f"there is no {what} {_short(name)!r}", span, hint=hint)
 
     def excerpt(self, span: Span) -> str:
         """Return the line a span points to, trimmed, at most 120 characters around the column."""
@@ -69,6 +74,11 @@ class Report:
             start = max(0, min(span.column - 1 - MAX_EXCERPT // 4, len(line) - MAX_EXCERPT))
             line = line[start : start + MAX_EXCERPT]
         return "".join(c if c.isprintable() else " " for c in line).strip()
+
+    @property
+    def count(self) -> int:
+        """How many diagnostics there are."""
+        return len(self._diagnostics)
 
     @property
     def failed(self) -> bool:

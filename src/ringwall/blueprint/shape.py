@@ -44,7 +44,7 @@ class Shape(Protocol[T_co]):
 
 
 def _wrong(node: Node, where: str, wanted: str, report: Report, hint: str = "") -> None:
-    report.error("wrong-type", f"{where} is {wanted}, not {describe(node)}", node.span, hint=hint)
+    report.error("wrong-type", f"{where} must be {wanted}, not {describe(node)}", node.span, hint=hint)
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,15 @@ class Text(Generic[T]):
             quoted = isinstance(node, Scalar) and node.value is not None
             _wrong(node, where, self.what, report, "put it in quotes" if quoted and not hint else hint)
             return None
+        if not re.search(self.pattern, node.text):
+            message = f"{where} must be {self.what}, not {_short(node.text)!r}"
+            near = suggest(node.text, self.known)
+            report.error("bad-value", message, node.span, hint=near if near.startswith("did you mean") else hint)
+            return None
         try:
-            if not re.search(self.pattern, node.text):
-                raise BadValueError(f"{where} is {self.what}", hint=suggest(node.text, self.known) or hint)
             return At(self.parse(node.text), node.span)
-        except RingwallError as error:
-            report.error("bad-value", f"{error.message}, not {_short(node.text)!r}", node.span, hint=error.hint or hint)
+        except BadValueError as error:
+            report.error("bad-value", f"{where}: {error.message}", node.span, hint=error.hint or hint)
             return None
 
     def json_schema(self) -> dict[str, Any]:
@@ -94,7 +97,7 @@ class Number:
             _wrong(node, where, wanted, report)
             return None
         if not self.low <= value <= self.high:
-            report.error("out-of-range", f"{where} is {wanted}, not {value}", node.span)
+            report.error("out-of-range", f"{where} must be {wanted}, not {value}", node.span)
             return None
         return At(value, node.span)
 
@@ -158,7 +161,7 @@ class ListOf(Generic[T]):
         if len(node.items) < self.minimum:
             report.error("empty-list", f"{where} needs at least {self.minimum} item", node.span)
             return None
-        read = [self.item.read(item, f"each item of {where}", report) for item in node.items]
+        read = [self.item.read(item, f"an item of {where}", report) for item in node.items]
         return tuple(item for item in read if item is not None)
 
     def json_schema(self) -> dict[str, Any]:
@@ -175,6 +178,8 @@ class Field:
     doc: str
     required: bool = False
     attribute: str = ""
+    fallback: Any = None
+    """Stands for a required value that could not be read, so that the rest is still checked."""
 
 
 @dataclass(frozen=True)
@@ -212,11 +217,15 @@ class Words:
 class Record(Generic[T]):
     """A mapping with known keys; becomes one object of `build`, with its `span` and one argument for each key given.
 
-    With `short`, a scalar stands for the record that has only that key.
+    With `short`, a scalar stands for the record that has only that key. With `tells_given`, `build` is also told which
+    keys are there, whether or not their values could be read.
     """
 
-    def __init__(self, build: Callable[..., T], fields: dict[str, Field], *, short: str = "") -> None:
+    def __init__(
+        self, build: Callable[..., T], fields: dict[str, Field], *, short: str = "", tells_given: bool = False
+    ) -> None:
         self._build = build
+        self._tells_given = tells_given
         self._short = short
         self.fields = fields
         self._required = [key for key, field in fields.items() if field.required]
@@ -231,6 +240,20 @@ class Record(Generic[T]):
         if not isinstance(node, Mapping):
             _wrong(node, where, "a mapping", report)
             return None
+        arguments = self._arguments(node, where, report)
+        given = frozenset(key.text for key, _ in node.entries)
+        if self._tells_given:
+            extra["given"] = given
+        for name in self._required:
+            field = self.fields[name]
+            if name not in given:
+                report.error("missing-key", f"{where} needs the key {name!r}", node.span, hint=field.doc)
+            if arguments.setdefault(name, field.fallback) is None:
+                return None
+        return self._build(span=node.span, **extra, **arguments)
+
+    def _arguments(self, node: Mapping, where: str, report: Report) -> dict[str, Any]:
+        """Return the values that could be read, by attribute."""
         arguments: dict[str, Any] = {}
         for key, value in node.entries:
             field = self.fields.get(key.text)
@@ -241,13 +264,7 @@ class Record(Generic[T]):
             read = field.shape.read(value, f"'{key.text}'", report)
             if read is not None:
                 arguments[field.attribute or key.text] = read
-        given = {key.text for key, _ in node.entries}
-        missing = [name for name in self._required if name not in given]
-        for name in missing:
-            report.error("missing-key", f"{where} needs the key {name!r}", node.span, hint=self.fields[name].doc)
-        if any((self.fields[key].attribute or key) not in arguments for key in self._required):
-            return None
-        return self._build(span=node.span, **extra, **arguments)
+        return arguments
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of an object that is closed to other keys."""
@@ -282,7 +299,7 @@ class MapOf(Generic[T]):
         for key, value in node.entries:
             name = self.key.read(key, f"a name under {where}", report)
             read = self.value.read(value, f"{key.text[:60]!r}", report, name=name or At(key.text, key.span))
-            if name is not None and read is not None:
+            if read is not None:
                 found.append(read)
         return tuple(found)
 

@@ -139,7 +139,7 @@ def timezone(text: str) -> str:
     try:
         zoneinfo.ZoneInfo(text)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadValueError("the timezone is an IANA name", hint=_near_zone(text)) from None
+        raise BadValueError(f"there is no time zone {text!r}", hint=_near_zone(text)) from None
     return text
 
 

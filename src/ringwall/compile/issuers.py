@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from ringwall.blueprint.check_topology import ISSUER_PREFIX
+from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint, Issuer, Person
 from ringwall.blueprint.shape import At
 from ringwall.plan.model import Claim, ClaimType, Client, Edge, Role

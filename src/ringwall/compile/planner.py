@@ -21,7 +21,7 @@ from ringwall.compile.issuers import (
 )
 from ringwall.compile.policies.check import check_policies
 from ringwall.compile.rules import PolicyIndex, RuleMaker, covered
-from ringwall.compile.services import builtin_issuer, builtin_policy, lower_service, scope_of
+from ringwall.compile.services import builtin_issuer, builtin_policy, callers_of, lower_service, scope_of, tcp_services
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
 from ringwall.plan.cedar import CedarPolicy
@@ -86,7 +86,11 @@ def _collector_paused() -> Iterator[None]:
 
 def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
     claims, roles = lower_claims(blueprint), lower_roles(blueprint)
-    scopes = [scope_of(service, blueprint) for service in sorted(blueprint.services, key=lambda s: s.name.value)]
+    callers = callers_of(blueprint)
+    scopes = [
+        scope_of(service, blueprint, callers.get(service.name.value, ()))
+        for service in sorted(blueprint.services, key=lambda s: s.name.value)
+    ]
     if has_builtin_issuer(blueprint):
         scopes.append(builtin_issuer(blueprint.file))
     actions = [
@@ -115,11 +119,14 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
     builtin = [CedarPolicy.parse(builtin_policy(blueprint.file))] if has_builtin_issuer(blueprint) else []
     by_id = {parsed.policy.id: parsed for parsed in (*policies, *builtin)}
     declared = {service.name.value: service for service in blueprint.services}
+    tcp = tcp_services(blueprint)
     services = []
     for scope in scopes:
         user_service = declared.get(scope.name)
         operations = maker.operations(scope, index.of(scope.name) if user_service is not None else builtin)
-        services.append(lower_service(scope, user_service, operations, trust_domain, blueprint))
+        services.append(
+            lower_service(scope, user_service, operations, trust_domain=trust_domain, file=blueprint.file, tcp=tcp)
+        )
         if user_service is not None:
             _check_coverage(services[-1], operations, covered(operations, by_id), user_service.name.span, report)
     read = {claim for parsed in by_id.values() for claim in parsed.reads.claims}

@@ -1,6 +1,9 @@
 """Services of the plan, the built-in issuer included."""
 
-from ringwall.blueprint.check_topology import ISSUER_PREFIX
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.model import Operation as BlueprintOperation
 from ringwall.blueprint.model import Service as BlueprintService
@@ -17,10 +20,18 @@ ISSUER_SERVICE = "ringwall-issuer"
 _ISSUER_ROUTES = (("metadata", "GET", "/.well-known/{rest...}"), ("any", "*", "/{rest...}"))
 
 
-def scope_of(service: BlueprintService, blueprint: Blueprint) -> ServiceScope:
-    """Return what the rules of a service depend on."""
+def callers_of(blueprint: Blueprint) -> dict[str, list[str]]:
+    """Return for each service that is called the names of those that declare it."""
+    found: dict[str, list[str]] = {}
+    for service in blueprint.services:
+        for callee in service.calls:
+            found.setdefault(callee.value, []).append(service.name.value)
+    return found
+
+
+def scope_of(service: BlueprintService, blueprint: Blueprint, callers: Sequence[str]) -> ServiceScope:
+    """Return what the rules of a service depend on; `callers` are the services that declare the call."""
     name = service.name.value
-    callers = [s.name.value for s in blueprint.services if name in {callee.value for callee in s.calls}]
     modes = {mode.value for mode in (service.mode, blueprint.mode) if mode is not None}
     holds = tuple(sorted(data.value for data in service.holds))
     return ServiceScope(
@@ -29,7 +40,7 @@ def scope_of(service: BlueprintService, blueprint: Blueprint) -> ServiceScope:
         prefix=service.expose.value if service.expose is not None else None,
         callers=tuple(sorted(callers)),
         mode=Mode.SHADOW if Mode.SHADOW.value in modes else Mode.ENFORCE,
-        operations=tuple(_declared(name, operation, holds) for operation in service.operations),
+        operations=tuple(_declared(name, operation, holds) for operation in service.known_operations),
     )
 
 
@@ -56,6 +67,12 @@ def readable_params(template: str) -> tuple[Param, ...]:
 def source_of(span: Span) -> Source:
     """Return a span as the plan carries it."""
     return Source(file=span.file, line=span.line, column=span.column)
+
+
+def tcp_services(blueprint: Blueprint) -> frozenset[str]:
+    """Return the names of the services that speak plain TCP."""
+    found = [s for s in blueprint.services if s.protocol is not None and s.protocol.value == Protocol.TCP]
+    return frozenset(service.name.value for service in found)
 
 
 def builtin_issuer(file: str) -> ServiceScope:
@@ -93,10 +110,12 @@ def lower_service(
     scope: ServiceScope,
     service: BlueprintService | None,
     operations: tuple[Operation, ...],
+    *,
     trust_domain: str,
-    blueprint: Blueprint,
+    file: str,
+    tcp: AbstractSet[str],
 ) -> Service:
-    """Return a service of the plan; `service` is None for the built-in issuer."""
+    """Return a service of the plan; `service` is None for the built-in issuer, `tcp` names services that speak TCP."""
     spiffe_id = str(SpiffeId(trust_domain, f"/service/{scope.name}"))
     if service is None:
         return Service(
@@ -105,11 +124,10 @@ def lower_service(
             prefix=scope.prefix,
             builtin=True,
             operations=operations,
-            source=Source(file=blueprint.file),
+            source=Source(file=file),
         )
     protocol = Protocol(service.protocol.value) if service.protocol is not None else Protocol.HTTP1
     listen = service.listen.value if service.listen is not None else None
-    tcp = {s.name.value for s in blueprint.services if s.protocol is not None and s.protocol.value == Protocol.TCP}
     calls = tuple(sorted(callee.value for callee in service.calls))
     settings: dict[str, int] = {}
     if service.timeout is not None:

@@ -34,8 +34,11 @@ def check_attributes(written: Written, attributes: Attributes, report: Report) -
     """Return whether all attributes exist; reports each that does not."""
     if written.source is None or written.parsed is None:
         return True
-    unknown = [read for read in written.parsed.reads if read.name not in attributes.of(read.owner)]
-    for read in unknown:
+    unknown: dict[tuple[str, str], Read] = {}
+    for read in written.parsed.reads:
+        if read.name not in attributes.of(read.owner):
+            unknown.setdefault((read.owner, read.name), read)
+    for read in unknown.values():
         hint = _hint(read, attributes.of(read.owner))
         report.error("unknown-attribute", f"{read.owner} has no {read.name!r}", written.source.span(read.at), hint=hint)
     return not unknown

@@ -35,7 +35,9 @@ class Known:
         """Return what a blueprint declares."""
         names = {service.name.value for service in blueprint.services}
         actions = {
-            f"{service.name.value}/{operation.id}" for service in blueprint.services for operation in service.operations
+            f"{service.name.value}/{operation.id}"
+            for service in blueprint.services
+            for operation in service.known_operations
         }
         groups = {f"{name}/*" for name in names}
         return cls(
@@ -48,7 +50,7 @@ class Known:
             },
             people={person.name.value for person in (*blueprint.people, *blueprint.clients)},
             issuers={issuer.name.value for issuer in blueprint.issuers or () if not issuer.builtin},
-            incomplete={s.name.value for s in blueprint.services if s.contract is not None and not s.operations},
+            incomplete={s.name.value for s in blueprint.services if s.operations is None},
         )
 
 

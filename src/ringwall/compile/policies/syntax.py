@@ -10,6 +10,15 @@ from ringwall.compile.policies.text import MAX_DEPTH, MAX_POLICY_CHARACTERS, Pol
 
 _UNFINISHED: Final = "unexpected end of input"
 _QUOTED = re.compile(r"`([^`]+)`")
+_WRITTEN_OTHERWISE: Final = {
+    "and": "write &&",
+    "or": "write ||",
+    "not": "write !",
+    "=": "write ==",
+    '"': "the closing quote is missing",
+    "'": "text stands in double quotes",
+    "#": "a comment begins with //",
+}
 _KEYWORDS: Final = (
     "permit",
     "forbid",
@@ -115,6 +124,8 @@ def _offender(text: PolicyText, message: str) -> Token:
 
 
 def _hint(near: list[str], token: Token) -> str:
+    if token.text in _WRITTEN_OTHERWISE:
+        return _WRITTEN_OTHERWISE[token.text]
     for word in (token.text, *near):
         if word.isidentifier() and word not in _KEYWORDS:
             hint = suggest(word, _KEYWORDS)

@@ -85,8 +85,13 @@ class TypeChecker:
         errors = _validate(text, schema)
         if not errors:
             self._cache.put(key, "valid")
+        said: set[tuple[int, str]] = set()
         for index, message in errors:
-            self._explain(group[index], message, schema)
+            about = _ATTRIBUTE.search(message)  # the same attribute of several actions or principals is said once
+            if about is None or (index, about[1]) not in said:
+                self._explain(group[index], message, schema)
+            if about is not None:
+                said.add((index, about[1]))
 
     def _explain(self, written: Written, message: str, schema: str) -> None:
         span = written.span
