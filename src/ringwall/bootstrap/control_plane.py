@@ -8,6 +8,7 @@ from typing import Any
 
 from ringwall.bootstrap.edge_certificate import EdgeCredentials
 from ringwall.bootstrap.state import StateFolder, workloads_file
+from ringwall.enforce.decision_point.server import DecisionPoint
 from ringwall.enforce.xds import XdsServer
 from ringwall.identity.federation.external_keys import ExternalKeys
 from ringwall.identity.keystore import FolderKeyStore, passphrase_from
@@ -16,6 +17,12 @@ from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.identity.workload.server import WorkloadApiServer
 from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
+from ringwall.observe import EVENTS_FILE
+from ringwall.observe.collector import Collector
+from ringwall.observe.plans import RuleIndex
+from ringwall.observe.proxy_admin import ProxyAdmin
+from ringwall.observe.spool import Spool
+from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import Plan
 
 
@@ -44,19 +51,29 @@ class ControlPlane:
         self._xds = XdsServer(self._credentials, self._keys, clock=clock)
         registry = RegistryFile(workloads_file(bindings))
         self._workload_api = WorkloadApiServer(self._authority, registry, bindings.workload_api)
+        self._decisions = DecisionPoint(plan)
+        self._rules = RuleIndex(folder.path)
+        nodes = ("edge", "mesh") if plan.edge is not None else ("mesh",)
+        self._collector = Collector(
+            folder.path / EVENTS_FILE, [_spool(bindings, node) for node in nodes], clock, rules=self._rules
+        )
 
     def start(self) -> None:
         """Begin to serve the plan that is on disk."""
         self._authority.start()
         self._keys.start()
+        self._decisions.start(self.bindings.decision_point)
         self._xds.start(self.bindings.xds)
         self._xds.publish(self.plan, self.bindings)
         self._workload_api.start()
+        self._collector.start()
 
     def stop(self) -> None:
         """Stop serving; the proxies keep enforcing what they have."""
         self._workload_api.stop()
         self._xds.stop()
+        self._decisions.stop()
+        self._collector.stop()
         self._keys.stop()
         self._credentials.stop()
         self._authority.stop()
@@ -79,6 +96,7 @@ class ControlPlane:
             )
         self._credentials.update(plan)
         self._keys.update(plan)
+        self._decisions.change(plan)
         self._xds.publish(plan, bindings)
         self._xds.wait_in_force(digest, seconds)
         self.plan, self.bindings = plan, bindings
@@ -98,9 +116,15 @@ class ControlPlane:
             "rejected_plan": proxies.rejected_plan,
             "rejections": [str(rejection) for rejection in proxies.rejections],
             "issuers": [asdict(issuer) for issuer in self._keys.status()],
+            "collector": asdict(self._collector.status()),
             "authority": asdict(self._authority.status()),
             "memory_kib": _memory_kib(),
         }
+
+
+def _spool(bindings: Bindings, node: str) -> Spool:
+    admin = ProxyAdmin(bindings.envoy_admin(node))
+    return Spool(node, bindings.access_log(node), admin.reopen_logs, admin.counters)
 
 
 def _open_store(folder: Path, plan: Plan) -> FolderKeyStore:

@@ -10,7 +10,7 @@ Probe = Callable[[], Awaitable[bool]]
 """Asked again and again until it answers True; must answer soon."""
 
 _PATIENCE: Final = 1.0
-_SERVER_ERROR: Final = 500
+_CLIENT_ERROR: Final = 400
 
 
 async def always() -> bool:
@@ -33,7 +33,7 @@ def accepts(address: Address) -> Probe:
 
 
 def answers(address: Address, path: str) -> Probe:
-    """Ready when `GET path` over HTTP/1.1 gives any answer below 500."""
+    """Ready when `GET path` over HTTP/1.1 is answered with success or a redirect."""
 
     async def probe() -> bool:
         try:
@@ -44,7 +44,7 @@ def answers(address: Address, path: str) -> Probe:
                     line = await reader.readline()
                 finally:
                     writer.close()
-            return int(line.split()[1]) < _SERVER_ERROR
+            return int(line.split()[1]) < _CLIENT_ERROR
         except (OSError, TimeoutError, ValueError, IndexError):
             return False
 
