@@ -71,7 +71,7 @@ def test_a_killed_service_answers_503_and_comes_back(broken: System) -> None:
 
 
 def test_a_second_up_of_the_same_system_is_refused(broken: System) -> None:
-    broken.ringwall("up", str(broken.folder), code=1)
+    broken.ringwall("up", str(broken.folder), code=3)
     assert broken.ask("GET", "/").status == 200
 
 

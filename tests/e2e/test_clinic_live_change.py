@@ -91,10 +91,15 @@ def test_a_service_is_added_and_removed_under_load(edited: System) -> None:
 
 
 def test_the_authority_is_replaced_under_load(edited: System) -> None:
+    def authority() -> dict[str, str]:
+        held: dict[str, str] = edited.ringwall_json("status", code=None)["control_plane"]["authority"]
+        return held
+
+    before = authority()
     with Traffic(edited.port, edited.trust, "/overview/7", edited.authorization("alice")) as traffic:
-        for _ in range(2):
-            edited.ringwall("rotate", "ca")
-            traffic.settle(30)
+        edited.ringwall("rotate", "ca")
+        _until(lambda: authority()["issuing"] != before["issuing"], "the new authority")
+        traffic.settle(50)
         overview = edited.ask("GET", "/overview/7", "alice").json()
     assert traffic.tally.errors == []
     assert set(traffic.tally.statuses) == {200}

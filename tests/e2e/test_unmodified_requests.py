@@ -41,7 +41,7 @@ def test_what_the_application_sees_of_the_caller_cannot_be_forged(unmodified: Sy
 
 
 def test_the_request_id_reaches_the_application(unmodified: System) -> None:
-    reply = unmodified.ask("GET", "/bin/headers", "sam", headers={"x-request-id": "mine"})
+    reply = unmodified.ask("GET", "/bin/headers?show_env=1", "sam", headers={"x-request-id": "mine"})
     assert reply.request_id != "mine"
     assert reply.json()["headers"]["X-Request-Id"] == reply.request_id
 
