@@ -99,6 +99,21 @@ class CedarPolicy:
             found.visit(condition["body"])
         return found.reads()
 
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """Which of `principal`, `action`, `resource` and `context` the conditions mention."""
+        bodies = (condition["body"] for condition in self.body["conditions"])
+        return frozenset(operands for body in bodies for operator, operands in nodes(body) if operator == "Var")
+
+    def named(self, policy: Policy) -> "CedarPolicy":
+        """Return the same parsed text under another id or source, without parsing it again."""
+        if policy == self.policy:
+            return self
+        other = CedarPolicy(policy, self.body)
+        # `cached_property` keeps its values in the instance's dictionary.
+        other.__dict__.update(reads=self.reads, variables=self.variables)
+        return other
+
     def applies_to(self, action: str, service: str) -> bool:
         """Return whether the scope can match this operation of this service."""
         return _action_matches(self.body["action"], action, service) and _resource_matches(

@@ -32,7 +32,8 @@ MOST_ALTERNATIVES: Final = 24
 DEEPEST_CEL: Final = 40
 """Protobuf readers stop at 100 nested messages; each level of an expression takes two."""
 
-DEEPEST_NATIVE: Final = 30
+DEEPEST: Final = 25
+"""The same for formulas, whose native matchers add up to three messages a level."""
 
 _PLAIN, _WITH_CEL, _SLOW = range(3)
 
@@ -67,10 +68,12 @@ class Group:
 
 def cases_of(formula: Formula, guards: Sequence[TypeGuard]) -> tuple[Case, ...]:
     """Return the cases that together match where the formula and all guards hold; cheap ones first."""
+    if formula.depth > DEEPEST:
+        raise UnsupportedError("an expression that is nested too deeply")
     groups: dict[Group, list[Formula]] = {}
     for alternative in spread(formula):
         native = all_of(alternative.native)
-        if native != FALSE:
+        if native is not FALSE:
             group, tidied = _group(native, alternative.rest, guards)
             groups.setdefault(group, []).append(tidied)
     cases = [case for group, natives in groups.items() for case in _cases(_factored(natives), group)]
@@ -80,12 +83,13 @@ def cases_of(formula: Formula, guards: Sequence[TypeGuard]) -> tuple[Case, ...]:
 def spread(formula: Formula) -> list[Alternative]:
     """Return alternatives whose disjunction is the formula; at most MOST_ALTERNATIVES."""
     if is_native(formula):
-        return [] if formula == FALSE else [Alternative(native=(formula,))]
+        return [] if formula is FALSE else [Alternative(native=(formula,))]
     if isinstance(formula, Lit):
         return [Alternative(rest=(formula,))]
     return _spread_all(formula.parts) if isinstance(formula, And) else _spread_any(formula.parts)
 
 
+@lru_cache(maxsize=65_536)
 def is_native(formula: Formula) -> bool:
     """Return whether Envoy's matchers can say all of it."""
     if isinstance(formula, Lit):
@@ -99,6 +103,7 @@ def native_of(atom: Atom) -> Predicate | None:
     return atom.native()
 
 
+@lru_cache(maxsize=65_536)
 def predicate(formula: Formula) -> Predicate:
     """Return a formula whose atoms are all native as a predicate."""
     if isinstance(formula, Lit):
@@ -174,6 +179,8 @@ def _says_present(part: Formula) -> bool:
 
 def _factored(natives: Sequence[Formula]) -> Formula:
     """Return the disjunction with what all alternatives share taken out in front."""
+    if len(natives) == 1:
+        return natives[0]
     shared = [part for part in conjuncts(natives[0]) if all(part in conjuncts(other) for other in natives[1:])]
     different = [all_of(part for part in conjuncts(one) if part not in shared) for one in natives]
     return all_of([*shared, any_of(different)])
@@ -203,12 +210,10 @@ def _cases(native: Formula, group: Group) -> list[tuple[int, Case]]:
 
 def _case(parts: Sequence[Predicate], rest: Sequence[Cel]) -> Case:
     when = _all(tuple(parts))
-    if _depth(when) > DEEPEST_NATIVE:
-        raise UnsupportedError("an expression that is nested too deeply")
     if not rest:
         return Case(when=when)
     expression = cel.every(rest)
-    if cel.depth(expression) > DEEPEST_CEL:
+    if expression.depth > DEEPEST_CEL:
         raise UnsupportedError("an expression that is nested too deeply")
     return Case(when=when, condition=cel.condition(expression))
 
@@ -224,12 +229,3 @@ def _all(parts: tuple[Predicate, ...]) -> Predicate:
 
 def _not(part: Predicate) -> Predicate:
     return part.part if isinstance(part, Not) else Not(part=part)
-
-
-def _depth(when: Predicate) -> int:
-    match when:
-        case AllOf(parts=parts) | AnyOf(parts=parts):
-            return 1 + max(_depth(part) for part in parts)
-        case Not(part=part):
-            return 1 + _depth(part)
-    return 1

@@ -6,22 +6,25 @@ with the action, the service and whatever else is known put in. A hop whose poli
 no sound form in Envoy goes to the decision point as a whole, with the reasons.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from ringwall.compile.cedar import membership
 from ringwall.compile.cedar.cases import cases_of
-from ringwall.compile.cedar.fold import Folder
 from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, any_of, negation
 from ringwall.compile.cedar.guard import TokenPresent, TypeGuard, readable_params, token_is_believed, type_guards
 from ringwall.compile.cedar.place import Kind, Place, System
+from ringwall.compile.cedar.satisfied import Memory, satisfied
 from ringwall.compile.cedar.unsupported import UnsupportedError
-from ringwall.plan.cedar import CedarPolicy, Reads, parse_text
+from ringwall.plan.cedar import CedarPolicy, Reads
 from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Param, Policy, Role
 from ringwall.plan.rule import DENY, Case, CompiledRule, DecisionPointRule, Rule
 
 MOST_CASES: Final = 64
+"""Envoy tries the cases of a rule one after the other."""
+
+MOST_REMEMBERED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +69,17 @@ class CompileCache:
     What is remembered does not hold policy ids or lines, so moving a policy within its file costs nothing.
     """
 
-    bodies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    parsed: dict[str, CedarPolicy] = field(default_factory=dict)
+    formulas: Memory = field(default_factory=dict)
+    cases: dict[object, tuple[Case, ...]] = field(default_factory=dict)
     hops: dict[object, _Draft] = field(default_factory=dict)
     systems: dict[object, int] = field(default_factory=dict)
+
+    def trim(self) -> None:
+        """Forget everything when it has grown far beyond what one system needs, as after very many edits."""
+        if max(len(self.parsed), len(self.formulas), len(self.cases), len(self.hops)) > MOST_REMEMBERED:
+            for memory in (self.parsed, self.formulas, self.cases, self.hops):
+                memory.clear()
 
 
 class PolicyCompiler:
@@ -86,6 +97,7 @@ class PolicyCompiler:
         cache: CompileCache | None = None,
     ) -> None:
         self._cache = cache if cache is not None else CompileCache()
+        self._cache.trim()
         identity = (trust_domain, tuple(issuers), tuple(roles), tuple(claims), timezone)
         self._system_number = self._cache.systems.setdefault(identity, len(self._cache.systems))
         self._system = System.of(
@@ -96,7 +108,6 @@ class PolicyCompiler:
             timezone=timezone,
         )
         self._index = _Index([self._parse(policy) for policy in policies])
-        self._folded: dict[object, Formula | str] = {}
 
     def applicable(self, action: str, service: str) -> tuple[str, ...]:
         """Return the ids of the policies whose scope can match this operation, in the order they were given."""
@@ -118,16 +129,18 @@ class PolicyCompiler:
         )
 
     def _parse(self, policy: Policy) -> CedarPolicy:
-        body = self._cache.bodies.get(policy.cedar)
-        if body is None:
-            body = self._cache.bodies[policy.cedar] = parse_text(policy)
-        return CedarPolicy(policy, body)
+        known = self._cache.parsed.get(policy.cedar)
+        if known is None:
+            known = self._cache.parsed[policy.cedar] = CedarPolicy.parse(policy)
+        return known.named(policy)
 
     def _draft(self, context: HopContext, policies: tuple[CedarPolicy, ...]) -> _Draft:
         key = (self._system_number, context, tuple(parsed.policy.cedar for parsed in policies))
         draft = self._cache.hops.get(key)
         if draft is None:
-            draft = self._cache.hops[key] = _Hop(self._system, context, policies).draft()
+            draft = self._cache.hops[key] = _Hop(
+                self._system, self._system_number, context, policies, self._cache
+            ).draft()
         return draft
 
 
@@ -148,8 +161,17 @@ def _reason(number: int, construct: str, policies: Sequence[CedarPolicy]) -> str
 class _Hop:
     """One compilation."""
 
-    def __init__(self, system: System, context: HopContext, policies: tuple[CedarPolicy, ...]) -> None:
+    def __init__(
+        self,
+        system: System,
+        number: int,
+        context: HopContext,
+        policies: tuple[CedarPolicy, ...],
+        cache: "CompileCache",
+    ) -> None:
         self._system = system
+        self._number = number
+        self._cache = cache
         self._context = context
         self._policies = policies
         self._problems: list[tuple[int, str]] = []
@@ -178,15 +200,22 @@ class _Hop:
             rule=CompiledRule(cases=cases) if cases else DENY,
             problems=tuple(self._problems),
             cacheable=not (reads.time or reads.path or reads.source),
-            tokenless=unknown or tokenless != FALSE,
+            tokenless=unknown or tokenless is not FALSE,
         )
 
     def _cases(self, user: Formula, tokenless: Formula) -> tuple[Case, ...]:
         readable = readable_params(self._reads.path, self._segments)
         with_token = all_of([token_is_believed(self._system), readable, user])
         without = all_of([Lit(TokenPresent(), positive=False), readable, tokenless])
-        guards: Sequence[TypeGuard] = type_guards(self._reads, self._system)
-        return (*cases_of(without, ()), *cases_of(with_token, guards))
+        guards = type_guards(self._reads, self._system)
+        return (*self._remembered(without, ()), *self._remembered(with_token, guards))
+
+    def _remembered(self, formula: Formula, guards: tuple[TypeGuard, ...]) -> tuple[Case, ...]:
+        key = (formula, guards)
+        cases = self._cache.cases.get(key)
+        if cases is None:
+            cases = self._cache.cases[key] = cases_of(formula, guards)
+        return cases
 
     def _tokenless(self) -> Formula | None:
         """Return when a request without a token is allowed, None where that cannot be compiled."""
@@ -199,7 +228,7 @@ class _Hop:
             ways.setdefault(allowed, []).append(caller)
         place = self._place("user")
         return any_of(
-            all_of([allowed, _one_of(callers, place)]) for allowed, callers in ways.items() if allowed != FALSE
+            all_of([allowed, _one_of(callers, place)]) for allowed, callers in ways.items() if allowed is not FALSE
         )
 
     def _place(self, kind: Kind, caller: str = "") -> Place:
@@ -222,7 +251,9 @@ class _Hop:
         forbids: list[Formula] = []
         for number, parsed in enumerate(self._policies):
             try:
-                (permits if parsed.permits else forbids).append(_satisfied(parsed.body, place))
+                (permits if parsed.permits else forbids).append(
+                    satisfied(parsed, place, self._number, self._cache.formulas)
+                )
             except UnsupportedError as problem:
                 self._problems.append((number, problem.construct))
         return all_of([*(negation(forbid) for forbid in forbids), any_of(permits)])
@@ -232,47 +263,6 @@ def _one_of(callers: Sequence[str], place: Place) -> Formula:
     if set(callers) == set(place.callers):
         return TRUE
     return any_of(membership.called_by(caller, place) for caller in callers)
-
-
-def _satisfied(body: Mapping[str, Any], place: Place) -> Formula:
-    """Return when a policy applies: its scope matches and its conditions hold."""
-    folder = Folder(place)
-    scope = all_of(_in_scope(folder, body[name], {"Var": name}) for name in ("principal", "action", "resource"))
-    if scope == FALSE:
-        return FALSE
-    known: frozenset[tuple[str, str]] = frozenset()
-    parts = [scope]
-    for condition in body["conditions"]:
-        part, gained = folder.condition(condition["body"], known)
-        if condition["kind"] == "unless":
-            part = negation(part)
-        else:
-            known |= gained
-        if part == FALSE:
-            return FALSE
-        parts.append(part)
-    return all_of(parts)
-
-
-def _in_scope(folder: Folder, scope: Mapping[str, Any], variable: Mapping[str, str]) -> Formula:
-    match scope["op"]:
-        case "All":
-            return TRUE
-        case "==":
-            body: dict[str, Any] = {"==": {"left": variable, "right": _entity(scope["entity"])}}
-        case "in":
-            entities = scope["entities"] if "entities" in scope else [scope["entity"]]
-            body = {"in": {"left": variable, "right": {"Set": [_entity(entity) for entity in entities]}}}
-        case "is":
-            inside = {"in": _entity(scope["in"]["entity"])} if "in" in scope else {}
-            body = {"is": {"left": variable, "entity_type": scope["entity_type"], **inside}}
-        case other:
-            raise UnsupportedError(f"a scope with {other!r}")
-    return folder.condition(body)[0]
-
-
-def _entity(entity: Mapping[str, str]) -> dict[str, Any]:
-    return {"Value": {"__entity": entity}}
 
 
 class _Index:

@@ -97,7 +97,7 @@ class Folder:
         for operand in _chain(body, "&&"):
             part, more = self.condition(operand, known | gained)
             # What follows a false part is never evaluated by Cedar either.
-            if part == FALSE:
+            if part is FALSE:
                 return FALSE, NOTHING
             gained |= more
             parts.append(part)
@@ -108,22 +108,22 @@ class Folder:
         parts: list[Formula] = []
         for operand in _chain(body, "||"):
             part, more = self.condition(operand, known)
-            if part == TRUE:
+            if part is TRUE:
                 return TRUE, NOTHING
-            if part != FALSE:
+            if part is not FALSE:
                 gained = more if gained is None else gained & more
             parts.append(part)
         return any_of(parts), gained or NOTHING
 
     def _if(self, operands: Mapping[str, Any], known: Known) -> tuple[Formula, Known]:
         test, gained = self.condition(operands["if"], known)
-        if test == FALSE:
+        if test is FALSE:
             return self.condition(operands["else"], known)
         then, gained_then = self.condition(operands["then"], known | gained)
-        if test == TRUE:
+        if test is TRUE:
             return then, gained | gained_then
         otherwise, gained_else = self.condition(operands["else"], known)
-        if otherwise == FALSE:
+        if otherwise is FALSE:
             return all_of([test, then]), gained | gained_then
         return choice(test, then, otherwise), (gained | gained_then) & gained_else
 
@@ -145,9 +145,9 @@ class Folder:
 
     def _choice(self, _operator: str, operands: Any, known: Known) -> Term:
         test, gained = self.condition(operands["if"], known)
-        if test == TRUE:
+        if test is TRUE:
             return self.term(operands["then"], known | gained)
-        if test == FALSE:
+        if test is FALSE:
             return self.term(operands["else"], known)
         then, otherwise = self.term(operands["then"], known | gained), self.term(operands["else"], known)
         if isinstance(then, Lit | And | Or) and isinstance(otherwise, Lit | And | Or):
@@ -168,7 +168,7 @@ class Folder:
     def _is(self, _operator: str, operands: Any, known: Known) -> Term:
         kind = operands["entity_type"]
         typed = lift(self.term(operands["left"], known), lambda one: membership.is_type(one, kind))
-        if "in" not in operands or typed == FALSE:
+        if "in" not in operands or typed is FALSE:
             return typed
         return all_of([typed, self._in("in", {"left": operands["left"], "right": operands["in"]}, known)])
 

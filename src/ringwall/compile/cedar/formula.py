@@ -7,6 +7,7 @@ never looks at `x` where there is none), so an atom over an absent claim may be 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 from ringwall.compile.cedar.cel import Cel
@@ -38,32 +39,75 @@ class Atom(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Lit:
+class _Hashed:
+    """Keeps its hash and its depth: formulas are compared and looked up far more often than they are made."""
+
+    __slots__ = ("_hash", "depth")
+    _hash: int
+    depth: int
+
+    def _remember(self, content: object, depth: int) -> None:
+        object.__setattr__(self, "_hash", hash((type(self), content)))
+        object.__setattr__(self, "depth", depth)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lit(_Hashed):
     """An atom, or its negation."""
 
     atom: Atom
     positive: bool = True
 
+    def __post_init__(self) -> None:
+        """Compute hash and depth once."""
+        self._remember((self.atom, self.positive), 1)
 
-@dataclass(frozen=True, slots=True)
-class And:
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Lit) and self.positive is other.positive and self.atom == other.atom)
+
+    __hash__ = _Hashed.__hash__
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class And(_Hashed):
     """True where all parts are; no parts: true."""
 
     parts: tuple["Formula", ...]
 
+    def __post_init__(self) -> None:
+        """Compute hash and depth once."""
+        self._remember(self.parts, 1 + max((part.depth for part in self.parts), default=0))
 
-@dataclass(frozen=True, slots=True)
-class Or:
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, And) and self._hash == other._hash and self.parts == other.parts)
+
+    __hash__ = _Hashed.__hash__
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Or(_Hashed):
     """True where some part is; no parts: false."""
 
     parts: tuple["Formula", ...]
+
+    def __post_init__(self) -> None:
+        """Compute hash and depth once."""
+        self._remember(self.parts, 1 + max((part.depth for part in self.parts), default=0))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Or) and self._hash == other._hash and self.parts == other.parts)
+
+    __hash__ = _Hashed.__hash__
 
 
 Formula: TypeAlias = Lit | And | Or
 
 TRUE = And(())
 FALSE = Or(())
+"""The only formulas without parts, so that `is` finds them."""
 
 
 def constant(value: bool) -> Formula:  # noqa: FBT001  # it is the value itself, not a switch
@@ -75,7 +119,7 @@ def all_of(parts: Iterable[Formula]) -> Formula:
     """Return the conjunction: flat, without repetition, FALSE where a part contradicts another."""
     found: dict[Formula, None] = {}
     for part in parts:
-        if part == FALSE:
+        if part is FALSE:
             return FALSE
         for piece in part.parts if isinstance(part, And) else (part,):
             if _opposite(piece) in found:
@@ -88,7 +132,7 @@ def any_of(parts: Iterable[Formula]) -> Formula:
     """Return the disjunction: flat, without repetition, TRUE where a part is the opposite of another."""
     found: dict[Formula, None] = {}
     for part in parts:
-        if part == TRUE:
+        if part is TRUE:
             return TRUE
         for piece in part.parts if isinstance(part, Or) else (part,):
             if _opposite(piece) in found:
@@ -97,11 +141,12 @@ def any_of(parts: Iterable[Formula]) -> Formula:
     return next(iter(found)) if len(found) == 1 else Or(tuple(found)) if found else FALSE
 
 
+@lru_cache(maxsize=65_536)
 def negation(formula: Formula) -> Formula:
     """Return the opposite, with the negation pushed down to the atoms."""
     match formula:
-        case Lit(atom=atom, positive=positive):
-            return Lit(atom, not positive)
+        case Lit():
+            return _inverse(formula)
         case And(parts=parts):
             return any_of(negation(part) for part in parts)
         case Or(parts=parts):
@@ -140,4 +185,9 @@ def disjuncts(formula: Formula) -> tuple[Formula, ...]:
 
 
 def _opposite(piece: Formula) -> Formula | None:
-    return Lit(piece.atom, not piece.positive) if isinstance(piece, Lit) else None
+    return _inverse(piece) if isinstance(piece, Lit) else None
+
+
+@lru_cache(maxsize=65_536)
+def _inverse(literal: Lit) -> Lit:
+    return Lit(literal.atom, not literal.positive)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringwall.compile.cedar import re2
-from ringwall.compile.cedar.cel import Call, Cel, Const, every, infix, method
+from ringwall.compile.cedar.cel import Cel, call, const, every, infix, method
 from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, constant
 from ringwall.compile.cedar.terms import ClaimString, Segment, Text, TextTerm
 from ringwall.compile.cedar.text import can_be, claim_paths, same_text, text_cel
@@ -44,14 +44,14 @@ class TextLike:
             return None
         value = text_cel(self.source)
         if inner:
-            return method(value, "contains", Const(inner[0]))
+            return method(value, "contains", const(inner[0]))
         parts = []
         if first:
-            parts.append(method(value, "startsWith", Const(first)))
+            parts.append(method(value, "startsWith", const(first)))
         if last:
-            parts.append(method(value, "endsWith", Const(last)))
+            parts.append(method(value, "endsWith", const(last)))
         if first and last:
-            parts.append(infix(">=", Call("size", (value,)), Const(len(first) + len(last))))
+            parts.append(infix(">=", call("size", value), const(len(first) + len(last))))
         return every(parts)
 
     def proves(self) -> tuple[tuple[str, ...], ...]:

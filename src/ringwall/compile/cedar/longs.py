@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringwall.compile.cedar import facts
-from ringwall.compile.cedar.cel import Cel, Const, infix, method, ternary
+from ringwall.compile.cedar.cel import Cel, const, infix, method, ternary
 from ringwall.compile.cedar.formula import Formula, Lit, constant, negation
 from ringwall.compile.cedar.terms import ClaimLong, Clock, LongTerm, Number
 
@@ -52,17 +52,17 @@ def long_cel(term: LongTerm) -> Cel:
     """Return a Long in CEL, as an int."""
     match term:
         case Number(value=value):
-            return Const(value)
+            return const(value)
         case ClaimLong(path=path):
             return facts.whole(path)
         case Clock(unit="hour", timezone=timezone):
-            return method(facts.TIME, "getHours", Const(timezone))
+            return method(facts.TIME, "getHours", const(timezone))
         case Clock(unit="minute", timezone=timezone):
-            return method(facts.TIME, "getMinutes", Const(timezone))
+            return method(facts.TIME, "getMinutes", const(timezone))
         case Clock(timezone=timezone):
-            day = method(facts.TIME, "getDayOfWeek", Const(timezone))
+            day = method(facts.TIME, "getDayOfWeek", const(timezone))
             # CEL counts from Sunday as 0, policies from Monday as 1 to Sunday as 7.
-            return ternary(infix("==", day, Const(0)), Const(7), day)
+            return ternary(infix("==", day, const(0)), const(7), day)
 
 
 def _known(op: str, left: LongTerm, right: LongTerm) -> bool | None:

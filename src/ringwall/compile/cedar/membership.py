@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts
-from ringwall.compile.cedar.cel import Cel, Const, infix
+from ringwall.compile.cedar.cel import Cel, const, infix
 from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, any_of, constant
 from ringwall.compile.cedar.place import Place, System
 from ringwall.compile.cedar.sets import SetHas
@@ -31,7 +31,7 @@ class CalledBy:
 
     def cel(self) -> Cel:
         """`connection.uri_san_peer_certificate == "spiffe://…"`."""
-        return infix("==", facts.CALLER, Const(self.spiffe_id))
+        return infix("==", facts.CALLER, const(self.spiffe_id))
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""

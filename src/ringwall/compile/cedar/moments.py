@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ringwall.compile.cedar import facts
-from ringwall.compile.cedar.cel import Call, Cel, Const, infix, method
+from ringwall.compile.cedar.cel import Cel, call, const, infix, method
 from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, negation
 from ringwall.compile.cedar.terms import Duration, Moment, Now, TimeOfDay
 from ringwall.compile.cedar.unsupported import UnsupportedError
@@ -35,7 +35,7 @@ class Before:
         """`request.time < timestamp("…")`."""
         moment = _EPOCH + timedelta(milliseconds=self.millis)
         stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-        return infix("<", facts.TIME, Call("timestamp", (Const(stamp),)))
+        return infix("<", facts.TIME, call("timestamp", const(stamp)))
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""
@@ -58,8 +58,8 @@ class EarlierInDay:
         """Return hours, minutes, seconds and milliseconds added up, compared."""
         total = method(facts.TIME, "getMilliseconds")
         for name, weight in (("getSeconds", 1_000), ("getMinutes", 60_000), ("getHours", 3_600_000)):
-            total = infix("+", infix("*", method(facts.TIME, name), Const(weight)), total)
-        return infix("<", total, Const(self.millis))
+            total = infix("+", infix("*", method(facts.TIME, name), const(weight)), total)
+        return infix("<", total, const(self.millis))
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts
-from ringwall.compile.cedar.cel import Cel, Const, every, infix, method
+from ringwall.compile.cedar.cel import Cel, const, every, infix, method
 from ringwall.compile.cedar.formula import FALSE, Formula, Lit, all_of, any_of, constant, negation
 from ringwall.compile.cedar.terms import ClaimSet, ClaimString, Scopes, Segment, SetOf, Term, Text
 from ringwall.compile.cedar.text import is_text, text_cel
@@ -28,7 +28,7 @@ class SetHas:
 
     def cel(self) -> Cel:
         """`"value" in claim`."""
-        return infix("in", Const(self.value), facts.claim(self.path))
+        return infix("in", const(self.value), facts.claim(self.path))
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a list holds something."""
@@ -101,7 +101,7 @@ class ScopeIs:
 
     def cel(self) -> Cel:
         """`"value" in scope.split(" ")`, false where there are no scopes."""
-        return _in_scopes(Const(self.value))
+        return _in_scopes(const(self.value))
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""
@@ -123,7 +123,7 @@ class ScopeIsText:
     def cel(self) -> Cel:
         """`item != "" && item in scope.split(" ")`: two spaces in a row make no empty scope."""
         item = text_cel(self.item)
-        return every([infix("!=", item, Const("")), _in_scopes(item)])
+        return every([infix("!=", item, const("")), _in_scopes(item)])
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text is split."""
@@ -200,4 +200,4 @@ def _written_out(items: Term, name: str) -> tuple[Term, ...]:
 
 
 def _in_scopes(item: Cel) -> Cel:
-    return every([facts.present(SCOPE_CLAIM), infix("in", item, method(facts.claim(SCOPE_CLAIM), "split", Const(" ")))])
+    return every([facts.present(SCOPE_CLAIM), infix("in", item, method(facts.claim(SCOPE_CLAIM), "split", const(" ")))])

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts, re2
-from ringwall.compile.cedar.cel import Cel, Const, infix
+from ringwall.compile.cedar.cel import Cel, const, infix
 from ringwall.compile.cedar.formula import FALSE, Formula, Lit, constant
 from ringwall.compile.cedar.terms import ClaimString, Segment, Text, TextTerm
 from ringwall.plan.cedar import PARAM_CHARS
@@ -33,7 +33,7 @@ class TextIs:
 
     def cel(self) -> Cel:
         """`source == "value"`."""
-        return infix("==", text_cel(self.source), Const(self.value))
+        return infix("==", text_cel(self.source), const(self.value))
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """What equals a text is a text."""
@@ -90,7 +90,7 @@ def text_cel(term: TextTerm) -> Cel:
     """Return a string in CEL."""
     match term:
         case Text(value=value):
-            return Const(value)
+            return const(value)
         case ClaimString(path=path):
             return facts.claim(path)
         case Segment(number=number):
