@@ -4,11 +4,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringwall.bootstrap.files import DiskFiles
-from ringwall.bootstrap.plan_cache import load_plan_cache, save_plan_cache
 from ringwall.bootstrap.state import StateFolder
 from ringwall.bootstrap.watch import SeenFiles, Sign
-from ringwall.compile.planner import plan_files
+from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic
 from ringwall.plan.model import Plan
 
@@ -37,12 +35,19 @@ class Compiler:
         self._blueprint = blueprint
         self._listen = listen
         self._cache_file = StateFolder.beside(blueprint).plan_cache
-        self._cache = load_plan_cache(self._cache_file)
+        self._cache: PlanCache | None = None
         self.seen: dict[Path, Sign] = {}
 
     def compile(self) -> Compiled:
         """Read everything and make a plan; raise InvalidBlueprintError with everything that is wrong."""
+        # The compiler takes a while to load; `up` starts other processes meanwhile.
+        from ringwall.bootstrap.files import DiskFiles  # noqa: PLC0415
+        from ringwall.bootstrap.plan_cache import load_plan_cache  # noqa: PLC0415
+        from ringwall.compile.planner import plan_files  # noqa: PLC0415
+
         begun = time.perf_counter()
+        if self._cache is None:
+            self._cache = load_plan_cache(self._cache_file)
         root = self._blueprint.parent
         files = SeenFiles(root, DiskFiles(root))
         try:
@@ -53,4 +58,7 @@ class Compiler:
 
     def keep(self) -> None:
         """Leave what was learned for the next command."""
-        save_plan_cache(self._cache_file, self._cache)
+        from ringwall.bootstrap.plan_cache import save_plan_cache  # noqa: PLC0415  # as above
+
+        if self._cache is not None:
+            save_plan_cache(self._cache_file, self._cache)

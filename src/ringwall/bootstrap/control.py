@@ -1,31 +1,18 @@
 """The control plane's process: `python -m ringwall.bootstrap.control --state DIR`."""
 
 import asyncio
-import contextlib
 import signal
-import socket
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-import uvicorn
-
-from ringwall.bootstrap.control_admin import create_admin_app
+from ringwall.bootstrap.admin_socket import Action, serve
 from ringwall.bootstrap.control_plane import ControlPlane
 from ringwall.bootstrap.part import run_part
 from ringwall.bootstrap.state import StateFolder
 from ringwall.model.clock import SystemClock
 
-_STOP_SECONDS: Final = 2
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to `_serve`."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+IN_FORCE_SECONDS: Final = 15.0
 
 
 def _run(folder: StateFolder) -> None:
@@ -38,34 +25,33 @@ def _run(folder: StateFolder) -> None:
 
 
 async def _serve(control: ControlPlane) -> None:
-    listener = _listen(control.bindings.admin)
-    config = uvicorn.Config(
-        create_admin_app(control),
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
-    server = _Server(config)
-
-    def stop() -> None:
-        server.should_exit = True
-
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    await server.serve(sockets=[listener])
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server = await serve(control.bindings.admin, actions(control))
+    await stop.wait()
+    server.close()
 
 
-def _listen(path: Path) -> socket.socket:
-    """Listen on a Unix socket that only this user can connect to."""
-    path.unlink(missing_ok=True)  # left by a crash: the supervisor starts one control plane at a time
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    return listener
+def actions(control: ControlPlane) -> dict[str, Action]:
+    """Return what the control plane can be asked."""
+    changing = asyncio.Lock()
+
+    def change(work: Callable[[Mapping[str, Any]], dict[str, Any]], **members: type) -> Action:
+        async def run(asked: Mapping[str, Any]) -> dict[str, Any]:
+            async with changing:
+                return await asyncio.to_thread(work, asked)
+
+        return Action(run, members)
+
+    async def status(_asked: Mapping[str, Any]) -> dict[str, Any]:
+        return await asyncio.to_thread(control.status)
+
+    return {
+        "status": Action(status),
+        "plan": change(lambda asked: control.apply(asked["digest"], IN_FORCE_SECONDS), digest=str),
+        "rotate-ca": change(lambda asked: control.rotate_authority(compromised=asked["compromised"]), compromised=bool),
+    }
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Processes:
 
     def control(self, bindings: Bindings) -> Spec:
         """The control plane; it waits for a plan by itself."""
-        return self._own(CONTROL, "ringwall.bootstrap.control", answers(_at(bindings.admin), "/ready"))
+        return self._own(CONTROL, "ringwall.bootstrap.control", accepts(_at(bindings.admin)))
 
     def issuer(self, bindings: Bindings) -> Spec:
         """The built-in issuer; it waits for a plan by itself."""
@@ -63,7 +63,6 @@ class Processes:
             cwd=self._folder.path,
             log=self._folder.log(PROXIES[node]),
             ready=answers(_at(bindings.envoy_admin(node)), "/ready"),
-            needs=(CONTROL,),
             grace=_OWN_GRACE,
             umask=_KEY_HOLDER_MASK,
         )

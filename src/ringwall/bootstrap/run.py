@@ -12,12 +12,11 @@ from random import Random
 from typing import Any, Final, Self
 
 from ringwall.bootstrap.addresses import Addresses
+from ringwall.bootstrap.admin_socket import diagnostic_of, request
 from ringwall.bootstrap.compiling import Compiled, Compiler
-from ringwall.bootstrap.control_client import ask
 from ringwall.bootstrap.environment import RUN_MARK
 from ringwall.bootstrap.orphans import Sentinel
 from ringwall.bootstrap.processes import ISSUER, OWN, PROXIES, Processes
-from ringwall.bootstrap.run_socket import diagnostic_of
 from ringwall.bootstrap.state import Lock, NotRunningError, StateFolder, workloads_file
 from ringwall.bootstrap.supervisor import NotReadyError, Report, Status, Supervisor
 from ringwall.identity.workload.attestation import AttestationError, ProcessRegistry
@@ -26,7 +25,8 @@ from ringwall.model.errors import Diagnostic, RingwallError
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import Plan, Service
 
-IN_FORCE_SECONDS: Final = 15.0
+PATIENCE_SECONDS: Final = 20.0
+"""Longer than the control plane waits for the proxies."""
 DRAIN_SECONDS: Final = 1.0
 """How long a replaced service may finish what it began, after the proxies have turned to its successor."""
 
@@ -230,12 +230,7 @@ class Run:
     async def _in_force(self, plan: Plan, bindings: Bindings, progress: Callable[[str], None]) -> None:
         """Tell the control plane of the plan on disk and wait until every proxy has it."""
         progress("putting the plan in force")
-        answer = await asyncio.to_thread(
-            ask, bindings, "POST", "/plan", {"digest": plan.digest}, seconds=IN_FORCE_SECONDS + 5
-        )
-        if not answer.get("in_force"):
-            reasons = "; ".join(map(str, answer.get("rejections", []))) or "the proxies did not take it in time"
-            raise NotInForceError(f"the plan is not in force: {reasons}", hint="`ringwall status` shows the proxies")
+        await asyncio.to_thread(request, bindings.admin, "plan", seconds=PATIENCE_SECONDS, digest=plan.digest)
 
     async def _adopt(self, compiled: Compiled, begun: float) -> Change:
         plan, before = compiled.plan, self.plan
@@ -304,7 +299,7 @@ class Run:
         for service in _runnable(plan):
             if service.name not in self._supervisor.names:
                 self._supervisor.start(self._processes.service(plan, service, bindings))
-        await asyncio.to_thread(ask, bindings, "POST", "/plan", {"digest": plan.digest}, seconds=IN_FORCE_SECONDS)
+        await asyncio.to_thread(request, bindings.admin, "plan", seconds=PATIENCE_SECONDS, digest=plan.digest)
 
     async def _retire(self, names: list[str]) -> None:
         await asyncio.sleep(DRAIN_SECONDS)

@@ -59,7 +59,7 @@ class Spec:
     env: Mapping[str, str]
     cwd: Path
     log: Path
-    ready: Probe = always
+    ready: Probe = field(default=always, compare=False)
     needs: tuple[str, ...] = ()
     ready_within: float = 30.0
     grace: float = 5.0
@@ -191,7 +191,8 @@ class Keeper:
                 self.state = State.READY
                 self.ready.set()
                 self.settled.set()
-                self._tell("is ready")
+                if self.restarts:
+                    self._tell("is ready again")
             elif not child.ended.done():
                 why = f"was not ready within {self.spec.ready_within:g} s"
                 await child.stop(self.spec.grace)

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from ringwall.bootstrap.admin_socket import Action, serve
 from ringwall.bootstrap.run import Change, Run
-from ringwall.bootstrap.run_socket import serve
 from ringwall.bootstrap.supervisor import NotReadyError, Report
 from ringwall.bootstrap.watch import Watch
 from ringwall.model.errors import RingwallError
@@ -66,19 +67,21 @@ async def up(blueprint: Path, *, listen: str | None, watch: bool, talk: Talk) ->
 async def _live(run: Run, *, watch: bool, talk: Talk, stop: asyncio.Event) -> None:
     change = await run.start(talk.progress)
 
-    async def status() -> dict[str, Any]:
+    async def status(_asked: Mapping[str, Any]) -> dict[str, Any]:
         return run.status()
 
-    async def apply() -> dict[str, Any]:
+    async def apply(_asked: Mapping[str, Any]) -> dict[str, Any]:
         change = await run.apply()
         talk.changed(change)
         return change.to_data()
 
-    async def end() -> dict[str, Any]:
+    async def end(_asked: Mapping[str, Any]) -> dict[str, Any]:
         stop.set()
         return {"pid": run.status()["pid"]}
 
-    server = await serve(run.bindings.run / "up.sock", {"status": status, "apply": apply, "stop": end})
+    server = await serve(
+        run.bindings.run / "up.sock", {"status": Action(status), "apply": Action(apply), "stop": Action(end)}
+    )
     try:
         talk.started(run, change, await run.services_settled(talk.progress))
         await asyncio.to_thread(run.compiler.keep)

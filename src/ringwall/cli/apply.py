@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ringwall.bootstrap.admin_socket import request
 from ringwall.bootstrap.run import Change
-from ringwall.bootstrap.run_socket import request
 from ringwall.cli.describe import describe_change
 from ringwall.cli.locate import running
 from ringwall.cli.output import Output, Style

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from ringwall.bootstrap.run_socket import request
+from ringwall.bootstrap.admin_socket import request
 from ringwall.bootstrap.state import NotRunningError
 from ringwall.cli.locate import here
 from ringwall.cli.output import Output

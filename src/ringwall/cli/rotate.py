@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from ringwall.bootstrap.control_client import ask
+from ringwall.bootstrap.admin_socket import request
 from ringwall.cli.locate import running
 from ringwall.cli.output import Output
 from ringwall.identity.issuer.admin_client import rotate_keys
@@ -20,7 +20,7 @@ def rotate(what: Literal["ca", "keys"], /, *, compromised: bool = False, json: b
     output = Output(as_json=json)
     _, _, bindings = running()
     if what == "ca":
-        data = ask(bindings, "POST", "/authority/rotate", {"compromised": compromised})
+        data = request(bindings.admin, "rotate-ca", compromised=compromised)
         next_change = data["next_step_at"]
         said = f"the certificate authority is {data['phase']}"
     else:

@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,9 @@ class Sender:
         headers = {name.lower(): value for name, value in asked.headers}
         if asked.body is not None:
             headers.setdefault("content-type", "application/json")
+        if asked.via != EDGE:
+            # Inside the system a request keeps the id that its service gives it; the answer does not repeat it.
+            headers.setdefault(REQUEST_ID, str(uuid.uuid4()))
         person = self._person(asked)
         if person is not None:
             headers.setdefault("authorization", f"Bearer {self._token(person)}")
@@ -55,7 +59,7 @@ class Sender:
             connection.request(asked.method, asked.path, asked.body, headers)
             response = connection.getresponse()
             response.read(_LARGEST_ANSWER)
-            return Answer(response.status, response.headers.get(REQUEST_ID, ""))
+            return Answer(response.status, response.headers.get(REQUEST_ID) or headers.get(REQUEST_ID, ""))
         except (OSError, http.client.HTTPException) as error:
             return Answer(0, problem=str(error) or type(error).__name__)
         finally:

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ringwall.bootstrap.control_client import ControlRequestError, ask
-from ringwall.bootstrap.run_socket import request
+from ringwall.bootstrap.admin_socket import request
+from ringwall.bootstrap.state import NotRunningError
 from ringwall.cli.describe import listeners_of, short
 from ringwall.cli.locate import running
 from ringwall.cli.output import Cell, Output, Style
 
 _READY = "ready"
+_PATIENCE_SECONDS = 5.0
 
 
 def status(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, json: bool = False) -> int:
@@ -26,9 +27,9 @@ def status(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, jso
     folder, plan, bindings = running(path)
     system = request(folder.supervisor_socket, "status")
     try:
-        control: dict[str, Any] = ask(bindings, "GET", "/status")
-    except ControlRequestError as error:
-        control = {"error": error.message}
+        control: dict[str, Any] = request(bindings.admin, "status", seconds=_PATIENCE_SECONDS)
+    except NotRunningError as error:
+        control = {"error": f"control plane: {error.message}"}
     listeners = listeners_of(plan, bindings)
     proxies: dict[str, Any] = {
         name: proxy for name, proxy in control.get("proxies", {}).items() if plan.edge is not None or name != "edge"

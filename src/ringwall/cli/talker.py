@@ -11,8 +11,6 @@ from ringwall.cli.output import Output, Style, error_data
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, RingwallError
 from ringwall.plan.model import Plan
 
-_GOOD_STATES = frozenset({State.STARTING, State.READY, State.WAITING})
-
 
 class Talker:
     """Implements `ringwall.bootstrap.up.Talk` for the terminal, or for programs under `--json`.
@@ -67,17 +65,13 @@ class Talker:
         self._output.json_line("refused", error_data(error))
         if isinstance(error, InvalidBlueprintError):
             self._output.diagnostics(error.diagnostics, root=self._root)
-        else:
-            self._output.note(f"error: {error.message}", Style.BAD)
         self._output.note(f"not in force: {error.message}; the last good plan stays", Style.WARN)
 
     def happened(self, report: Report) -> None:
-        """Report what a process did, unless it is what one expects of a start."""
+        """Report what a process did."""
         self._output.json_line("process", {**asdict(report), "state": report.state.value})
-        if report.state in _GOOD_STATES and not self._serving:
-            return
-        good = report.state in _GOOD_STATES
-        self._output.note(f"{report.name} {report.message}", Style.PLAIN if good else Style.WARN)
+        style = Style.GOOD if report.state is State.READY else Style.WARN
+        self._output.note(f"{report.name} {report.message}", style)
         for line in report.lines:
             self._output.note(f"  │ {line}", Style.FAINT)
 

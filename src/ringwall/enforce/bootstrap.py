@@ -17,6 +17,8 @@ _XDS = "xds"
 _OVERLOAD = "envoy.overload_actions"
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
+_RETRY = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+"""Proxies may start before the control plane does, and must find it again soon after it was restarted."""
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -66,7 +68,7 @@ def envoy_bootstrap(bindings: Bindings, node: str, *, max_connections: int = 10_
             "ads_config": {
                 "api_type": "DELTA_GRPC",
                 "transport_api_version": "V3",
-                "grpc_services": [{"envoy_grpc": {"cluster_name": _XDS}}],
+                "grpc_services": [{"envoy_grpc": {"cluster_name": _XDS, "retry_policy": _RETRY}}],
             },
             "lds_config": ads,
             "cds_config": ads,

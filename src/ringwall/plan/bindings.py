@@ -60,7 +60,7 @@ class Bindings(Part):
 
     @property
     def admin(self) -> Path:
-        """Unix socket of the control plane's own HTTP interface."""
+        """Unix socket on which the control plane is administered."""
         return self.run / "admin.sock"
 
     @property
