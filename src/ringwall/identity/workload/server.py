@@ -30,6 +30,7 @@ MAX_UNKNOWN_CONNECTIONS: Final = 64
 """Connections of processes that are no registered workload (yet); so they cannot crowd out those that are."""
 
 _MAX_SOCKET_PATH: Final = 107
+_GRACE_SECONDS: Final = 0.5
 _WINDOW: Final = 65_536
 
 _log = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ class WorkloadApiServer:
 
     def _run(self, listener: socket.socket, ready: threading.Event) -> None:
         try:
-            asyncio.run(self._serve(listener, ready))
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve(listener, ready))
         except Exception:  # noqa: BLE001  # a thread has nobody to raise to; `start` or the operator sees the log
             _log.exception("the Workload API has ended")
         finally:
@@ -122,9 +124,11 @@ class WorkloadApiServer:
             await self._stopping.wait()
         finally:
             self._loop = None
+            # asyncio leaks a connection that is being taken while its server closes: take no more, then close.
+            loop.remove_reader(listener.fileno())
+            await asyncio.sleep(_GRACE_SECONDS / 10)
             server.close()
-            for connection in tuple(connections):
-                await connection.end()
+            await asyncio.gather(*(connection.end() for connection in tuple(connections)))
             await server.wait_closed()
 
 
@@ -165,6 +169,7 @@ class _Connection(H2Protocol):
         self._doors = doors
         self._connections = connections
         self._known: bool | None = None
+        self._gone = asyncio.Event()
         self._grpc = Handler(session.mapping(), ProtoCodec(), None, _DispatchServerEvents())
         configuration = Configuration(http2_connection_window_size=_WINDOW, http2_stream_window_size=_WINDOW)
         super().__init__(
@@ -204,12 +209,19 @@ class _Connection(H2Protocol):
             if self._known is not None:
                 self._doors.leave(caller, known=self._known)
             caller.close()
+        self._gone.set()
 
     async def end(self) -> None:
-        """Cancel every call, let it finish, and close."""
+        """Cancel every call, let it finish, and close; a client that does not read gets no more than a moment."""
         self._grpc.close()
         await self._grpc.wait_closed()
         self.processor.close("the server is stopping")
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await self._gone.wait()
+        except TimeoutError:
+            self._session.abort()
+            await self._gone.wait()
 
 
 def _listen(path: Path) -> socket.socket:
