@@ -51,7 +51,7 @@ class Row:
     path: str
     expect: int
     person: str | None = None
-    via: str | None = None
+    through_edge: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
 
@@ -244,7 +244,7 @@ class System:
                 row["path"],
                 row["expect"],
                 row.get("as"),
-                row.get("via"),
+                "via" not in row and not row.get("as", "").startswith("service:"),
                 row.get("headers", {}),
                 row["body"].encode() if "body" in row else None,
             )
