@@ -23,7 +23,6 @@ from ringwall.enforce.xds import XdsServer
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Plan
 
-
 _GIVEN: set[int] = set()
 
 
@@ -143,14 +142,21 @@ class Rig:
         response = connection.getresponse()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
-    def raw(self, data: bytes, *, to: Address | None = None, context: ssl.SSLContext | None = None) -> bytes:
-        """Send bytes to the edge and return all that comes back before it closes or falls silent."""
+    def raw(
+        self,
+        data: bytes,
+        *,
+        to: Address | None = None,
+        context: ssl.SSLContext | None = None,
+        patience: float = 2,
+    ) -> bytes:
+        """Send bytes to the edge and return all that comes back before it closes or is silent for `patience` s."""
         where = to or self.bindings.edge
         assert where is not None
         if to is None:
             context = self.edge_context()
         with self.connect(where, context) as connection:
-            connection.settimeout(2)
+            connection.settimeout(patience)
             with contextlib.suppress(OSError):
                 connection.sendall(data)
             received = b""

@@ -2,7 +2,7 @@
 
 1. limit by client address (edge): a forged token must not cost more than a lookup
 2. size of the body
-3. shape of the Authorization header: what is not one bearer token is refused, never ignored
+3. shape of headers: an Authorization that is not one bearer token is refused, never ignored; so is an odd Host (edge)
 4. token verification (ECDS)
 5. limit by principal (ECDS), which needs a verified `sub`
 6. RBAC: denies everything; each operation's route brings its own rule (RDS)
@@ -31,17 +31,18 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 from ringwall.enforce import names
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.decision_point import facts
-from ringwall.enforce.problems import TOKEN_SHAPE_POLICY
+from ringwall.enforce.problems import HOST_SHAPE_POLICY, TOKEN_SHAPE_POLICY
 from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url, u32
 from ringwall.plan.attributes import RBAC_FILTER
 
-TOKEN_SHAPE_FILTER = "ringwall.token-shape"  # noqa: S105  # the name of a filter
+SHAPE_FILTER = "ringwall.shape"
 FACTS_FILTER = "ringwall.facts"
 DECISION_FILTER = "ringwall.decision"
 
 _DECISION_SECONDS = 3
 
 _ONE_BEARER_TOKEN = r"[Bb]earer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
+_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
 _LOCAL_RATE_LIMIT = type_url(local_rate_limit_pb2.LocalRateLimit)
 
@@ -51,7 +52,7 @@ def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
     return [
         *([_discovered(address_limit, _LOCAL_RATE_LIMIT)] if address_limit else []),
         _discovered(names.body_limit(where), type_url(BodySizeLimit)),
-        _fixed(TOKEN_SHAPE_FILTER, _token_shape()),
+        _fixed(SHAPE_FILTER, _shapes(with_host=address_limit is not None)),
         _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
         _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),
         _fixed(RBAC_FILTER, deny_all()),
@@ -94,19 +95,22 @@ def _discovered(name: str, kind: str) -> Any:
     return http_connection_manager_pb2.HttpFilter(name=name, config_discovery=source)
 
 
-def _token_shape() -> Any:
-    header = route_components_pb2.HeaderMatcher
-    present = header(name="authorization", present_match=True)
-    token = header(
-        name="authorization",
-        string_match=string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=_ONE_BEARER_TOKEN)),
-        invert_match=True,
-    )
-    something_else = rbac_pb2.Principal(
-        and_ids=rbac_pb2.Principal.Set(ids=[rbac_pb2.Principal(header=present), rbac_pb2.Principal(header=token)])
-    )
-    policy = rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=[something_else])
-    return rbac_filter_pb2.RBAC(rules=rbac_pb2.RBAC(action="DENY", policies={TOKEN_SHAPE_POLICY: policy}))
+def _shapes(*, with_host: bool) -> Any:
+    authorization = route_components_pb2.HeaderMatcher(name="authorization", present_match=True)
+    policies = {TOKEN_SHAPE_POLICY: _refuse(authorization, _not_like("authorization", _ONE_BEARER_TOKEN))}
+    if with_host:
+        policies[HOST_SHAPE_POLICY] = _refuse(_not_like(":authority", _HOST))
+    return rbac_filter_pb2.RBAC(rules=rbac_pb2.RBAC(action="DENY", policies=policies))
+
+
+def _not_like(name: str, pattern: str) -> Any:
+    like = string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=pattern))
+    return route_components_pb2.HeaderMatcher(name=name, string_match=like, invert_match=True)
+
+
+def _refuse(*headers: Any) -> Any:
+    all_of = rbac_pb2.Principal.Set(ids=[rbac_pb2.Principal(header=header) for header in headers])
+    return rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=[rbac_pb2.Principal(and_ids=all_of)])
 
 
 def _decision_point() -> Any:

@@ -40,6 +40,9 @@ TITLES = {
 TOKEN_SHAPE_POLICY = "token-shape"  # noqa: S105  # the name of a policy
 """RBAC policy that refuses an Authorization header which is not one bearer token; answered with 401."""
 
+HOST_SHAPE_POLICY = "host-shape"
+"""RBAC policy that refuses a Host whose port is not a number; answered with 400."""
+
 _PLAIN = (
     header("x-content-type-options", "nosniff"),
     header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -54,13 +57,10 @@ _RETRY_SOON = (503,)
 
 def replies(extra: tuple[Any, ...] = ()) -> Any:
     """Return the local replies of a listener; `extra` are headers that every answer of it carries."""
+    not_one_token = (*extra, _challenge('error="invalid_request"'))
     mappers = [
-        _mapper(
-            _both(_status(403), _because(TOKEN_SHAPE_POLICY)),
-            TITLES[401],
-            (*extra, _challenge('error="invalid_request"')),
-            status=401,
-        )
+        _mapper(_both(_status(403), _because(TOKEN_SHAPE_POLICY)), TITLES[401], not_one_token, status=401),
+        _mapper(_both(_status(403), _because(HOST_SHAPE_POLICY)), TITLES[400], extra, status=400),
     ]
     for status, title in TITLES.items():
         if status == HTTPStatus.UNAUTHORIZED:
