@@ -5,7 +5,7 @@ import pytest
 from tests.support.joserfc_keys import ALL_ALGORITHMS, make_key, public_jwk, sign
 
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
-from ringwall.identity.tokens.encoding import encode_base64url
+from ringwall.identity.tokens.encoding import decode_base64url, encode_base64url
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.jws import MAX_TOKEN_BYTES, UnverifiedToken, verify_signature
 from ringwall.identity.tokens.keys import KeySet
@@ -61,6 +61,20 @@ def test_tokens_of_another_implementation_verify_with_every_algorithm(algorithm:
     for forged in (f"{head}.{encode_base64url(b'other')}.{mac}", f"{head}.{body}.{flipped}"):
         with pytest.raises(TokenRefusedError) as raised:
             verify_signature(UnverifiedToken.parse(forged), keys)
+        assert raised.value.reason == "signature"
+
+
+@pytest.mark.parametrize("algorithm", ALL_ALGORITHMS)
+def test_a_signature_has_exactly_one_form(algorithm: str) -> None:
+    key = make_key(algorithm)
+    keys = KeySet.parse(json.dumps({"keys": [public_jwk(key)]}))
+    signed, _, text = sign({"alg": algorithm, "kid": "k1"}, b"payload", key).rpartition(".")
+    mac = decode_base64url(text)
+    half = len(mac) // 2
+    longer = mac[:half] + b"\0" + mac[half:]  # the second number is the same, written longer
+    for other in (longer, b"\0" + mac, mac + b"\0", mac[:-1], mac[:half], mac + mac, bytes(len(mac))):
+        with pytest.raises(TokenRefusedError) as raised:
+            verify_signature(UnverifiedToken.parse(f"{signed}.{encode_base64url(other)}"), keys)
         assert raised.value.reason == "signature"
 
 
