@@ -33,10 +33,11 @@ class DiskFiles:
             descriptor = os.open(inner, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise self._unreadable(path, error) from None
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise FileRefusedError(f"{path!r} is not a regular file")
         with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise FileRefusedError(f"{path!r} is not a regular file", code="file-refused")
             if status.st_size > MAX_FILE_BYTES:
                 raise too_large(path, status.st_size)
             try:
@@ -50,12 +51,12 @@ class DiskFiles:
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return the files that match, sorted; links to folders are not followed."""
         plain = check_relative(pattern)
-        *folders, _ = PurePosixPath(plain).parts
+        *folders, last = PurePosixPath(plain).parts
         fixed = list(takewhile(lambda part: not any(c in part for c in "*?["), folders))
         if fixed and not (self._root / Path(*fixed)).exists():
             return ()
         start = self._resolve("/".join(fixed), pattern) if fixed else self._root
-        depth = None if "**" in folders else len(folders)
+        depth = None if "**" in (*folders, last) else len(folders)
         found: list[str] = []
         for visited, inner in enumerate(self._below(start, depth)):
             if matches(plain, inner):
