@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import secrets
 import stat
 import threading
 from abc import ABC, abstractmethod
@@ -21,6 +20,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from ringwall.identity.durable import StorageError, replace_file
 from ringwall.identity.sealing import HEADER_NAME, Sealer, SealingError
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
@@ -193,7 +193,7 @@ class FolderKeyStore(KeyStore):
             raise KeyStoreError(f"{path}: {error.message}", hint=error.hint or _RESTORE) from error
 
     def write(self, name: str, value: Secret) -> None:
-        """Create or replace an entry: a new file is synced, renamed over the old one, and the folder synced."""
+        """Create or replace an entry, as a whole or not at all."""
         path = self._path(name)
         check_size(name, value)
         with self._lock:
@@ -238,19 +238,12 @@ class FolderKeyStore(KeyStore):
         except SealingError as error:
             raise KeyStoreError(f"{header_path}: {error.message}", hint=error.hint) from error
 
-    def _replace(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    @staticmethod
+    def _replace(path: Path, content: bytes) -> None:
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            self._sync_folder()
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise KeyStoreError(f"cannot write {path}: {error.strerror}") from error
+            replace_file(path, content)
+        except StorageError as error:
+            raise KeyStoreError(error.message, hint=error.hint) from error
 
     def _sync_folder(self) -> None:
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

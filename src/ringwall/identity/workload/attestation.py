@@ -91,7 +91,7 @@ class ProcessRegistry:
         if self._file is None:
             return
         temporary = self._file.with_name(f".{self._file.name}.tmp")
-        try:
+        try:  # not synced to disk: after a crash of the machine no process of the list lives
             temporary.touch(mode=0o600)
             temporary.write_text(json.dumps([asdict(workload) for workload in self._workloads.values()]))
             temporary.replace(self._file)

@@ -15,6 +15,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ringwall.identity.durable import replace_file
 from ringwall.identity.keystore import KeyMissingError, KeyStore, KeyStoreError
 from ringwall.identity.workload.certificates import (
     credential,
@@ -95,9 +96,8 @@ class WebRoot:
         try:
             if self._export.is_file() and self._export.read_bytes() == pem:
                 return
-            temporary = self._export.with_name(f".{self._export.name}.tmp")
-            temporary.write_bytes(pem)
-            temporary.replace(self._export)
+            replace_file(self._export, pem)
+            self._export.chmod(0o644)  # a certificate, for every user of this machine who wants to trust it
         except OSError as error:
             raise KeyStoreError(f"cannot write {self._export}: {error.strerror}") from error
 

@@ -11,6 +11,7 @@ from cryptography import x509
 from ringwall.identity.keystore import KeyStoreError, MemoryKeyStore
 from ringwall.identity.workload.web_root import WebNameError, WebRoot
 from ringwall.model.credentials import X509Credential
+from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 
 NOW = 1_700_000_000.0
@@ -146,6 +147,13 @@ def test_no_domain_is_refused(web: WebRoot) -> None:
         web.issue([], NOW)
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_of_ours(store: MemoryKeyStore, tmp_path: Path) -> None:
-    with pytest.raises(KeyStoreError, match="cannot write"):
-        WebRoot(store, tmp_path / "missing" / "dev-ca.pem").issue(["localhost"], NOW)
+def test_a_place_that_cannot_be_written_is_an_error_of_ours(store: MemoryKeyStore, tmp_path: Path) -> None:
+    (tmp_path / "dev-ca.pem").mkdir()
+    with pytest.raises(RingwallError, match="cannot write"):
+        WebRoot(store, tmp_path / "dev-ca.pem").issue(["localhost"], NOW)
+
+
+def test_everybody_may_read_it(web: WebRoot, export: Path) -> None:
+    web.issue(["localhost"], NOW)
+    assert export.stat().st_mode & 0o777 == 0o644
+    assert "PRIVATE" not in export.read_text()
