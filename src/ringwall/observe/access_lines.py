@@ -33,6 +33,7 @@ _HIGHEST_STATUS: Final = 999
 _LONGEST_DURATION: Final = 2**53
 _SHADOW = frozenset({"allowed", "denied"})
 _EXCERPT: Final = 300
+_DEEPEST_CLAIMS: Final = 16
 _RECOVERY_ATTEMPTS: Final = 8
 
 
@@ -117,6 +118,8 @@ def _event(record: dict[str, Any], plan_of: Callable[[str], str]) -> DecisionEve
         claims = {}
     elif type(claims) is not dict:
         raise BadLineError("claims are not an object")
+    elif not _shallow(claims, _DEEPEST_CLAIMS):
+        raise BadLineError("claims are nested too deeply")
     return DecisionEvent(
         request_id=_text(get(key.REQUEST_ID), _SHORT * 2),
         time=_time(get(key.TIME)),
@@ -164,13 +167,20 @@ def _path(value: Any) -> str:
 
 
 def _time(value: Any) -> float:
+    if type(value) not in {str, int, float}:
+        raise BadLineError("no time")
     try:
         seconds = float(value)
-    except (TypeError, ValueError) as error:
-        raise BadLineError("no time") from error
+    except ValueError as error:
+        raise BadLineError("a time that is no number") from error
     if not 0 <= seconds < _LATEST:
         raise BadLineError("a time that cannot be")
     return seconds
+
+
+def _shallow(value: dict[str, Any] | list[Any], levels: int) -> bool:
+    inner = value.values() if type(value) is dict else value
+    return levels > 0 and all(_shallow(v, levels - 1) for v in inner if type(v) is dict or type(v) is list)
 
 
 def _count(value: Any, highest: int, what: str) -> int:

@@ -96,10 +96,10 @@ def find(reader: EventReader, request: str) -> str:
     Raises:
         UnknownRequestError: none does, or several do.
     """
-    wanted = request.strip().lower()
-    if wanted and reader.by_request(wanted):
+    wanted = request.strip()
+    ids = next(filter(None, (reader.request_ids(text) for text in (wanted, wanted.lower()) if text)), ())
+    if wanted in ids:
         return wanted
-    ids = reader.request_ids(wanted) if wanted else ()
     if len(ids) == 1:
         return ids[0]
     if ids:
