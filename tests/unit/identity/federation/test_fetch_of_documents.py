@@ -1,6 +1,7 @@
 import ipaddress
 import ssl
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 from tests.support import misbehaving_issuer as misbehave
 from tests.support.misbehaving_issuer import IssuerServer, issuer_server
 
+from ringwall.identity.federation import fetch as fetch_module
+from ringwall.identity.federation.discovery import fetch_key_set
 from ringwall.identity.federation.fetch import Fetcher, FetchError, check_url
+from ringwall.plan.model import Issuer
 
 
 @pytest.mark.parametrize(
@@ -151,6 +155,39 @@ def test_a_private_address_is_not_asked_on_behalf_of_a_public_document(fetcher: 
         with pytest.raises(FetchError, match="private address"):
             fetcher.get(f"{server.url}/keys", max_bytes=100_000, only_public=True)
         assert not server.asked
+
+
+def at(*addresses: str) -> Callable[[object], ipaddress.IPv4Address]:
+    """Stand in for the addresses of servers elsewhere, which a test has no business to ask."""
+    rest = iter(addresses)
+    return lambda _: ipaddress.IPv4Address(next(rest))
+
+
+def test_a_local_name_that_leads_elsewhere_is_not_asked_over_plain_http(
+    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "_address_of", at("192.0.2.1"))
+    with issuer_server() as server:
+        with pytest.raises(FetchError, match="not this machine"):
+            fetcher.get(f"{server.url}/keys", max_bytes=100_000)
+        assert not server.asked
+
+
+@pytest.mark.parametrize(("keys_at", "reached"), [("1.0.0.1", True), ("10.0.0.1", False), ("169.254.169.254", False)])
+def test_keys_of_a_public_issuer_are_fetched_from_public_addresses_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys_at: str, *, reached: bool
+) -> None:
+    context, trusted = certificate(tmp_path)
+    trusting = Fetcher(development=False, tls=ssl.create_default_context(cafile=str(trusted)))
+    monkeypatch.setattr(fetch_module, "_address_of", at("1.1.1.1", keys_at))
+    with issuer_server(context) as server:
+        issuer = Issuer(name="partner", url=server.url, audiences=("clinic",), algorithms=("ES256",))
+        if reached:
+            assert b"k1" in fetch_key_set(issuer, trusting)
+            return
+        with pytest.raises(FetchError, match="private address"):
+            fetch_key_set(issuer, trusting)
+        assert server.asked == [misbehave.DISCOVERY]
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
