@@ -11,18 +11,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ringwall.model.clock import Clock
-from ringwall.observe import EVENTS_FILE
 from ringwall.observe.access_lines import no_plan
-from ringwall.observe.plans import RuleIndex
-from ringwall.observe.proxy_admin import ProxyAdmin
 from ringwall.observe.reader import CorruptStoreError, StoreError
 from ringwall.observe.spool import Spool
 from ringwall.observe.store import EventStore, PositionConflictError, Retention
 from ringwall.observe.tail import BAD_LINES, DROPPED, RECOVERED, TRUNCATED, SpoolLimits, Tail
-from ringwall.plan.bindings import Bindings
 
-PROXIES: Final = ("edge", "mesh")
-"""Node ids of the proxies that write logs."""
 WRITE_FAILURES: Final = "proxy_write_failures"
 _SEEN: Final = "seen/"
 _WRITE_FAILED: Final = "filesystem.write_failed"
@@ -255,12 +249,3 @@ class Collector:
             problem=problem or next((tail.problem for tail in self._tails if tail.problem), ""),
             set_aside=self._set_aside,
         )
-
-
-def collector_for(bindings: Bindings, clock: Clock) -> Collector:
-    """Return the collector of a running system: both proxies' logs into the store in the state folder."""
-    spools = []
-    for proxy in PROXIES:
-        admin = ProxyAdmin(bindings.envoy_admin(proxy))
-        spools.append(Spool(proxy, bindings.access_log(proxy), admin.reopen_logs, admin.counters))
-    return Collector(bindings.state / EVENTS_FILE, spools, clock, rules=RuleIndex(bindings.state))
