@@ -1,0 +1,62 @@
+"""docs/reference/issuer.md says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.support.issuer_world import IssuerWorld
+
+from ringwall.identity.federation import discovery, fetch, remote
+from ringwall.identity.issuer import access_tokens, client_secrets, request, ring, throttle
+from ringwall.identity.issuer.settings import DAY, IssuerSettings
+from ringwall.identity.tokens import encoding, jws, keys
+from ringwall.identity.tokens.algorithms import ALGORITHMS
+
+TEXT = (Path(__file__).resolve().parents[4] / "docs" / "reference" / "issuer.md").read_text()
+ONE_LINE = " ".join(TEXT.split())
+
+
+def test_the_endpoints_are_those_that_are_served(tmp_path: Path) -> None:
+    routes = IssuerWorld(tmp_path).app.routes
+    served = {f"{method} {route.path}" for route in routes for method in route.methods if method != "HEAD"}  # type: ignore[attr-defined]  # all are Route
+    assert set(re.findall(r"^\| `((?:GET|POST) \S+)`", TEXT, re.MULTILINE)) == served
+
+
+SETTINGS = IssuerSettings(state=Path("/nowhere"))
+CLAIMS = [
+    f"a body of more than {request.MAX_BODY} bytes",
+    f"more than {throttle.BURST:g} wrong secrets at once, or one every {1 / throttle.PER_SECOND:g} seconds",
+    f"begin with `{client_secrets.PREFIX}`",
+    f"It lasts {access_tokens.DEVELOPMENT_SECONDS} seconds; at most {access_tokens.MAX_DEVELOPMENT_SECONDS}",
+    f"`{access_tokens.DEVELOPMENT_CLIENT}`",
+    f"{SETTINGS.token_seconds} seconds for a client",
+    f"A token of more than {access_tokens.MAX_BYTES} bytes",
+    f"plus {ring.CLOCK_SKEW:g} seconds",
+    f"every {SETTINGS.key_seconds / DAY:g} days",
+    f"{discovery.MAX_DOCUMENT // 1024} KiB of metadata, {keys.MAX_SET_BYTES // 1024} KiB of keys",
+    f"{fetch.MAX_SECONDS:g} seconds each",
+    f"every {remote.REFRESH_SECONDS / 60:g} minutes",
+    f"every {remote.MIN_SECONDS:g} seconds",
+    f"after {remote.RETRY_SECONDS:g} seconds",
+    f"for {remote.MAX_AGE_SECONDS / DAY:g} days",
+    f"below {keys.RSA_BITS.start} or above {keys.RSA_BITS.stop - 1} bits",
+    f"more than {jws.MAX_TOKEN_BYTES} bytes, nesting of more than {encoding.MAX_DEPTH} levels",
+    f"({SETTINGS.development_overlap_seconds:g} seconds in development mode)",
+    ".ringwall/run/" + SETTINGS.admin_socket.name,
+]
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_figure_is_the_codes(claim: str) -> None:
+    assert claim in ONE_LINE
+
+
+def test_some_figures_are_words() -> None:
+    assert SETTINGS.overlap_seconds == 3600
+    assert "published for an hour" in ONE_LINE
+    assert client_secrets.MAX_SECRETS == 2
+    assert "The two newest of a client" in ONE_LINE
+
+
+def test_every_algorithm_is_named() -> None:
+    assert all(re.search(rf"\b{name}\b", TEXT) for name in ALGORITHMS)
