@@ -10,7 +10,7 @@ from typing import Final
 from ringwall.blueprint.document import Mapping, Node, Scalar, Sequence, describe
 from ringwall.blueprint.model import Operation
 from ringwall.blueprint.operations import ID, check_template
-from ringwall.blueprint.report import Report, suggest
+from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At, BadValueError
 from ringwall.model.errors import Span
 
@@ -108,7 +108,7 @@ def _operations(template: str, item: Mapping, report: Report) -> list[Operation]
             continue
         if key.text not in _METHODS:
             message = f"a path has no method {key.text[:30]!r}"
-            report.error("contract", message, key.span, hint=suggest(key.text, _METHODS))
+            report.error("contract", message, key.span, hint=report.suggest(key.text, _METHODS))
             continue
         if not isinstance(node, Mapping):
             report.error("contract", f"an operation is a mapping, not {describe(node)}", node.span)

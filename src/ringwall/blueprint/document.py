@@ -17,8 +17,9 @@ from ringwall.blueprint.report import Report
 from ringwall.model.errors import Span
 
 MAX_DEPTH: Final = 64
-MAX_NODES: Final = 400_000
+MAX_NODES: Final = 200_000
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
@@ -34,15 +35,19 @@ class Scalar:
     span: Span
 
     @property
-    def value(self) -> str | int | bool | None:
-        """What the text means."""
+    def value(self) -> str | float | bool | None:
+        """What the text means; a number that is not whole, or has more than 18 digits, is a float."""
         if not self.plain:
             return self.text
         if self.text in _NULLS:
             return None
         if self.text in _TRUE or self.text in _FALSE:
             return self.text in _TRUE
-        return int(self.text) if _INTEGER.fullmatch(self.text) else self.text
+        if _INTEGER.fullmatch(self.text):
+            return int(self.text)
+        if _FLOAT.fullmatch(self.text):
+            return float(self.text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def describe(node: Node) -> str:
         return "nothing"
     if isinstance(value, bool):
         return f"the boolean {node.text}"
-    return f"the number {node.text}" if isinstance(value, int) else "text"
+    return f"the number {node.text}" if isinstance(value, int | float) else "text"
 
 
 def decode(file: str, content: bytes, report: Report) -> str | None:

@@ -122,7 +122,7 @@ CLAIM: Final = Record(
     Claim,
     {
         "type": Field(
-            _CLAIM_TYPE, "string, long, bool or set<string>.", required=True, fallback=At("string", _NOWHERE)
+            _CLAIM_TYPE, "`string`, `long`, `bool` or `set<string>`.", required=True, fallback=At("string", _NOWHERE)
         ),
         "from": Field(_CLAIM_PATH, "Where the token holds it; default: its own name.", attribute="source"),
     },

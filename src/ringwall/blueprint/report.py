@@ -9,7 +9,7 @@ MAX_EXCERPT = 120
 MAX_DIAGNOSTICS = 100
 """More than this help nobody; the rest is counted in one last diagnostic."""
 
-_MAX_KEPT = 10_000
+_MAX_KEPT = 1_000
 _MANY = 500
 
 
@@ -57,8 +57,11 @@ class Report:
     def unknown(self, what: str, name: str, span: Span, known: Iterable[str]) -> None:
         """Add the error for a reference to something that is declared nowhere."""
         code = f"unknown-{what.replace(' ', '-')}"
-        hint = suggest(name, known) if self.count < MAX_DIAGNOSTICS else ""  # looking for a near word is not cheap
-        self.error(code, f"there is no {what} {_short(name)!r}", span, hint=hint)
+        self.error(code, f"there is no {what} {_short(name)!r}", span, hint=self.suggest(name, known))
+
+    def suggest(self, word: str, known: Iterable[str]) -> str:
+        """Return what `suggest` does, or nothing once there are more errors than are shown: looking is not cheap."""
+        return suggest(word, known) if self.count < MAX_DIAGNOSTICS else ""
 
     def excerpt(self, span: Span) -> str:
         """Return the line a span points to, trimmed, at most 120 characters around the column."""
@@ -103,7 +106,9 @@ class Report:
 
     def _add(self, severity: Severity, code: str, message: str, span: Span, hint: str) -> None:
         key = (code, message, span)
-        if key not in self._diagnostics and len(self._diagnostics) < _MAX_KEPT:
+        if len(self._diagnostics) >= _MAX_KEPT and not (severity is Severity.ERROR and not self.failed):
+            return
+        if key not in self._diagnostics:
             self._diagnostics[key] = Diagnostic(severity, code, message, span, self.excerpt(span), hint)
 
 

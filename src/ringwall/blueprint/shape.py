@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from ringwall.blueprint.document import Mapping, Node, Scalar, Sequence, describe
-from ringwall.blueprint.report import Report, suggest
+from ringwall.blueprint.report import Report
 from ringwall.model.errors import RingwallError, Span
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class Text(Generic[T]):
             return None
         if not re.search(self.pattern, node.text):
             message = f"{where} must be {self.what}, not {_short(node.text)!r}"
-            near = suggest(node.text, self.known)
+            near = report.suggest(node.text, self.known)
             report.error("bad-value", message, node.span, hint=near if near.startswith("did you mean") else hint)
             return None
         try:
@@ -125,19 +125,20 @@ class Flag:
 
 @dataclass(frozen=True)
 class Plain:
-    """Any text, number or boolean, or a list of texts: a claim's value."""
+    """Any text, whole number or boolean, or a list of texts: a claim's value."""
 
     def read(self, node: Node, where: str, report: Report) -> At[str | int | bool | tuple[str, ...]] | None:
         """Return the value with its place."""
-        if isinstance(node, Scalar) and node.value is not None:
-            return At(node.value, node.span)
+        value = node.value if isinstance(node, Scalar) else None
+        if isinstance(value, str | int):
+            return At(value, node.span)
         if isinstance(node, Sequence):
             texts = [item.value for item in node.items if isinstance(item, Scalar) and isinstance(item.value, str)]
             if len(texts) == len(node.items):
                 return At(tuple(texts), node.span)
             _wrong(node, where, "a list of texts", report, "put numbers in quotes")
             return None
-        _wrong(node, where, "text, a number, a boolean or a list of texts", report)
+        _wrong(node, where, "text, a whole number, a boolean or a list of texts", report)
         return None
 
     def json_schema(self) -> dict[str, Any]:
@@ -259,7 +260,7 @@ class Record(Generic[T]):
             field = self.fields.get(key.text)
             if field is None:
                 message = f"{where} has no key {_short(key.text)!r}"
-                report.error("unknown-key", message, key.span, hint=suggest(key.text, self.fields))
+                report.error("unknown-key", message, key.span, hint=report.suggest(key.text, self.fields))
                 continue
             read = field.shape.read(value, f"'{key.text}'", report)
             if read is not None:

@@ -7,7 +7,7 @@ forbid that never forbids, so it is an error here.
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from ringwall.blueprint.report import Report, suggest
+from ringwall.blueprint.report import Report
 from ringwall.compile.policies.collect import Written
 from ringwall.compile.policies.parse import Read
 
@@ -39,13 +39,13 @@ def check_attributes(written: Written, attributes: Attributes, report: Report) -
         if read.name not in attributes.of(read.owner):
             unknown.setdefault((read.owner, read.name), read)
     for read in unknown.values():
-        hint = _hint(read, attributes.of(read.owner))
+        hint = _hint(read, attributes.of(read.owner), report)
         report.error("unknown-attribute", f"{read.owner} has no {read.name!r}", written.source.span(read.at), hint=hint)
     return not unknown
 
 
-def _hint(read: Read, known: AbstractSet[str]) -> str:
-    hint = suggest(read.name, known)
+def _hint(read: Read, known: AbstractSet[str], report: Report) -> str:
+    hint = report.suggest(read.name, known)
     if read.owner == "principal" and not hint.startswith("did you mean"):
         return f"declare it: `claims: {{{read.name}: string}}`"
     if read.owner == "context.path" and not known:

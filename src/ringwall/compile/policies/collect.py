@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ringwall.blueprint.model import Blueprint
-from ringwall.blueprint.report import Report, suggest
+from ringwall.blueprint.report import Report
 from ringwall.compile.policies.parse import ParsedPolicy, parse_file, parse_policy
 from ringwall.compile.policies.short_forms import expand
 from ringwall.compile.policies.text import SourceText
@@ -96,7 +96,7 @@ def _shadowed(blueprint: Blueprint, policies: tuple[Written, ...], report: Repor
                 "unknown-policy",
                 f"no policy or file matches {pattern.value!r}",
                 pattern.span,
-                hint=suggest(pattern.value, known),
+                hint=report.suggest(pattern.value, known),
             )
         else:
             report.warning(

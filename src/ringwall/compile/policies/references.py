@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ringwall.blueprint.model import Blueprint
-from ringwall.blueprint.report import Report, suggest
+from ringwall.blueprint.report import Report
 from ringwall.compile.policies.collect import Written
 from ringwall.compile.policies.parse import EntityName
 from ringwall.compile.policies.text import SourceText
@@ -71,7 +71,7 @@ def _check(entity: EntityName, source: SourceText, known: Known, report: Report)
             "unknown-entity-type",
             f"there is no entity type {entity.type!r}",
             source.span(entity.type_at),
-            hint=suggest(entity.type, [*known.entities, USER]),
+            hint=report.suggest(entity.type, [*known.entities, USER]),
         )
         return False
     if entity.name in declared:
@@ -88,7 +88,7 @@ def _check_user(entity: EntityName, source: SourceText, known: Known, report: Re
         report.unknown("issuer", issuer, source.span(entity.name_at), known.issuers)
         return False
     if not bar and entity.name not in known.people:
-        hint = suggest(entity.name, known.people)
+        hint = report.suggest(entity.name, known.people)
         if hint.startswith("did you mean"):
             message = f"{entity.name!r} is not declared under `people`"
             report.warning("unknown-user", message, source.span(entity.name_at), hint=hint)

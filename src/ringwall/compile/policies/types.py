@@ -108,7 +108,7 @@ def _validate(text: str, schema: str) -> list[tuple[int, str]]:
     for error in result.errors:
         number = re.fullmatch(r"policy(\d+)", error.policy_id or "")
         found.append((int(number[1]) if number else 0, _PREFIX.sub("", error.error)))
-    return found
+    return sorted(found)  # Cedar's order is not the same from run to run
 
 
 def _hint(message: str) -> str:

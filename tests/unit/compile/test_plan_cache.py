@@ -1,0 +1,126 @@
+import runpy
+from pathlib import Path
+
+import pytest
+
+from ringwall.blueprint.files import MemoryFiles
+from ringwall.bootstrap.plan_cache import load_plan_cache, save_plan_cache
+from ringwall.compile.planner import plan_files
+from ringwall.model.cache import PlanCache, key_of
+from ringwall.model.errors import InvalidBlueprintError
+
+_SYNTHETIC = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "synthetic.py"))
+SYSTEM: MemoryFiles = _SYNTHETIC["synthetic_system"](6, 18, 24)
+
+
+def edits() -> list[MemoryFiles]:
+    """Systems that differ from SYSTEM in one thing each; a cache filled by one must not serve another wrongly."""
+    blueprint = SYSTEM.read("ringwall.yaml").decode()
+    contract = SYSTEM.read("contracts/service-001.yaml").decode()
+    policies = SYSTEM.read("policies/service-001.cedar").decode()
+    shared = SYSTEM.read("policies/global.cedar").decode()
+
+    def changed(text: str, old: str, new: str, path: str = "ringwall.yaml") -> MemoryFiles:
+        assert old in text
+        return SYSTEM.replaced(path, text.replace(old, new, 1))
+
+    return [
+        changed(blueprint, "system: synthetic", "system: other"),
+        changed(blueprint, "reader: ,", "reader: {includes: [spare]}, spare: ,"),
+        changed(blueprint, "{department: string", "{department: {type: string, from: a.b}"),
+        changed(blueprint, "holds: [health]", "holds: [card]"),
+        changed(blueprint, "expose: /service-002", "expose: /moved"),
+        changed(blueprint, "calls: [service-001, service-002]", "calls: [service-002]"),
+        changed(blueprint, "holds: [health]", "holds: [health]\n    zone: data\n    #", "ringwall.yaml").replaced(
+            "ringwall.yaml", blueprint.replace("    expose: /service-004\n", "    zone: data\n", 1)
+        ),
+        changed(blueprint, "services:", "timezone: Europe/Berlin\nservices:"),
+        changed(blueprint, "services:", "shadow: [global-0]\nservices:"),
+        changed(blueprint, "services:", "mode: shadow\nservices:"),
+        changed(blueprint, "services:", "edge: {domains: [example.test]}\nservices:"),
+        changed(contract, "operationId: op1", "operationId: renamed", "contracts/service-001.yaml"),
+        changed(contract, "/things0/{id}", "/moved/{id}", "contracts/service-001.yaml"),
+        changed(contract, "      summary", "      x-data: []\n      summary", "contracts/service-001.yaml"),
+        changed(contract, "paths:", "\npaths:", "contracts/service-001.yaml"),
+        changed(policies, "writer", "reader", "policies/service-001.cedar"),
+        changed(policies, "// policy", "\n// policy", "policies/service-001.cedar"),
+        changed(shared, "context.hour < 5", "context.hour < 6", "policies/global.cedar"),
+        changed(shared, '@id("global-1")', '@id("other")', "policies/global.cedar"),
+    ]
+
+
+def digest(files: MemoryFiles, cache: PlanCache | None = None) -> str:
+    try:
+        return plan_files(files, cache=cache).plan.digest
+    except InvalidBlueprintError as error:
+        return str(error.diagnostics)
+
+
+def test_a_warm_cache_gives_what_a_cold_one_gives_after_every_kind_of_edit() -> None:
+    warm = PlanCache()
+    baseline = digest(SYSTEM, warm)
+    kept = warm.dump()
+    for files in edits():
+        cold = digest(files)
+        assert cold != baseline
+        assert digest(files, PlanCache.load(kept)) == cold
+        assert digest(files, warm) == cold
+        assert digest(SYSTEM, warm) == baseline
+
+
+def test_diagnostics_are_the_same_from_the_cache() -> None:
+    cache = PlanCache()
+    files = SYSTEM.replaced("policies/service-001.cedar", "// nothing\n")
+    first = plan_files(files, cache=cache).diagnostics
+    assert [d.code for d in first] == ["uncovered-operation"]
+    assert first[0].excerpt
+    assert plan_files(files, cache=cache).diagnostics == first
+    assert plan_files(files, cache=PlanCache.load(cache.dump())).diagnostics == first
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "foreign", "not json", "salt"])
+def test_a_damaged_cache_is_ignored(damage: str) -> None:
+    cache = PlanCache("code")
+    plan_files(SYSTEM, cache=cache)
+    data = cache.dump()
+    damaged = {
+        "flip": data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+        "cut": data[: len(data) // 2],
+        "empty": b"",
+        "foreign": b"SQLite format 3\0" + data,
+        "not json": data.split(b"\n", 2)[0] + b"\n" + b"0" * 64 + b"\n{",
+        "salt": data,
+    }[damage]
+    loaded = PlanCache.load(damaged, "other code" if damage == "salt" else "code")
+    assert loaded.dump() == PlanCache(loaded._salt).dump()
+
+
+def test_the_cache_stays_as_large_as_the_system() -> None:
+    cache = PlanCache()
+    plan_files(SYSTEM, cache=cache)
+    size = len(cache.dump())
+    text = SYSTEM.read("policies/global.cedar").decode()
+    for hour in range(6, 16):
+        plan_files(SYSTEM.replaced("policies/global.cedar", text.replace("hour < 5", f"hour < {hour}")), cache=cache)
+    assert len(cache.dump()) < size * 1.1
+
+
+def test_keys_do_not_run_into_each_other() -> None:
+    assert len({key_of("a", "bc"), key_of("ab", "c"), key_of("abc"), key_of("a", "b", "c"), key_of("", "abc")}) == 5
+
+
+def test_the_cache_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "plan-cache"
+    cache = load_plan_cache(path)
+    plan_files(SYSTEM, cache=cache)
+    save_plan_cache(path, cache)
+    assert load_plan_cache(path).dump() == cache.dump()
+    assert [file.name for file in path.parent.iterdir()] == ["plan-cache"]
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_bytes(b"damaged")
+    assert load_plan_cache(path).dump() == PlanCache(cache._salt).dump()
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    save_plan_cache(tmp_path / "file" / "cache", PlanCache())
