@@ -17,11 +17,17 @@ from subprocess import Popen
 from types import TracebackType
 from typing import Any, Self
 
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import extension_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from envoys import OTHER_CORE, PROXY_CORE, envoy, free_port
 from load import Load
+from ringwall.bootstrap.files import DiskFiles
+from ringwall.compile.planner import plan_files
 from ringwall.enforce import names
 from ringwall.enforce.bootstrap import envoy_bootstrap
 from ringwall.enforce.resources import snapshot
@@ -31,13 +37,51 @@ from ringwall.identity.keystore import MemoryKeyStore
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.model.clock import SystemClock
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import EDGE, Plan
+from ringwall.plan.model import EDGE, HopRule, Limit, Plan
+from ringwall.plan.rule import ALLOW
 
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 TYPES = "type.googleapis.com/envoy"
 ANSWER = "about as much as a small answer in JSON has to say, which is some sixty bytes"
 
 Trim = Callable[[Iterable[Resource]], list[Resource]]
 """Takes away a part of what the edge is given, to see what that part costs."""
+
+
+def clinic() -> Plan:
+    """Return the clinic's plan; its limits count every request and are never reached."""
+    plan = plan_files(DiskFiles(EXAMPLES / "clinic")).plan
+    wide = Limit(requests=10_000_000, seconds=1, burst=10_000_000)
+    if plan.edge is None:
+        raise ValueError("the clinic has no edge")
+    edge = plan.edge.model_copy(update={"per_ip": wide, "per_principal": wide})
+    return _changed(plan, edge=edge)
+
+
+def _changed(plan: Plan, **update: object) -> Plan:
+    """Return another plan; `model_copy` would keep the digest."""
+    return Plan.model_validate({**{name: getattr(plan, name) for name in Plan.model_fields}, **update})
+
+
+def without_rules(plan: Plan, *, tokens: bool = True) -> Plan:
+    """Return the plan with every operation open to whoever has a token, or to everybody."""
+
+    def opened(hop: HopRule | None) -> HopRule | None:
+        authentication = "required" if tokens else "optional"
+        return hop and hop.model_copy(update={"rule": ALLOW, "shadow": None, "authentication": authentication})
+
+    services = [
+        service.model_copy(
+            update={
+                "operations": tuple(
+                    operation.model_copy(update={"edge": opened(operation.edge), "inbound": opened(operation.inbound)})
+                    for operation in service.operations
+                )
+            }
+        )
+        for service in plan.services
+    ]
+    return _changed(plan, services=tuple(services))
 
 
 class SigningKey:
@@ -103,6 +147,12 @@ class Bed:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
         self.authority.stop()
+
+    def token(self, name: str) -> str:
+        """Return a token of one of the plan's people."""
+        person = next(person for person in self.plan.people if person.name == name)
+        claims = {"jti": "0123456789abcdefghijkl", "client_id": "ringwall", **dict(person.claims)}
+        return self.keys.token(name, list(person.roles), claims)
 
     @contextmanager
     def edge(self, plan: Plan | None = None, *, trim: Trim = list) -> Iterator["Edge"]:
@@ -192,10 +242,11 @@ class Edge:
         self.bindings = bindings
         self.server = server
 
-    def load(self, path: str, token: str, connections: int = 32) -> Load:
+    def load(self, path: str, token: str | None, connections: int = 32) -> Load:
         """Return a load of GET requests that are all to be answered with 200."""
+        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
         context = ssl.create_default_context(cafile=str(self.bed.folder / "web.pem"))
-        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode()
         end = time.monotonic() + 15
         while True:
             try:
@@ -219,23 +270,51 @@ def without_filters(*unwanted: str) -> Trim:
 
 def in_manager(change: Callable[[Any], None]) -> Trim:
     """Return what changes the HTTP connection manager of the edge's listener."""
-    from envoy.config.listener.v3 import listener_pb2  # noqa: PLC0415  # beside the code that needs it
-    from envoy.extensions.filters.network.http_connection_manager.v3 import (  # noqa: PLC0415
-        http_connection_manager_pb2 as hcm,
-    )
 
+    def in_listener(listener: Any) -> None:
+        packed = listener.filter_chains[0].filters[-1].typed_config
+        manager = hcm.HttpConnectionManager()
+        packed.Unpack(manager)
+        change(manager)
+        packed.Pack(manager)
+
+    return _each(lambda name: name == names.EDGE_LISTENER, listener_pb2.Listener, in_listener)
+
+
+def in_resource(name: str, kind: type[Any], change: Callable[[Any], None]) -> Trim:
+    """Return what changes the configuration of a filter that comes by ECDS."""
+
+    def in_extension(extension: Any) -> None:
+        config = kind()
+        extension.typed_config.Unpack(config)
+        change(config)
+        extension.typed_config.Pack(config)
+
+    return _each(lambda its: its == name, extension_pb2.TypedExtensionConfig, in_extension)
+
+
+def plain_upstream(port: int) -> Trim:
+    """Return what makes the edge call the services without TLS, at another port."""
+
+    def plain(cluster: Any) -> None:
+        cluster.ClearField("transport_socket")
+        target = cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address
+        target.port_value = port
+
+    return _each(lambda name: name.startswith("hop/"), cluster_pb2.Cluster, plain)
+
+
+def _each(wanted: Callable[[str], bool], kind: type[Any], change: Callable[[Any], None]) -> Trim:
     def trim(resources: Iterable[Resource]) -> list[Resource]:
         trimmed = []
         for resource in resources:
-            if resource.name == names.EDGE_LISTENER and resource.body.Is(listener_pb2.Listener.DESCRIPTOR):
-                listener, manager = listener_pb2.Listener(), hcm.HttpConnectionManager()
-                resource.body.Unpack(listener)
-                packed = listener.filter_chains[0].filters[-1].typed_config
-                packed.Unpack(manager)
-                change(manager)
-                packed.Pack(manager)
-                resource = Resource.of(listener)  # noqa: PLW2901  # the changed one goes on in its place
-            trimmed.append(resource)
+            if wanted(resource.name) and resource.body.Is(kind.DESCRIPTOR):
+                message = kind()
+                resource.body.Unpack(message)
+                change(message)
+                trimmed.append(Resource.of(message))
+            else:
+                trimmed.append(resource)
         return trimmed
 
     return trim
