@@ -14,7 +14,6 @@ from ringwall.model.secret import Secret
 
 MAX_BODY: Final = 8192
 _MAX_PARAMETERS: Final = 32
-_MAX_IDENTIFIER: Final = 256
 _FORM: Final = "application/x-www-form-urlencoded"
 _ENCODED = re.compile(rb"(?:[^%\x00-\x20\x7f-\xff]|%[0-9A-Fa-f]{2})*")
 
@@ -86,7 +85,7 @@ def read_credentials(request: Request, form: dict[str, str]) -> Credentials:
     if not headers:
         if "client_id" not in form or "client_secret" not in form:
             raise unauthenticated()
-        return _bounded(form["client_id"], form["client_secret"])
+        return Credentials(form["client_id"], Secret(form["client_secret"]))
     if len(headers) > 1 or "client_secret" in form:
         raise RequestRefusedError(400, "invalid_request", "the client authenticates in more than one way")
     scheme, _, encoded = headers[0].partition(" ")
@@ -94,7 +93,7 @@ def read_credentials(request: Request, form: dict[str, str]) -> Credentials:
         raise unauthenticated()
     try:
         name, colon, secret = base64.b64decode(encoded.strip(), validate=True).partition(b":")
-        credentials = _bounded(_decode(name), _decode(secret))
+        credentials = Credentials(_decode(name), Secret(_decode(secret)))
     except (binascii.Error, ValueError, RequestRefusedError):
         raise unauthenticated() from None
     if not colon or form.get("client_id", credentials.client) != credentials.client:
@@ -105,12 +104,6 @@ def read_credentials(request: Request, form: dict[str, str]) -> Credentials:
 def unauthenticated() -> RequestRefusedError:
     """Return the one refusal for a client that is unknown, shows a wrong secret, or shows none."""
     return RequestRefusedError(401, "invalid_client", "the client could not be authenticated")
-
-
-def _bounded(client: str, secret: str) -> Credentials:
-    if not client or not secret or len(client) > _MAX_IDENTIFIER or len(secret) > _MAX_IDENTIFIER:
-        raise unauthenticated()
-    return Credentials(client, Secret(secret))
 
 
 def _decode(raw: bytes) -> str:
