@@ -57,7 +57,7 @@ class HeldPorts:
             if port not in {held for _, held in self._held}:
                 check_free(host, port, wanted_by)
             raise PortInUseError(
-                f"{wanted_by} cannot listen at {host}:{port}: {error.strerror}",
+                f"{wanted_by} cannot listen at {host}:{port}: {error.strerror or error}",
                 hint="two parts of this system want it, or the address is not of this machine; look at `listen`",
             ) from error
 
@@ -143,8 +143,8 @@ def _owners(links: set[str]) -> Iterator[int]:
     if not links:
         return
     for folder in Path("/proc").glob("[0-9]*/fd"):
-        with contextlib.suppress(OSError):
-            if any(_link(entry.path) in links for entry in os.scandir(folder)):
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            if any(_link(entry.path) in links for entry in entries):
                 yield int(folder.parent.name)
 
 

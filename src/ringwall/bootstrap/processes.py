@@ -12,7 +12,7 @@ from ringwall.bootstrap.state import StateFolder
 from ringwall.bootstrap.supervisor import Spec
 from ringwall.enforce.bootstrap import envoy_argv, write_bootstrap
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import EDGE, Plan, Service
+from ringwall.plan.model import EDGE, Plan, Protocol, Service
 
 CONTROL: Final = "ringwall-control"
 ISSUER: Final = "ringwall-issuer"
@@ -93,6 +93,7 @@ class Processes:
             ready=ready,
             grace=_OWN_GRACE,
             umask=_KEY_HOLDER_MASK,
+            tries=1,  # what stops it is wrong every time: a passphrase, a damaged key
         )
 
     def _clear(self, name: str, address: Address) -> None:
@@ -109,7 +110,8 @@ class Processes:
 
 def _ready(service: Service, address: Address) -> Probe:
     path = service.run.ready if service.run is not None else None
-    return answers(address, path) if path else accepts(address)
+    asked = path if service.protocol is Protocol.HTTP1 else None  # the probe speaks no other protocol
+    return answers(address, asked) if asked else accepts(address)
 
 
 def _at(socket: Path) -> Address:

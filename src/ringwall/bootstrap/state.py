@@ -14,6 +14,8 @@ from ringwall.plan.model import Plan
 
 STATE_FOLDER: Final = ".ringwall"
 BLUEPRINT_FILE: Final = "ringwall.yaml"
+_ARCHIVED_PLANS: Final = 500
+_ARCHIVED_BYTES: Final = 256 * 1024 * 1024
 
 
 class NotFoundError(RingwallError):
@@ -135,13 +137,31 @@ class StateFolder:
             raise NotRunningError("no plan is in force", hint="start the system with `ringwall up`") from error
 
     def write_plan(self, plan: Plan) -> None:
-        """Archive a plan and make it the current one, atomically."""
+        """Archive a plan and make it the current one, atomically; the oldest archived ones go."""
         replace(self.archived_plan(plan.digest), plan.canonical_bytes)
         replace(self.current_plan, plan.canonical_bytes)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Keep as many archived plans as decisions may still be explained by, within bounds."""
+        archived = sorted(self.archived_plan("x").parent.glob("*.json"), key=_changed_at, reverse=True)
+        size = 0
+        for count, path in enumerate(archived):
+            with contextlib.suppress(OSError):
+                size += path.stat().st_size
+                if count >= _ARCHIVED_PLANS or (size > _ARCHIVED_BYTES and count):
+                    path.unlink()
 
     def write_bindings(self, bindings: Bindings) -> None:
         """Record where things listen, atomically."""
         replace(self.bindings_file, bindings.model_dump_json().encode())
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from ringwall.bootstrap.backoff import Backoff
+from ringwall.bootstrap.backoff import CRASH_LOOP, Backoff
 from ringwall.bootstrap.capture import Capture
 from ringwall.bootstrap.child import Child, StartError
 from ringwall.bootstrap.readiness import Probe, always
@@ -51,6 +51,7 @@ class Spec:
         ready_within: seconds after which an unready process is ended and counts as failed.
         grace: seconds between TERM and KILL.
         umask: file mode mask of the child; -1 keeps the supervisor's.
+        tries: failures in a row after which `Supervisor.settled` gives up on it; it is started again all the same.
         prepare: called just before each start; may raise RingwallError, which counts as a failure.
     """
 
@@ -64,6 +65,7 @@ class Spec:
     ready_within: float = 30.0
     grace: float = 5.0
     umask: int = -1
+    tries: int = CRASH_LOOP
     prepare: Callable[[], None] | None = field(default=None, compare=False)
 
 
@@ -155,7 +157,7 @@ class Keeper:
                 self.ready.clear()
                 delay = backoff.after(clock.monotonic() - begun)
                 self.state = State.CRASH_LOOP if backoff.crash_loop else State.BACKING_OFF
-                if backoff.crash_loop:
+                if backoff.failures >= self.spec.tries:
                     self.settled.set()
                 pause = f"; starting it again in {delay:.1f} s" if delay else "; starting it again"
                 self._tell(f"{why}{pause}", self._capture.last_lines() if code else ())

@@ -17,4 +17,7 @@ def running(path: Path | None = None) -> tuple[StateFolder, Plan, Bindings]:
     folder = here(path)
     if folder.holder() is None:
         raise NotRunningError(f"{folder.path.parent} does not run", hint="start it with `ringwall up`")
-    return folder, folder.plan(), folder.bindings()
+    try:
+        return folder, folder.plan(), folder.bindings()
+    except NotRunningError as error:
+        raise NotRunningError(f"{folder.path.parent} is still starting", hint="ask again in a moment") from error

@@ -22,7 +22,7 @@ class Rig:
         self.started: list[tuple[str, int]] = []
         self.supervisor = Supervisor(
             clock=SystemClock(),
-            random=Random(1),
+            random=Random(1),  # noqa: S311  # jitter
             tell=self.reports.append,
             started=lambda name, pid: self.started.append((name, pid)),
         )
@@ -142,7 +142,10 @@ def test_a_process_that_ignores_term_is_killed(tmp_path: Path) -> None:
 
 
 def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
-    parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {SLEEP!r}]); print(p.pid, flush=True); p.wait()"
+    parent = (
+        f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {SLEEP!r}]);"
+        " print(p.pid, flush=True); p.wait()"
+    )
 
     async def scenario(rig: Rig) -> None:
         rig.supervisor.start(rig.spec("parent", parent))
