@@ -7,6 +7,7 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from google.protobuf.struct_pb2 import Struct
 
+from ringwall.enforce.log_filters import all_of, any_of, cel, status_is, status_is_not
 from ringwall.enforce.proto import pack
 from ringwall.model import access_log as key
 from ringwall.model import headers
@@ -16,6 +17,20 @@ from ringwall.plan.model import Claim
 
 _TOKEN = f"{JWT_NAMESPACE}:{CLAIMS_KEY}"
 _SHADOW_KEY = "shadow_engine_result"
+
+
+_EARLY_STATUSES = (400, 404, 426, 503)
+_EARLY_REASONS = (
+    "absolute_path_rejected",
+    "low_version",
+    "missing_host_header",
+    "missing_path_rejected",
+    "overload",
+    "path_normalization_failed",
+)
+"""Response code details of what Envoy refuses before it has made a request id."""
+
+_EARLY = f"response.code_details in {list(_EARLY_REASONS)}"
 
 
 def _common(hop: str) -> dict[str, Any]:
@@ -28,10 +43,26 @@ def _common(hop: str) -> dict[str, Any]:
     }
 
 
-def http_log(path: str, hop: str, claims: tuple[Claim, ...], *, peer: bool) -> Any:
-    """Return the log of an HTTP listener; `peer` where callers show a certificate."""
+def http_log(path: str, hop: str, claims: tuple[Claim, ...], *, peer: bool) -> list[Any]:
+    """Return the loggers of an inbound or outbound listener; `peer` where callers show a certificate."""
+    return [_file(path, _entry(hop, claims, with_id=True, peer=peer))]
+
+
+def public_log(path: str, hop: str, claims: tuple[Claim, ...]) -> list[Any]:
+    """Return the loggers of a listener that faces the world: one logs each request.
+
+    A request that is refused before Envoy has made an id still carries the one its client chose, which must not be
+    taken for a real one: it is logged without.
+    """
+    accepted = _file(path, _entry(hop, claims, with_id=True, peer=False))
+    accepted.filter.CopyFrom(any_of(all_of(*map(status_is_not, _EARLY_STATUSES)), cel(f"!({_EARLY})")))
+    refused = _file(path, _entry(hop, claims, with_id=False, peer=False))
+    refused.filter.CopyFrom(all_of(any_of(*map(status_is, _EARLY_STATUSES)), cel(_EARLY)))
+    return [accepted, refused]
+
+
+def _entry(hop: str, claims: tuple[Claim, ...], *, with_id: bool, peer: bool) -> dict[str, Any]:
     entry = _common(hop) | {
-        key.REQUEST_ID: f"%REQ({headers.REQUEST_ID})%",
         key.METHOD: "%REQ(:METHOD)%",
         key.PATH: "%PATH(NQ:ORIG_OR_PATH)%",
         key.AUTHORITY: "%REQ(:AUTHORITY)%",
@@ -43,25 +74,24 @@ def http_log(path: str, hop: str, claims: tuple[Claim, ...], *, peer: bool) -> A
         key.ISSUER: f"%DYNAMIC_METADATA({_TOKEN}:iss)%",
         key.SHADOW: f"%DYNAMIC_METADATA(envoy.filters.http.rbac:{_SHADOW_KEY})%",
     }
+    if with_id:
+        entry[key.REQUEST_ID] = f"%REQ({headers.REQUEST_ID})%"
     if peer:
         entry[key.CALLER] = "%DOWNSTREAM_PEER_URI_SAN%"
     if claims:
         entry[key.CLAIMS] = {claim.name: f"%DYNAMIC_METADATA({_TOKEN}:{':'.join(claim.path)})%" for claim in claims}
-    return _file(path, entry)
+    return entry
 
 
-def tcp_log(path: str, hop: str) -> Any:
-    """Return the log of a plain TCP service: one line for each connection."""
-    return _file(
-        path,
-        _common(hop)
-        | {
-            key.REQUEST_ID: "%STREAM_ID%",
-            key.METHOD: "TCP",
-            key.DETAILS: "%CONNECTION_TERMINATION_DETAILS%",
-            key.CALLER: "%DOWNSTREAM_PEER_URI_SAN%",
-        },
-    )
+def tcp_log(path: str, hop: str) -> list[Any]:
+    """Return the loggers of a plain TCP service: one line for each connection."""
+    entry = _common(hop) | {
+        key.REQUEST_ID: "%STREAM_ID%",
+        key.METHOD: "TCP",
+        key.DETAILS: "%CONNECTION_TERMINATION_DETAILS%",
+        key.CALLER: "%DOWNSTREAM_PEER_URI_SAN%",
+    }
+    return [_file(path, entry)]
 
 
 def _file(path: str, entry: dict[str, Any]) -> Any:

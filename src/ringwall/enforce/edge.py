@@ -26,7 +26,7 @@ _IF_ABSENT = "ADD_IF_ABSENT"
 def listeners(plan: Plan, edge: Edge, bindings: Bindings, log_path: str) -> list[Any]:
     """Return the TLS listener and, where asked for, the HTTP/3 and the redirecting one."""
     where = bindings.edge or Address(host=edge.host, port=edge.port)
-    log = access_log.http_log(log_path, EDGE, recorded_claims(plan), peer=False)
+    log = access_log.public_log(log_path, EDGE, recorded_claims(plan))
     chain = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT)
     made = [
         listener(
@@ -59,7 +59,7 @@ def _manager(edge: Edge, codec: str = "AUTO") -> http_manager.Manager:
     )
 
 
-def _quic(edge: Edge, where: Address, chain: list[Any], log: Any) -> Any:
+def _quic(edge: Edge, where: Address, chain: list[Any], log: list[Any]) -> Any:
     manager = http_manager.filter_of(_manager(edge, "HTTP3"), "edge", routes=names.EDGE_ROUTES, filters=chain, log=log)
     made = listener(names.EDGE_QUIC_LISTENER, where, [manager], tls.edge_quic_socket())
     made.address.CopyFrom(address(where, udp=True))
@@ -70,7 +70,7 @@ def _quic(edge: Edge, where: Address, chain: list[Any], log: Any) -> Any:
     return made
 
 
-def _redirect(edge: Edge, to: Address, where: Address, log: Any) -> Any:
+def _redirect(edge: Edge, to: Address, where: Address, log: list[Any]) -> Any:
     """Plain HTTP is answered with 308 to the same place on the TLS port, and with nothing else."""
     answer = route_components_pb2.RedirectAction(
         https_redirect=True, port_redirect=to.port, response_code="PERMANENT_REDIRECT"

@@ -60,7 +60,7 @@ SPOOFABLE = (*headers.IDENTITY_HEADERS, *headers.FORGEABLE)
 """What every listener removes first."""
 
 
-def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any], log: Any) -> Any:
+def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any], log: Sequence[Any]) -> Any:
     """Return the network filter; `routes` is a route configuration, or the name of one that comes by RDS."""
     common = protocol_pb2.HttpProtocolOptions(
         idle_timeout=seconds(manager.idle_seconds),
@@ -73,7 +73,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
         codec_type=manager.codec,
         stat_prefix=name.partition("/")[0],
         http_filters=filters,
-        access_log=[log],
+        access_log=log,
         local_reply_config=problems.replies(manager.reply_headers),
         common_http_protocol_options=common,
         http_protocol_options=protocol_pb2.Http1ProtocolOptions(accept_http_10=False),

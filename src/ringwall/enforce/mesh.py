@@ -90,7 +90,7 @@ def outbound_listener(caller: Service, callee: Service, where: Address, log_path
     name = names.outbound(caller.name, callee.name)
     cluster = names.hop(caller.name, callee.name)
     if callee.protocol is Protocol.TCP:
-        return listener(name, where, [_tcp_proxy(cluster, None)], direction="OUTBOUND")
+        return listener(name, where, [_tcp_proxy(cluster, [])], direction="OUTBOUND")
     forward = route_components_pb2.RouteAction(cluster=cluster, timeout=seconds(0), idle_timeout=seconds(300))
     everything = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=forward)
     table_of_one = route_pb2.RouteConfiguration(
@@ -111,8 +111,6 @@ def _tcp_rule(plan: Plan, service: Service) -> Any:
     )
 
 
-def _tcp_proxy(cluster: str, log: Any | None) -> Any:
-    proxy = tcp_proxy_pb2.TcpProxy(
-        stat_prefix="tcp", cluster=cluster, idle_timeout=seconds(3600), access_log=[] if log is None else [log]
-    )
+def _tcp_proxy(cluster: str, log: list[Any]) -> Any:
+    proxy = tcp_proxy_pb2.TcpProxy(stat_prefix="tcp", cluster=cluster, idle_timeout=seconds(3600), access_log=log)
     return listener_components_pb2.Filter(name="envoy.filters.network.tcp_proxy", typed_config=pack(proxy))

@@ -7,14 +7,12 @@ Nothing of Envoy's own wording, of the service behind or of the rule that decide
 from http import HTTPStatus
 from typing import Any
 
-from envoy.config.accesslog.v3 import accesslog_pb2
-from envoy.config.core.v3 import base_pb2, substitution_format_string_pb2
-from envoy.config.route.v3 import route_components_pb2
-from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
+from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce.proto import header, pack, u32
+from ringwall.enforce.log_filters import all_of, cel, has_header, status_is, status_is_any
+from ringwall.enforce.proto import header, u32
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -54,24 +52,27 @@ _PLAIN = (
 
 _RETRY_SOON = (503,)
 
+_ID = "%REQ(x-request-id)%"
+_BEFORE_THE_ID = frozenset(TITLES[status] for status in (400, 408, 426, 431))
+"""Refusals that come before Envoy has made an id; the request may still carry one that its client chose."""
+
 
 def replies(extra: tuple[Any, ...] = ()) -> Any:
     """Return the local replies of a listener; `extra` are headers that every answer of it carries."""
     not_one_token = (*extra, _challenge('error="invalid_request"'))
     mappers = [
-        _mapper(_both(_status(403), _because(TOKEN_SHAPE_POLICY)), TITLES[401], not_one_token, status=401),
-        _mapper(_both(_status(403), _because(HOST_SHAPE_POLICY)), TITLES[400], extra, status=400),
+        _mapper(all_of(status_is(403), _because(TOKEN_SHAPE_POLICY)), TITLES[401], not_one_token, status=401),
+        _mapper(all_of(status_is(403), _because(HOST_SHAPE_POLICY)), TITLES[400], extra, status=400),
     ]
     for status, title in TITLES.items():
         if status == HTTPStatus.UNAUTHORIZED:
-            mappers.append(
-                _mapper(_both(_status(401), _has_token()), title, (*extra, _challenge('error="invalid_token"')))
-            )
-            mappers.append(_mapper(_status(401), title, (*extra, _challenge(""))))
+            with_token = all_of(status_is(401), has_header("authorization"))
+            mappers.append(_mapper(with_token, title, (*extra, _challenge('error="invalid_token"'))))
+            mappers.append(_mapper(status_is(401), title, (*extra, _challenge(""))))
             continue
         more = (header("retry-after", "1", "ADD_IF_ABSENT"),) if status in _RETRY_SOON else ()
-        mappers.append(_mapper(_status(status), title, (*extra, *more)))
-    mappers.append(_mapper(_status(0, "GE"), "Error", extra))
+        mappers.append(_mapper(status_is(status), title, (*extra, *more)))
+    mappers.append(_mapper(status_is_any(), "Error", extra))
     return http_connection_manager_pb2.LocalReplyConfig(mappers=mappers)
 
 
@@ -79,22 +80,16 @@ def _mapper(match: Any, title: str, headers: tuple[Any, ...], *, status: int | N
     return http_connection_manager_pb2.ResponseMapper(
         filter=match,
         status_code=None if status is None else u32(status),
-        body_format_override=_document(title),
+        body_format_override=_document(title, known=title not in _BEFORE_THE_ID),
         headers_to_add=[*_PLAIN, *headers],
     )
 
 
-def _document(title: str) -> Any:
+def _document(title: str, *, known: bool) -> Any:
     body = Struct()
-    body.update(
-        {
-            "type": "about:blank",
-            "title": title,
-            "status": "%RESPONSE_CODE%",
-            "instance": "urn:uuid:%REQ(x-request-id)%",
-            "request_id": "%REQ(x-request-id)%",
-        }
-    )
+    body.update({"type": "about:blank", "title": title, "status": "%RESPONSE_CODE%"})
+    if known:
+        body.update({"instance": f"urn:uuid:{_ID}", "request_id": _ID})
     return substitution_format_string_pb2.SubstitutionFormatString(
         json_format=body, content_type=MEDIA_TYPE, omit_empty_values=True
     )
@@ -105,26 +100,6 @@ def _challenge(parameter: str) -> Any:
     return header("www-authenticate", f'Bearer realm="ringwall"{", " if parameter else ""}{parameter}')
 
 
-def _status(code: int, operator: str = "EQ") -> Any:
-    value = base_pb2.RuntimeUInt32(default_value=code, runtime_key="ringwall.none")
-    comparison = accesslog_pb2.ComparisonFilter(op=operator, value=value)
-    return accesslog_pb2.AccessLogFilter(status_code_filter=accesslog_pb2.StatusCodeFilter(comparison=comparison))
-
-
-def _has_token() -> Any:
-    present = route_components_pb2.HeaderMatcher(name="authorization", present_match=True)
-    return accesslog_pb2.AccessLogFilter(header_filter=accesslog_pb2.HeaderFilter(header=present))
-
-
 def _because(policy: str) -> Any:
-    """Match answers of an RBAC filter's DENY policy; a CEL error counts as no match and leaves the 403."""
-    expression = cel_pb2.ExpressionFilter(expression=f"response.code_details.contains('[{policy}]')")
-    return accesslog_pb2.AccessLogFilter(
-        extension_filter=accesslog_pb2.ExtensionFilter(
-            name="envoy.access_loggers.extension_filters.cel", typed_config=pack(expression)
-        )
-    )
-
-
-def _both(*filters: Any) -> Any:
-    return accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=filters))
+    """Match answers of an RBAC filter's DENY policy; where that cannot be told, the 403 stays."""
+    return cel(f"response.code_details.contains('[{policy}]')")

@@ -16,6 +16,7 @@ from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import EDGE, Edge, Mode, Plan, Protocol, Service
+from ringwall.plan.recorded import recorded_claims
 from ringwall.plan.routes import precedence
 
 _STREAM_BYTES = 1 << 40
@@ -52,7 +53,7 @@ class _Builder:
         self.keys = keys
         self.memo = memo
         # What the plan says to every service alike.
-        self.common = (plan.trust_domain, plan.mode, plan.claims, plan.issuers, bindings.state)
+        self.common = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state)
 
     # --- nodes ---
 
