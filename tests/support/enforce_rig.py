@@ -183,6 +183,11 @@ class Rig:
                 return lines
             time.sleep(0.05)
 
+    def restart_server(self) -> None:
+        """Start a new control plane in the place of one that was stopped."""
+        self.server = XdsServer(self.credentials, self.tokens)
+        self.server.start(self.bindings.xds)
+
     def start_envoy(self, node: str) -> None:
         argv = envoy_argv(write_bootstrap(self.bindings, node))
         output = (self.bindings.state / "log" / f"{node}-envoy.log").open("ab")
