@@ -132,6 +132,17 @@ def test_a_folder_that_others_can_reach_is_refused(folder: Path) -> None:
         FolderKeyStore(folder, passphrase=None)
 
 
+def test_what_belongs_to_somebody_else_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderKeyStore(folder, passphrase=None)
+    store.write("a.json", Secret("{}"))
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(KeyStoreError, match=f"another user .uid {me}"):
+        store.read("a.json")
+    with pytest.raises(KeyStoreError, match="another user"):
+        FolderKeyStore(folder, passphrase=None)
+
+
 def test_links_folders_and_huge_files_are_not_keys(folder: Path, tmp_path: Path) -> None:
     store = FolderKeyStore(folder, passphrase=None)
     (tmp_path / "elsewhere").write_text("{}")

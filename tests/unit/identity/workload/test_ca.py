@@ -74,6 +74,15 @@ def test_issues_only_for_workloads_of_its_trust_domain(ca: CertificateAuthority,
         ca.issue(SpiffeId.parse(name))
 
 
+def test_what_would_not_pass_the_check_is_never_handed_out(
+    ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ca.issuing.intermediate
+    monkeypatch.setattr("ringwall.identity.workload.ca.svid_certificate", lambda *_: other)
+    with pytest.raises(SvidError):
+        ca.issue(PATIENTS)
+
+
 def test_is_the_same_ca_after_a_restart(store: MemoryKeyStore, clock: ManualClock, ca: CertificateAuthority) -> None:
     before = roots(ca)
     assert roots(open_ca(store, clock)) == before
@@ -299,6 +308,23 @@ class TestRotation:
         rotate(after_crash, clock)
         assert after_crash.state.phase is Phase.RETIRING
         assert after_crash.state.retire_at == pytest.approx(clock.now() + HOUR, abs=3 * SETTLE)
+
+    def test_a_crash_while_the_old_root_retires_keeps_it_for_what_may_be_in_use(
+        self, store: MemoryKeyStore, ca: CertificateAuthority, clock: ManualClock
+    ) -> None:
+        svid = ca.issue(PATIENTS)
+        ca.hold(svid.generation)  # a workload is kept up to date with it, and that is nowhere but in memory
+        ca.begin_rotation()
+        clock.advance(SETTLE)
+        ca.advance()
+        resumed = open_ca(store, clock)
+        while clock.now() < svid.credential.not_after:
+            check_leaf(chain(svid), roots(resumed), clock.now())
+            clock.advance(600)
+            resumed.advance()
+        clock.advance(600)
+        resumed.advance()
+        assert len(roots(resumed)) == 1
 
     def test_compromised_drops_the_old_root_at_once(
         self, ca: CertificateAuthority, store: MemoryKeyStore, clock: ManualClock
