@@ -109,16 +109,18 @@ def _check_edge_routes(blueprint: Blueprint, report: Report) -> None:
             continue
         for operation in service.known_operations:
             template = edge_template(prefix, operation.template)
-            if builtin and template.startswith(f"{ISSUER_PREFIX}/"):
+            if builtin and (template == ISSUER_PREFIX or template.startswith(f"{ISSUER_PREFIX}/")):
                 message = f"{operation.id!r} lies below {ISSUER_PREFIX!r}, where the built-in issuer answers"
                 report.error("reserved-prefix", message, operation.span)
-            for other, taken in seen.setdefault(shape(template), []):
-                if other is not service and _same_method(operation, taken):
-                    report.error(
-                        "duplicate-route",
-                        f"{operation.method} {template} at the edge is both {service.name.value}/{operation.id} "
-                        f"and {other.name.value}/{taken.id}",
-                        service.expose.span,
-                        hint="expose them below different prefixes",
-                    )
-            seen[shape(template)].append((service, operation))
+            bare = {shape(prefix)} if prefix and operation.template == "/" else set()  # `/api` means `/api/` as well
+            for form in sorted({shape(template), *bare}):
+                for other, taken in seen.setdefault(form, []):
+                    if other is not service and _same_method(operation, taken):
+                        report.error(
+                            "duplicate-route",
+                            f"{operation.method} /{'/'.join(form)} at the edge is both "
+                            f"{service.name.value}/{operation.id} and {other.name.value}/{taken.id}",
+                            service.expose.span,
+                            hint="expose them below different prefixes",
+                        )
+                seen[form].append((service, operation))
