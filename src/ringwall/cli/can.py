@@ -23,7 +23,7 @@ _LONGEST_TOKEN: Final = 64 * 1024
 
 
 def can(
-    who: str,
+    who: Annotated[str, Parameter(allow_leading_hyphen=True)],
     method: str,
     path: str,
     /,
@@ -104,7 +104,7 @@ def _with_claims(plan: Plan, asker: Asker, changes: list[str]) -> Asker:
         if not equals or name not in declared:
             known = ", ".join(declared) or "none"
             raise UsageError(
-                f"--claim {change!r} names no claim of the blueprint", hint=f"declared are {known}; write name=value"
+                f"--claim {change!r} names no claim that a policy reads", hint=f"those are {known}; write name=value"
             )
         put_claim(asker.claims, declared[name].path, _value(declared[name], text))
     return asker

@@ -150,7 +150,8 @@ class Foresight:
     def _callee(self, caller: str, asked: Asked) -> Service:
         """Return the one service that has such an operation; those that the caller may call go first."""
         called = [self._plan.by_name[name] for name in self._plan.by_name[caller].calls]
-        for candidates in (called, self._plan.services):
+        others = [service for service in self._plan.services if not service.builtin]
+        for candidates in (called, others):
             having = [s for s in candidates if match_operation(s, asked.method, asked.path) is not None]
             if len(having) == 1:
                 return having[0]

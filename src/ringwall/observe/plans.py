@@ -52,16 +52,18 @@ class RuleIndex:
             if mark == self._seen:
                 return
             data = self._current.read_bytes()
-            services = orjson.loads(data)["services"]
+            rules = [
+                operation["rule_id"]
+                for service in orjson.loads(data)["services"]
+                for operation in service["operations"]
+            ]
         except (OSError, ValueError, KeyError, TypeError):
             return  # there is no plan yet; decisions are stored without one
         self._seen = mark
         self._digest = hashlib.sha256(data).hexdigest()
         if len(self._rules) > _KNOWN_RULES:
             self._rules.clear()
-        for service in services:
-            for operation in service["operations"]:
-                self._rules[operation["rule_id"]] = self._digest
+        self._rules.update(dict.fromkeys(rules, self._digest))
 
     def plan_of(self, rule: str) -> str:
         """Return the digest of the latest plan that has this rule; the plan in force for an unknown one."""
