@@ -9,7 +9,7 @@ from ringwall.identity.issuer.settings import IssuerSettings
 
 
 def _run(folder: StateFolder) -> None:
-    run_issuer(IssuerSettings(state=folder.path))
+    run_issuer(IssuerSettings(state=folder.path, sockets=folder.bindings().sockets))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """`ringwall down`."""
 
+import contextlib
 import os
+import select
 import signal
-import time
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from ringwall.bootstrap.admin_socket import request
-from ringwall.bootstrap.state import NotRunningError
+from ringwall.bootstrap.state import NotRunningError, StateFolder
 from ringwall.cli.locate import here
 from ringwall.cli.output import Output
 from ringwall.model.errors import RingwallError
@@ -37,19 +38,26 @@ def down(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, json:
         output.json("down", {"was_running": False})
         output.text("nothing runs")
         return
+    output.progress("stopping …")
+    with contextlib.suppress(ProcessLookupError):  # it ends just now
+        _stop(folder, pid)
+    output.clear_progress()
+    output.json("down", {"was_running": True})
+    output.text("stopped")
+
+
+def _stop(folder: StateFolder, pid: int) -> None:
+    """Ask the supervisor to stop, and wait for its end; the kernel tells of it by the descriptor of the process."""
+    descriptor = os.pidfd_open(pid)
     try:
-        request(folder.supervisor_socket, "stop")
-    except NotRunningError:  # it is just starting, or does not answer
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while folder.holder() is not None:
-        if time.monotonic() > deadline:
+        try:
+            request(folder.supervisor_socket, "stop")
+        except NotRunningError:  # it is just starting, or does not answer
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        if not select.select([descriptor], [], [], _PATIENCE_SECONDS)[0]:
             raise NotStoppedError(
                 f"process {pid} has not stopped within {_PATIENCE_SECONDS:g} s",
                 hint=f"kill -9 {pid} ends it and everything it started",
             )
-        output.progress("stopping …")
-        time.sleep(0.02)
-    output.clear_progress()
-    output.json("down", {"was_running": True})
-    output.text("stopped")
+    finally:
+        os.close(descriptor)

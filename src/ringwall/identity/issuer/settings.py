@@ -15,6 +15,7 @@ class IssuerSettings:
 
     Attributes:
         state: the `.ringwall` folder.
+        sockets: folder of the Unix sockets where it is not in `state`, as in `Bindings`.
         token_seconds: lifetime of a client's access token.
         key_seconds: how long a key signs before the next one takes over.
         overlap_seconds: how long a key is published before it may sign; must exceed the time for which verifiers
@@ -22,6 +23,7 @@ class IssuerSettings:
     """
 
     state: Path
+    sockets: Path | None = None
     token_seconds: int = 900
     key_seconds: float = 30 * DAY
     overlap_seconds: float = 3600.0
@@ -30,7 +32,7 @@ class IssuerSettings:
     @property
     def bindings(self) -> Bindings:
         """Paths of this system."""
-        return Bindings(state=self.state)
+        return Bindings(state=self.state, sockets=self.sockets)
 
     @property
     def plan_file(self) -> Path:
