@@ -28,7 +28,6 @@ class Seen:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     server: "_Server"
 
     def __getattr__(self, name: str) -> Any:
@@ -79,6 +78,8 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         connection, peer = super().get_request()
+        if self.address_family == socket.AF_INET:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection, peer or ("unix", 0)
 
     def handle_error(self, *_: Any) -> None:
