@@ -1,8 +1,11 @@
 """Formula → cases of a rule: what is native in front, CEL only behind it and only where it is needed.
 
 A formula is spread into alternatives `native && rest`, where the rest needs CEL. Each becomes one RBAC policy, so Envoy
-evaluates CEL only after everything native in its alternative has matched. A claim that CEL reads and that
-is absent makes no difference: the formula's value does not depend on it (see `formula`).
+evaluates CEL only after everything native in its alternative has matched.
+
+A fact about a claim that may be read only behind `has` can count as true or as false where the claim is absent: the
+formula's value does not depend on it (see `formula`). Here it counts as false, whether negated or not, so CEL never
+reads what is not there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from ringwall.compile.cedar import cel
+from ringwall.compile.cedar import cel, facts
 from ringwall.compile.cedar.cel import Cel
 from ringwall.compile.cedar.formula import (
     FALSE,
@@ -24,7 +27,7 @@ from ringwall.compile.cedar.formula import (
 )
 from ringwall.compile.cedar.guard import ClaimIsThere, TypeGuard
 from ringwall.compile.cedar.unsupported import UnsupportedError
-from ringwall.plan.rule import AllOf, Always, AnyOf, Case, Never, Not, Predicate
+from ringwall.plan.rule import AllOf, Always, AnyOf, Case, ClaimPresent, Never, Not, Predicate
 
 MOST_ALTERNATIVES: Final = 24
 """Spreading stops here; what would go beyond is evaluated in CEL as a whole."""
@@ -120,14 +123,17 @@ def predicate(formula: Formula) -> Predicate:
 def cel_of(formula: Formula) -> Cel:
     """Return a formula in CEL; UnsupportedError where it holds a fact that only native matchers know."""
     if isinstance(formula, Lit):
-        found = formula.atom.cel()
-        if found is None:
-            raise UnsupportedError(
-                "too many combinations of facts that CEL does not know, such as the client's address"
-            )
-        return found if formula.positive else cel.negated(found)
+        return cel.every([*(facts.present(path) for path in formula.atom.reads()), _bare(formula)])
     parts = [cel_of(part) for part in formula.parts]
     return cel.every(parts) if isinstance(formula, And) else cel.some(parts)
+
+
+def _bare(literal: Lit) -> Cel:
+    """Return a literal in CEL; an error where a claim that it reads is absent."""
+    found = literal.atom.cel()
+    if found is None:
+        raise UnsupportedError("too many combinations of facts that CEL does not know, such as the client's address")
+    return found if literal.positive else cel.negated(found)
 
 
 def _spread_all(parts: Sequence[Formula]) -> list[Alternative]:
@@ -152,29 +158,42 @@ def _spread_any(parts: Sequence[Formula]) -> list[Alternative]:
 
 
 def _group(native: Formula, rest: tuple[Formula, ...], guards: Sequence[TypeGuard]) -> tuple[Group, Formula]:
-    """Return the group of an alternative, and its native part without what is proven anyway."""
+    """Return the group of an alternative, and its native part without what is asked anyway."""
     parts = conjuncts(native)
+    pieces = [piece for part in rest for piece in conjuncts(part)]
     proven = _proven(parts)
     needs: dict[Predicate, None] = {}
-    for part in rest:
-        for piece in conjuncts(part):
-            if isinstance(piece, Lit) and piece.positive:
-                needed = piece.atom.needs()
-                if needed is not None and not proven.issuperset(piece.atom.proves()):
-                    needs[needed] = None
-    proven |= _proven([piece for part in rest for piece in conjuncts(part)])
-    there = {part.atom.path for part in parts if _says_present(part)}  # type: ignore[union-attr]  # checked by it
-    kept = [part for part in parts if not (_says_present(part) and part.atom.path in proven)]  # type: ignore[union-attr]
+    for piece in pieces:
+        if isinstance(piece, Lit) and piece.positive and not proven.issuperset(piece.atom.proves()):
+            needed = piece.atom.needs()
+            if needed is not None:
+                needs[needed] = None
+    proven |= _proven(pieces)
+    there = {path for part in parts for path in _says_present(part)}
+    there |= {path for piece in pieces if isinstance(piece, Lit) for path in piece.atom.reads()}
     waiting = tuple((guard, guard.path in there) for guard in guards if guard.path not in proven)
-    return Group(rest, tuple(needs), waiting), all_of(kept)
+    asked = proven | {guard.path for guard, _ in waiting}
+    kept = [part for part in parts if not asked.issuperset(_says_present(part) or (None,))]
+    return Group(tuple(pieces), tuple(needs), waiting), all_of(kept)
 
 
 def _proven(parts: Iterable[Formula]) -> Paths:
-    return frozenset(path for part in parts if isinstance(part, Lit) and part.positive for path in part.atom.proves())
+    """Return the claims whose type is right where all parts hold."""
+    return frozenset().union(*(_proven_by(part) for part in parts))
 
 
-def _says_present(part: Formula) -> bool:
-    return isinstance(part, Lit) and part.positive and isinstance(part.atom, ClaimIsThere)
+def _proven_by(part: Formula) -> Paths:
+    if isinstance(part, Lit):
+        return frozenset(part.atom.proves()) if part.positive else frozenset()
+    if isinstance(part, And):
+        return _proven(part.parts)
+    return frozenset.intersection(*(_proven_by(one) for one in part.parts)) if part.parts else frozenset()
+
+
+def _says_present(part: Formula) -> tuple[tuple[str, ...], ...]:
+    """Return the path of the claim that a part says is there, if it says just that."""
+    says = isinstance(part, Lit) and part.positive and isinstance(part.atom, ClaimIsThere)
+    return (part.atom.path,) if says else ()  # type: ignore[union-attr]  # what `says` means
 
 
 def _factored(natives: Sequence[Formula]) -> Formula:
@@ -188,23 +207,29 @@ def _factored(natives: Sequence[Formula]) -> Formula:
 
 def _cases(native: Formula, group: Group) -> list[tuple[int, Case]]:
     base = [predicate(part) for part in conjuncts(native)] + list(group.needs)
-    soft: list[tuple[TypeGuard, Predicate | None]] = []
+    there: list[Predicate] = []
+    quick: list[Predicate | None] = []
+    exact: list[Cel] = []
     for guard, present in group.guards:
         fast = guard.fast(present=present)
         if guard.is_native and fast is not None:
             base.append(fast)
-        else:
-            soft.append((guard, fast))
-    rest = [cel_of(part) for part in group.rest]
-    if not soft:
-        return [(_WITH_CEL if rest else _PLAIN, _case(base, rest))]
-    exact = [guard.exact() for guard, _ in soft] + rest
-    quick = [fast for _, fast in soft if fast is not None]
-    if len(quick) < len(soft):
-        return [(_SLOW, _case(base, exact))]
+            continue
+        if present:
+            there.append(ClaimPresent(path=guard.path))
+        quick.append(fast)
+        exact.append(guard.exact(present=present))
+    rest = [_bare(part) if isinstance(part, Lit) else cel_of(part) for part in group.rest]
+    rank = _WITH_CEL if rest else _PLAIN
+    if not exact:
+        return [(rank, _case(base, rest))]
+    slow = [*base, *there]
+    fast_enough = tuple(fast for fast in quick if fast is not None)
+    if len(fast_enough) < len(quick):
+        return [(_SLOW, _case(slow, exact + rest))]
     return [
-        (_WITH_CEL if rest else _PLAIN, _case(base + quick, rest)),
-        (_SLOW, _case([*base, _not(_all(tuple(quick)))], exact)),
+        (rank, _case([*slow, *fast_enough], rest)),
+        (_SLOW, _case([*slow, _not(_all(fast_enough))], exact + rest)),
     ]
 
 

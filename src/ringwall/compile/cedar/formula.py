@@ -34,6 +34,10 @@ class Atom(Protocol):
         """Return a native matcher without which this cannot be true, or None; it spares Envoy the CEL."""
         ...
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """Return the paths of the claims that `cel` reads and that may be absent."""
+        ...
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Return the paths of the claims that have their declared type where this and `needs` hold."""
         ...

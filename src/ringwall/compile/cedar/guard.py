@@ -35,6 +35,10 @@ class TokenPresent:
     def cel(self) -> None:
         """Never needed: every case asks natively first."""
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""
         return ()
@@ -56,6 +60,10 @@ class ClaimIsThere:
     def cel(self) -> Cel:
         """`"name" in claims`, and so on down the path."""
         return facts.present(self.path)
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing: it may have any type."""
@@ -79,6 +87,10 @@ class FlagIs:
         """`claim`, which the guard keeps boolean."""
         return facts.claim(self.path)
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The claim."""
+        return (self.path,)
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a boolean matches."""
         return (self.path,)
@@ -100,6 +112,10 @@ class SubjectNamed:
     def cel(self) -> None:
         """Never needed: every case asks natively first."""
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""
         return (SUB.path,)
@@ -120,6 +136,10 @@ class ParamReadable:
 
     def cel(self) -> None:
         """Never needed: every case asks natively first."""
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""
@@ -167,13 +187,11 @@ class TypeGuard:
         """Whether the fast form is the guard itself."""
         return self.type in {ClaimType.STRING, ClaimType.BOOL}
 
-    def exact(self) -> Cel:
+    def exact(self, *, present: bool) -> Cel:
         """Return the guard in CEL, for a list or a number."""
-        there = facts.present(self.path)
-        typed = (
-            facts.is_whole(self.path) if self.type is ClaimType.LONG else facts.has_type(facts.claim(self.path), "list")
-        )
-        ways = [negated(there), typed]
+        value = facts.claim(self.path)
+        ways = [] if present else [negated(facts.present(self.path))]
+        ways.append(facts.is_whole(self.path) if self.type is ClaimType.LONG else facts.has_type(value, "list"))
         if self.issuer is not None:
             ways.append(negated(TextIs(ISS, self.issuer).cel()))
         return some(ways)

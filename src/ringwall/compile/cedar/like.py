@@ -13,7 +13,7 @@ from ringwall.compile.cedar import re2
 from ringwall.compile.cedar.cel import Cel, call, const, every, infix, method
 from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, constant
 from ringwall.compile.cedar.terms import ClaimString, Segment, Text, TextTerm
-from ringwall.compile.cedar.text import can_be, claim_paths, same_text, text_cel
+from ringwall.compile.cedar.text import can_be, claim_paths, optional_claims, same_text, text_cel
 from ringwall.compile.cedar.unsupported import UnsupportedError
 from ringwall.plan.rule import AllOf, ClaimText, Not, Predicate
 
@@ -53,6 +53,10 @@ class TextLike:
         if first and last:
             parts.append(infix(">=", call("size", value), const(len(first) + len(last))))
         return every(parts)
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The claim, if it is one."""
+        return optional_claims(self.source)
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""

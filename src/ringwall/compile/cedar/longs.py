@@ -30,6 +30,10 @@ class LongIs:
         """Return the comparison, both sides as ints."""
         return infix(self.op, long_cel(self.left), long_cel(self.right))
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """Those that are claims."""
+        return tuple(term.path for term in (self.left, self.right) if isinstance(term, ClaimLong))
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing: a number need not be whole."""
         return ()

@@ -3,20 +3,46 @@
 from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts
-from ringwall.compile.cedar.cel import Cel, const, infix
+from ringwall.compile.cedar.cel import Cel, const, every, infix
 from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, any_of, constant
 from ringwall.compile.cedar.place import Place, System
-from ringwall.compile.cedar.sets import SetHas
 from ringwall.compile.cedar.terms import Caller, ClaimString, Entity, SetOf, Term, User
 from ringwall.compile.cedar.text import TextIs
 from ringwall.compile.cedar.unsupported import UnsupportedError
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.cedar import ACTION, ROLE, USER, WORKLOAD, action_group
 from ringwall.plan.model import EDGE, Issuer
-from ringwall.plan.rule import CallerIs, Predicate
+from ringwall.plan.rule import CallerIs, ClaimHas, Predicate
 
 SUB = ClaimString(("sub",))
 ISS = ClaimString(("iss",))
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGiven:
+    """The list of roles holds this value; a token without such a list gives no roles."""
+
+    path: tuple[str, ...]
+    value: str
+
+    def native(self) -> Predicate:
+        """A list match."""
+        return ClaimHas(path=self.path, value=self.value)
+
+    def cel(self) -> Cel:
+        """`"value" in claim`, false where there is no such claim."""
+        return every([facts.present(self.path), infix("in", const(self.value), facts.claim(self.path))])
+
+    def needs(self) -> None:
+        """Nothing more: the guard asks for a list."""
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim without asking whether it is there."""
+        return ()
+
+    def proves(self) -> tuple[tuple[str, ...], ...]:
+        """Only a list holds something."""
+        return (self.path,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +58,10 @@ class CalledBy:
     def cel(self) -> Cel:
         """`connection.uri_san_peer_certificate == "spiffe://…"`."""
         return infix("==", facts.CALLER, const(self.spiffe_id))
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""
@@ -120,7 +150,7 @@ def holds_role(role: str, system: System) -> Formula:
             [
                 from_issuer(issuer, system),
                 any_of(
-                    Lit(SetHas(issuer.role_claim, value))
+                    Lit(RoleGiven(issuer.role_claim, value))
                     for value, given in system.granting[issuer.name]
                     if given in holders
                 ),

@@ -37,6 +37,10 @@ class Before:
         stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
         return infix("<", facts.TIME, call("timestamp", const(stamp)))
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""
         return ()
@@ -60,6 +64,10 @@ class EarlierInDay:
         for name, weight in (("getSeconds", 1_000), ("getMinutes", 60_000), ("getHours", 3_600_000)):
             total = infix("+", infix("*", method(facts.TIME, name), const(weight)), total)
         return infix("<", total, const(self.millis))
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""

@@ -32,6 +32,10 @@ class SourceInBlock:
     def cel(self) -> None:
         """Envoy's CEL has no addresses."""
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Nothing about claims."""
         return ()

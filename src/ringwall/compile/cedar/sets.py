@@ -7,7 +7,7 @@ from ringwall.compile.cedar import facts
 from ringwall.compile.cedar.cel import Cel, const, every, infix, method
 from ringwall.compile.cedar.formula import FALSE, Formula, Lit, all_of, any_of, constant, negation
 from ringwall.compile.cedar.terms import ClaimSet, ClaimString, Scopes, Segment, SetOf, Term, Text
-from ringwall.compile.cedar.text import is_text, text_cel
+from ringwall.compile.cedar.text import is_text, optional_claims, text_cel
 from ringwall.compile.cedar.unsupported import UnsupportedError
 from ringwall.plan.rule import AnyOf, ClaimHas, ClaimHasText, ClaimText, Predicate
 from ringwall.plan.subject import SCOPE_CLAIM
@@ -29,6 +29,10 @@ class SetHas:
     def cel(self) -> Cel:
         """`"value" in claim`."""
         return infix("in", const(self.value), facts.claim(self.path))
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The claim."""
+        return (self.path,)
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a list holds something."""
@@ -53,6 +57,10 @@ class SetHasText:
         """`item in claim`."""
         return infix("in", text_cel(self.item), facts.claim(self.path))
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The claim, and what is looked for."""
+        return (self.path, *optional_claims(self.item))
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a list holds something; `needs` says that it is one, because a map holds keys for CEL."""
         return (self.path,)
@@ -74,6 +82,10 @@ class SetHasSome:
 
     def cel(self) -> None:
         """CEL would need a comprehension, which Envoy refuses."""
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The claim."""
+        return (self.path,)
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a list holds something."""
@@ -103,6 +115,10 @@ class ScopeIs:
         """`"value" in scope.split(" ")`, false where there are no scopes."""
         return _in_scopes(const(self.value))
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""
         return (SCOPE_CLAIM,)
@@ -125,6 +141,10 @@ class ScopeIsText:
         item = text_cel(self.item)
         return every([infix("!=", item, const("")), _in_scopes(item)])
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """What is looked for."""
+        return optional_claims(self.item)
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text is split."""
         return (SCOPE_CLAIM,)
@@ -144,6 +164,10 @@ class SomeScope:
 
     def cel(self) -> None:
         """Not needed often enough."""
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """No claim that may be absent."""
+        return ()
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""

@@ -35,6 +35,10 @@ class TextIs:
         """`source == "value"`."""
         return infix("==", text_cel(self.source), const(self.value))
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The claim, if it is one."""
+        return optional_claims(self.source)
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """What equals a text is a text."""
         return claim_paths(self.source)
@@ -57,15 +61,18 @@ class SameText:
         """`left == right`."""
         return infix("==", text_cel(self.left), text_cel(self.right))
 
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """Those that are claims."""
+        return optional_claims(self.left, self.right)
+
     def proves(self) -> tuple[tuple[str, ...], ...]:
-        """What equals a text is a text; `needs` says so where both are claims."""
-        return claim_paths(self.left, self.right)
+        """The claim that `needs` says is a text."""
+        return claim_paths(self.left, self.right)[:1]
 
     def needs(self) -> Predicate | None:
-        """Two lists can be equal too."""
-        if isinstance(self.left, ClaimString) and isinstance(self.right, ClaimString):
-            return is_text(self.left.path)
-        return None
+        """A claim is a text: two lists can be equal too."""
+        paths = claim_paths(self.left, self.right)
+        return is_text(paths[0]) if paths else None
 
 
 def same_text(left: TextTerm, right: TextTerm) -> Formula:
@@ -100,6 +107,11 @@ def text_cel(term: TextTerm) -> Cel:
 def claim_paths(*terms: TextTerm) -> tuple[tuple[str, ...], ...]:
     """Return the paths of those terms that are claims."""
     return tuple(term.path for term in terms if isinstance(term, ClaimString))
+
+
+def optional_claims(*terms: TextTerm) -> tuple[tuple[str, ...], ...]:
+    """Return the paths of those terms that are claims which a believed token may lack."""
+    return tuple(path for path in claim_paths(*terms) if path not in (("sub",), ("iss",)))
 
 
 def is_text(path: tuple[str, ...]) -> Predicate:
