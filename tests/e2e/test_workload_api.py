@@ -148,6 +148,17 @@ def test_updates_through_renewal(system: System, client: WorkloadApiClient) -> N
         assert verify(updates[1], system.clock.now()) == PATIENTS
 
 
+def test_what_does_not_concern_a_workload_is_not_sent_to_it(system: System, client: WorkloadApiClient) -> None:
+    with watching(client) as updates:
+        for _ in range(3):
+            system.authority.edge_certificate(["localhost"])
+            system.authority.edge_certificate(["clinic.localhost"])  # replaces it, which is announced
+            system.authority.tick()
+        system.authority.rotate()
+        wait_for(lambda: len(roots(updates[-1])) == 2)
+        assert len(updates) == 2
+
+
 def test_updates_through_a_rotation_that_need_not_wait_for_anybody(system: System, client: WorkloadApiClient) -> None:
     with watching(client) as updates:
         system.authority.rotate()

@@ -102,6 +102,7 @@ class Session:
         out: list[IssuedSvid] = []  # what the caller may be using: more than one only while a successor is under way
         try:
             async with self._call(stream, messages.X509SVIDRequest):
+                sent = None
                 async for identity in self._turns():
                     svid = self._authority.x509_svid(identity)
                     if svid not in out:
@@ -113,7 +114,7 @@ class Session:
                         x509_svid_key=svid.key_der.reveal(),
                         bundle=self._authority.trust_bundle_der(),
                     )
-                    await self._send(stream, messages.X509SVIDResponse(svids=[entry]))
+                    sent = await self._send_if_new(stream, messages.X509SVIDResponse(svids=[entry]), sent)
                     while len(out) > 1:
                         self._authority.take_back(out.pop(0), replaced=True)
         finally:
@@ -123,9 +124,10 @@ class Session:
     async def fetch_x509_bundles(self, stream: Stream[Any, Any]) -> None:
         """Stream the X.509 bundle (Workload API 5.2.2)."""
         async with self._call(stream, messages.X509BundlesRequest):
+            sent = None
             async for _ in self._turns():
                 bundles = {self._domain(): self._authority.trust_bundle_der()}
-                await self._send(stream, messages.X509BundlesResponse(bundles=bundles))
+                sent = await self._send_if_new(stream, messages.X509BundlesResponse(bundles=bundles), sent)
 
     async def fetch_jwt_svid(self, stream: Stream[Any, Any]) -> None:
         """Return a JWT-SVID of the caller for the audiences it names (Workload API 6.2.1)."""
@@ -140,9 +142,10 @@ class Session:
     async def fetch_jwt_bundles(self, stream: Stream[Any, Any]) -> None:
         """Stream the JWT bundle (Workload API 6.2.2)."""
         async with self._call(stream, messages.JWTBundlesRequest):
+            sent = None
             async for _ in self._turns():
                 bundles = {self._domain(): self._authority.jwt_bundle()}
-                await self._send(stream, messages.JWTBundlesResponse(bundles=bundles))
+                sent = await self._send_if_new(stream, messages.JWTBundlesResponse(bundles=bundles), sent)
 
     async def validate_jwt_svid(self, stream: Stream[Any, Any]) -> None:
         """Return what a JWT-SVID says, if it holds for the audience that is named (Workload API 6.2.3)."""
@@ -202,6 +205,12 @@ class Session:
             raise GRPCError(Status.DEADLINE_EXCEEDED, "the request did not arrive in time") from error
         except (DecodeError, AssertionError) as error:  # grpclib asserts that a message is not cut short
             raise GRPCError(Status.INVALID_ARGUMENT, "the request cannot be read") from error
+
+    async def _send_if_new(self, stream: Stream[Any, Any], message: Any, sent: Any) -> Any:
+        """Send a message unless it says what the last one said; return it (Workload API 4.3)."""
+        if message != sent:
+            await self._send(stream, message)
+        return message
 
     async def _send(self, stream: Stream[Any, Any], message: Any) -> None:
         try:

@@ -73,6 +73,11 @@ def test_step_1_and_2_only_the_compact_form(token: str) -> None:
         check(token)
 
 
+def test_step_1_a_good_token_that_is_too_long() -> None:
+    with pytest.raises(JwtSvidError, match="too long"):
+        check(make(claims={**CLAIMS, "note": "x" * 8_000}))
+
+
 def test_step_2_the_json_form_is_refused() -> None:
     protected, payload, signature = make().split(".")
     with pytest.raises(JwtSvidError, match="compact"):
