@@ -46,6 +46,7 @@ REAL = [
     (Outcome.FAILED, b'{"d":"ext_authz_error","f":"UAEX","s":503}'),
     (Outcome.DENIED, b'{"d":"ext_authz_denied","f":"UAEX","s":403}'),
     (Outcome.NO_ROUTE, b'{"d":"direct_response","f":"-","s":404}'),
+    (Outcome.NO_ROUTE, b'{"d":"direct_response","f":"-","s":405}'),
     (Outcome.NO_ROUTE, b'{"d":"route_not_found","f":"NR","s":404}'),
     (Outcome.LIMITED, b'{"d":"local_rate_limited","f":"RL","s":429}'),
     (Outcome.LIMITED, b'{"d":"request_rate_limited","f":"RL","s":429}'),

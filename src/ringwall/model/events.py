@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     LIMITED = "limited"
     """Over a rate limit: 429."""
     NO_ROUTE = "no-route"
-    """No operation of the plan matches: 404."""
+    """No operation of the plan matches: 404, or 405 where the path has one for another method."""
     REJECTED = "rejected"
     """Malformed or oversized: 400, 408, 413, 431."""
     FAILED = "failed"

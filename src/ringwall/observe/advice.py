@@ -45,6 +45,7 @@ _TOKENS: Final = (
 )
 """By a part of the response code details, in lower case: what it means and what to do."""
 
+_WRONG_METHOD: Final = 405
 _REJECTED: Final = {
     308: ("plain HTTP was redirected to HTTPS", "use https:// and the edge's port"),
     400: ("the request was malformed", "look at its path and headers: escaped slashes and broken framing are refused"),
@@ -82,7 +83,8 @@ def describe(event: DecisionEvent) -> tuple[str, str]:
             )
         case Outcome.NO_ROUTE:
             found = (
-                f"no operation of the plan is {event.method} {event.path}",
+                f"no operation of the plan is {event.method} {event.path}"
+                + (", though the path exists for another method" if event.status == _WRONG_METHOD else ""),
                 "`ringwall plan` lists them; declare it in the service's contract and allow it, or mend the path",
             )
         case Outcome.REJECTED:

@@ -14,6 +14,7 @@ from ringwall.plan.paths import UnroutablePathError, normalised
 from ringwall.plan.routes import edge_template, match_edge, match_operation
 
 TCP: Final = "TCP"
+_WRONG_METHOD: Final = 405
 _STATUS: Final = {
     Outcome.ALLOWED: 200,
     Outcome.DENIED: 403,
@@ -54,6 +55,7 @@ class Foreseen:
         operation: id; empty where there is none.
         path: as the service would see it.
         todo: what to do about a refusal; may be empty.
+        methods: where there is no such operation, the methods that the path does take.
     """
 
     hop: str
@@ -62,11 +64,21 @@ class Foreseen:
     verdict: Verdict
     operation: str = ""
     todo: str = ""
+    methods: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
         """What would be answered; 200 stands for whatever the service answers."""
-        return _STATUS[self.verdict.outcome]
+        return _WRONG_METHOD if self.methods else _STATUS[self.verdict.outcome]
+
+
+def _no_route(reason: str) -> Verdict:
+    return Verdict(outcome=Outcome.NO_ROUTE, reasons=(reason,))
+
+
+def _methods(service: Service, path: str) -> tuple[str, ...]:
+    methods = {operation.method for operation in service.operations} - {"*"}
+    return tuple(sorted(m for m in methods if match_operation(service, m, path) is not None))
 
 
 class Foresight:
@@ -101,22 +113,25 @@ class Foresight:
     def _through_the_edge(self, asker: Asker, asked: Asked) -> tuple[Foreseen, ...]:
         found = match_edge(self._plan, asked.method, asked.path)
         if found is None:
-            verdict = Verdict(
-                outcome=Outcome.NO_ROUTE, reasons=(f"no exposed operation is {asked.method} {asked.path}",)
+            methods = self._methods_at_the_edge(asked.path)
+            return (
+                Foreseen(
+                    hop=EDGE,
+                    caller=EDGE,
+                    path=asked.path,
+                    verdict=_no_route(f"no exposed operation is {asked.method} {asked.path}"),
+                    methods=methods,
+                    todo=f"the path takes {', '.join(methods)}" if methods else self._elsewhere(asked),
+                ),
             )
-            return (Foreseen(hop=EDGE, caller=EDGE, path=asked.path, verdict=verdict, todo=self._elsewhere(asked)),)
         service, operation, inner = found
         return self._both_hops(asker, replace(asked, path=inner), service, operation)
 
     def _at_service(self, asker: Asker, asked: Asked, service: Service, caller: str) -> tuple[Foreseen, ...]:
         operation = match_operation(service, asked.method, asked.path)
-        if operation is None:
-            reason = f"no operation of {service.name} is {asked.method} {asked.path}"
-            verdict = Verdict(outcome=Outcome.NO_ROUTE, reasons=(reason,))
-            return (Foreseen(hop=service.name, caller=caller, path=asked.path, verdict=verdict),)
-        if caller == EDGE:
+        if caller == EDGE and operation is not None:
             return self._both_hops(asker, asked, service, operation)
-        return (self._inbound(asker, asked, service, operation, caller=caller),)
+        return (self._inbound(asker, asked, service, caller),)
 
     def _both_hops(self, asker: Asker, asked: Asked, service: Service, operation: Operation) -> tuple[Foreseen, ...]:
         question = self._question(asker, asked, operation, hop=EDGE, caller=EDGE)
@@ -124,9 +139,19 @@ class Foresight:
         edge = Foreseen(hop=EDGE, caller=EDGE, operation=operation.id, path=asked.path, verdict=verdict)
         if verdict.outcome is not Outcome.ALLOWED:
             return (edge,)
-        return (edge, self._inbound(asker, asked, service, operation, caller=EDGE))
+        return (edge, self._inbound(asker, asked, service, EDGE))
 
-    def _inbound(self, asker: Asker, asked: Asked, service: Service, operation: Operation, *, caller: str) -> Foreseen:
+    def _inbound(self, asker: Asker, asked: Asked, service: Service, caller: str) -> Foreseen:
+        asked = replace(asked, path=normalised(asked.path))  # each hop does so, and a second time may change more
+        operation = match_operation(service, asked.method, asked.path)
+        if operation is None:
+            return Foreseen(
+                hop=service.name,
+                caller=caller,
+                path=asked.path,
+                verdict=_no_route(f"no operation of {service.name} is {asked.method} {asked.path}"),
+                methods=_methods(service, asked.path),
+            )
         question = self._question(asker, asked, operation, hop="inbound", caller=caller)
         verdict = self._decide(asker, service, operation, question)
         return Foreseen(hop=service.name, caller=caller, operation=operation.id, path=asked.path, verdict=verdict)
@@ -177,6 +202,10 @@ class Foresight:
         )
         todo = "" if allowed or caller == EDGE else f"add {service.name!r} to the `calls` of {caller!r}"
         return Foreseen(hop=service.name, caller=caller, path="", verdict=verdict, todo=todo)
+
+    def _methods_at_the_edge(self, path: str) -> tuple[str, ...]:
+        methods = {operation.method for service in self._plan.services for operation in service.operations}
+        return tuple(sorted(m for m in methods if m != "*" and match_edge(self._plan, m, path) is not None))
 
     def _elsewhere(self, asked: Asked) -> str:
         """Say where an operation with this path is, if not at the edge under it."""

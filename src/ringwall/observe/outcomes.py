@@ -58,6 +58,7 @@ _BY_STATUS: Final = {
     401: Outcome.UNAUTHENTICATED,
     403: Outcome.DENIED,
     404: Outcome.NO_ROUTE,
+    405: Outcome.NO_ROUTE,
     429: Outcome.LIMITED,
 }
 _SERVER_ERROR: Final = 500
