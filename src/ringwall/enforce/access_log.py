@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from ringwall.enforce.log_filters import all_of, any_of, cel, status_is, status_is_not
 from ringwall.enforce.proto import pack
+from ringwall.enforce.rbac import SHADOW_STAT_PREFIX
 from ringwall.model import access_log as key
 from ringwall.model import headers
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE, ROUTE_METADATA, ROUTE_METADATA_OPERATION
@@ -16,7 +17,7 @@ from ringwall.plan.attributes import ROUTE_METADATA_RULE as RULE
 from ringwall.plan.model import Claim
 
 _TOKEN = f"{JWT_NAMESPACE}:{CLAIMS_KEY}"
-_SHADOW_KEY = "shadow_engine_result"
+_SHADOW_KEY = f"{SHADOW_STAT_PREFIX}shadow_engine_result"
 
 
 _EARLY_STATUSES = (400, 404, 426, 503)
