@@ -29,7 +29,8 @@ from ringwall.plan.cedar import (
     action_group,
 )
 from ringwall.plan.decision import Answer, DecidingPolicy, Question
-from ringwall.plan.model import EDGE, HopRule, Mode, Operation, Plan, Service
+from ringwall.plan.model import EDGE, Mode, Operation, Plan, Service
+from ringwall.plan.near import Miss, NearMisses
 from ringwall.plan.subject import Subject, subject_of
 
 _READABLE = re.compile(f"{PARAM_CHARS}*")
@@ -61,6 +62,14 @@ class _Ruling:
             json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []})
         )
 
+    @cached_property
+    def _near(self) -> NearMisses:
+        return NearMisses(self.policies.values())
+
+    def misses(self, request: dict[str, Any], entities: cedarpy.Entities) -> tuple[Miss, ...]:
+        """Return the permits that came closest to allowing a request that nothing permitted."""
+        return self._near.of(request, entities)
+
     def verdict(self, request: dict[str, Any], entities: cedarpy.Entities) -> _Verdict:
         """Ask Cedar; a policy that errs denies, where Cedar alone would skip it."""
         result = cedarpy.is_authorized(request, self._set, entities)
@@ -91,7 +100,7 @@ class _View:
         known = [
             {
                 "uid": {"type": SERVICE, "id": self.service.name},
-                "attrs": {"zone": self.service.zone, "holds": list(self.service.holds)},
+                "attrs": {"zone": self.service.zone, "holds": list(self.operation.holds)},
                 "parents": [],
             },
             {
@@ -133,9 +142,10 @@ class Evaluator:
         hop = view.operation.edge if question.hop == EDGE else view.operation.inbound
         if hop is None:
             return _refused(f"{question.operation!r} is not exposed at the edge")
-        refusal = _not_admitted(question, hop)
-        if refusal is not None:
-            return _refused(refusal)
+        if question.caller not in hop.callers:
+            return _refused(f"{question.caller!r} may not call this operation")
+        if question.claims is None and hop.authentication == "required":
+            return Answer(allowed=False, reasons=("a token is required",), missing=("a token",))
         answer = self._decide(view, view.enforced, question)
         if view.all is None:
             return answer
@@ -191,11 +201,10 @@ class Evaluator:
         if subject is not None:
             entities = entities.with_added_json_str(json.dumps([subject.entity()]))
         verdict = ruling.verdict(request, entities)
-        return Answer(
-            allowed=verdict.allowed,
-            policies=verdict.policies,
-            reasons=tuple(f"a policy could not be evaluated: {error}" for error in verdict.errors),
-        )
+        reasons = tuple(f"a policy could not be evaluated: {error}" for error in verdict.errors)
+        if verdict.allowed or verdict.policies or reasons:
+            return Answer(allowed=verdict.allowed, policies=verdict.policies, reasons=reasons)
+        return _default_deny(ruling, ruling.misses(request, entities))
 
     def _context(self, operation: Operation, reads: Reads, question: Question) -> tuple[dict[str, Any], str]:
         """Return Cedar's context, or an empty one and the reason why the request is denied."""
@@ -226,13 +235,14 @@ class Evaluator:
         return context, ""
 
 
-def _not_admitted(question: Question, hop: HopRule) -> str | None:
-    """Return why the hop refuses before any policy is asked, or None."""
-    if question.caller not in hop.callers:
-        return f"{question.caller!r} may not call this operation"
-    if question.claims is None and hop.authentication == "required":
-        return "a token is required"
-    return None
+def _default_deny(ruling: _Ruling, misses: tuple[Miss, ...]) -> Answer:
+    """Say what the nearest permits wanted."""
+    near = tuple(ruling.deciding(miss.policy) for miss in misses)
+    reasons = tuple(
+        f"{policy.source} needs: {text}" for policy, miss in zip(near, misses, strict=True) for text in miss.unmet
+    )
+    missing = tuple(dict.fromkeys(fact for miss in misses for fact in miss.missing))
+    return Answer(allowed=False, reasons=reasons or ("no policy permits this",), missing=missing, near=near)
 
 
 def _principal(question: Question, subject: Subject | None) -> dict[str, str]:
