@@ -26,6 +26,7 @@ from joserfc.jwk import ECKey
 
 from envoys import OTHER_CORE, PROXY_CORE, envoy, free_port
 from load import Load
+from ringwall.blueprint.files import Files
 from ringwall.bootstrap.files import DiskFiles
 from ringwall.compile.planner import plan_files
 from ringwall.enforce import names
@@ -48,9 +49,14 @@ Trim = Callable[[Iterable[Resource]], list[Resource]]
 """Takes away a part of what the edge is given, to see what that part costs."""
 
 
+def planned(files: Files) -> Plan:
+    """Return the plan of a blueprint."""
+    return plan_files(files).plan
+
+
 def clinic() -> Plan:
     """Return the clinic's plan; its limits count every request and are never reached."""
-    plan = plan_files(DiskFiles(EXAMPLES / "clinic")).plan
+    plan = planned(DiskFiles(EXAMPLES / "clinic"))
     wide = Limit(requests=10_000_000, seconds=1, burst=10_000_000)
     if plan.edge is None:
         raise ValueError("the clinic has no edge")

@@ -37,9 +37,18 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process that is not shared with a file (RssAnon)."""
+    """Return all resident memory of a process, that of shared libraries included (VmRSS)."""
+    return _status(pid, "VmRSS")
+
+
+def private_bytes(pid: int) -> int:
+    """Return the resident memory of a process that no file stands behind (RssAnon)."""
+    return _status(pid, "RssAnon")
+
+
+def _status(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise ProcessLookupError(pid)
 

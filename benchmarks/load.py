@@ -115,7 +115,7 @@ class Connection:
 
 
 class Load:
-    """A fixed number of requests over a fixed number of connections.
+    """Requests over a fixed number of connections; `sent` counts all of them, the first one of each connection too.
 
     Args:
         address: where the proxy listens.
@@ -123,16 +123,25 @@ class Load:
         host: host name to ask for.
         request: the bytes of one request.
         connections: how many requests are in flight at once.
+        expect: what the first request on each connection must be answered with.
     """
 
     def __init__(
-        self, address: tuple[str, int], context: ssl.SSLContext, host: str, request: bytes, connections: int = 64
+        self,
+        address: tuple[str, int],
+        context: ssl.SSLContext,
+        host: str,
+        request: bytes,
+        connections: int = 64,
+        *,
+        expect: int = 200,
     ) -> None:
         self._request = request
         self._connections = [Connection(address, context, host) for _ in range(connections)]
+        self.sent = connections
         for connection in self._connections:
             answer = connection.ask(request)
-            if not answer.startswith(b"HTTP/1.1 200"):
+            if not answer.startswith(b"HTTP/1.1 %d" % expect):
                 raise RuntimeError(f"the proxy answers {answer[:200]!r}")
 
     def run(self, requests: int) -> Outcome:
@@ -158,6 +167,7 @@ class Load:
         poll.close()
         for connection in self._connections:
             outcome.statuses += connection.statuses()
+        self.sent += each * len(by_fd)
         if outcome.requests != each * len(by_fd):
             raise RuntimeError(f"{each * len(by_fd)} requests were sent, {outcome.requests} were answered")
         return outcome

@@ -52,7 +52,9 @@ def synthetic_system(services: int, operations: int, policies: int, *, global_po
         ]
         files[f"contracts/{name}.yaml"] = _contract(name, counts[index])
         own = range(index, specific, services)
-        files[f"policies/{name}.cedar"] = "".join(_policy(name, number, counts[index]) for number in own)
+        files[f"policies/{name}.cedar"] = "".join(
+            _policy(name, number, services=services, operations=counts[index]) for number in own
+        )
     files["policies/global.cedar"] = "".join(_global(number) for number in range(global_policies))
     files["ringwall.yaml"] = "\n".join(lines) + "\n"
     return MemoryFiles(files)
@@ -77,10 +79,10 @@ def _contract(name: str, operations: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _policy(name: str, number: int, operations: int) -> str:
+def _policy(name: str, number: int, *, services: int, operations: int) -> str:
     role = ("reader", "writer", "admin")[number % 3]
     condition = _CONDITIONS[number % len(_CONDITIONS)]
-    operation = (number // 7) % operations
+    operation = number // services % operations
     return (
         f'// policy {number}\npermit (\n  principal in Role::"{role}",\n  action == Action::"{name}/op{operation}",\n'
         f"  resource\n) when {{\n  {condition}\n}};\n\n"
