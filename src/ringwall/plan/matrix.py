@@ -35,7 +35,7 @@ class WhoKind(StrEnum):
     USER = "user"
     """A user whom some policy names."""
     WORKLOAD = "workload"
-    """A service that calls without a user's token."""
+    """A service that calls without a user's token; the cell's callers say which ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ class Matrix:
 
     columns: tuple[Who, ...]
     rows: tuple[Row, ...]
+    more_users: int = 0
+    """How many users whom policies name have no column of their own, because there are too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class LimitRow:
     limit: str
 
 
+MAX_USER_COLUMNS: Final = 20
+
 _DENIED: Final = Cell(Verdict.DENY)
 
 
@@ -141,17 +145,24 @@ def access_matrix(plan: Plan, services: Sequence[str] = ()) -> Matrix:
         {policy.id: CedarPolicy.parse(policy) for policy in plan.policies},
         {role.name: frozenset({role.name, *role.includes}) for role in plan.roles},
     )
-    columns = _columns(plan, list(view.policies.values()))
+    users = _named_users(list(view.policies.values()))
+    columns = (
+        Who(WhoKind.GUEST),
+        Who(WhoKind.SIGNED_IN),
+        *(Who(WhoKind.ROLE, role.name) for role in plan.roles),
+        *(Who(WhoKind.USER, name) for name in users[:MAX_USER_COLUMNS]),
+        Who(WhoKind.WORKLOAD),
+    )
     rows = [
         _row(view, service, operation, columns)
         for service in plan.services
         if not service.builtin and (not services or service.name in services)
         for operation in service.operations
     ]
-    return Matrix(columns, tuple(rows))
+    return Matrix(columns, tuple(rows), max(0, len(users) - MAX_USER_COLUMNS))
 
 
-def _columns(plan: Plan, policies: Sequence[CedarPolicy]) -> tuple[Who, ...]:
+def _named_users(policies: Sequence[CedarPolicy]) -> list[str]:
     named: set[str] = set()
     for parsed in policies:
         scope = parsed.body["principal"]
@@ -163,14 +174,7 @@ def _columns(plan: Plan, policies: Sequence[CedarPolicy]) -> tuple[Who, ...]:
                     entity = operands.get("__entity", {})
                     if entity.get("type") == USER:
                         named.add(entity["id"])
-    calling = [service.name for service in plan.services if service.calls]
-    return (
-        Who(WhoKind.GUEST),
-        Who(WhoKind.SIGNED_IN),
-        *(Who(WhoKind.ROLE, role.name) for role in plan.roles),
-        *(Who(WhoKind.USER, name) for name in sorted(named)),
-        *(Who(WhoKind.WORKLOAD, name) for name in calling),
-    )
+    return sorted(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +219,12 @@ def _cell(view: _View, service: Service, operation: Operation, who: Who) -> Cell
         if who.kind in {WhoKind.GUEST, WhoKind.WORKLOAD} and not open_to_guests:
             return _DENIED
         return Cell(Verdict.ALLOW, callers)
-    principal, held = _principal(view, who)
     named = [view.policies[name] for name in operation.policies]
     applying = [parsed for parsed in named if parsed.policy.mode is Mode.ENFORCE]
     attributes = {"zone": service.zone, "holds": list(operation.holds)}
     verdicts = {
-        caller: _decide(applying, Facts(principal, held, caller, service.name, attributes)) for caller in callers
+        caller: _decide(applying, Facts(*_principal(view, who, caller), caller, service.name, attributes))
+        for caller in callers
     }
     allowed = tuple(caller for caller, cell in verdicts.items() if cell.verdict is not Verdict.DENY)
     if not allowed:
@@ -237,16 +241,16 @@ def _ways(who: Who, operation: Operation) -> tuple[str, ...]:
     if who.kind is WhoKind.GUEST:
         return tuple(caller for caller in callers if caller == EDGE)
     if who.kind is WhoKind.WORKLOAD:
-        return tuple(caller for caller in callers if caller == who.name)
+        return tuple(caller for caller in callers if caller != EDGE)
     return callers
 
 
-def _principal(view: _View, who: Who) -> tuple[Entity, frozenset[str] | None]:
+def _principal(view: _View, who: Who, caller: str) -> tuple[Entity, frozenset[str] | None]:
     match who.kind:
         case WhoKind.GUEST:
             return guest(), frozenset()
         case WhoKind.WORKLOAD:
-            return workload(who.name), frozenset()
+            return workload(caller), frozenset()
         case WhoKind.SIGNED_IN:
             return user(), frozenset()
         case WhoKind.ROLE:

@@ -10,7 +10,11 @@ from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import InvalidBlueprintError
 
 _SYNTHETIC = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "synthetic.py"))
-SYSTEM: MemoryFiles = _SYNTHETIC["synthetic_system"](6, 18, 24)
+MADE: MemoryFiles = _SYNTHETIC["synthetic_system"](6, 18, 24)
+SYSTEM = MADE.replaced(
+    "policies/zone.cedar",
+    'forbid (principal, action, resource) when { resource.zone == "data" && context.hour < 2 };\n',
+).replaced("ringwall.yaml", MADE.read("ringwall.yaml").replace(b"    expose: /service-004\n", b""))
 
 
 def edits() -> list[MemoryFiles]:
@@ -26,13 +30,13 @@ def edits() -> list[MemoryFiles]:
 
     return [
         changed(blueprint, "system: synthetic", "system: other"),
-        changed(blueprint, "reader: ,", "reader: {includes: [spare]}, spare: ,"),
+        changed(blueprint, "reader: ,", "reader: , spare: {includes: [reader]},"),
         changed(blueprint, "{department: string", "{department: {type: string, from: a.b}"),
         changed(blueprint, "holds: [health]", "holds: [card]"),
-        changed(blueprint, "expose: /service-002", "expose: /moved"),
+        changed(blueprint, "expose: /service-002", "expose: /moved/deeper"),
         changed(blueprint, "calls: [service-001, service-002]", "calls: [service-002]"),
-        changed(blueprint, "holds: [health]", "holds: [health]\n    zone: data\n    #", "ringwall.yaml").replaced(
-            "ringwall.yaml", blueprint.replace("    expose: /service-004\n", "    zone: data\n", 1)
+        changed(
+            blueprint, "contract: contracts/service-004.yaml", "zone: data\n    contract: contracts/service-004.yaml"
         ),
         changed(blueprint, "services:", "timezone: Europe/Berlin\nservices:"),
         changed(blueprint, "services:", "shadow: [global-0]\nservices:"),
