@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.property.policy.draw import RequestDrawer
-from tests.property.policy.interpret import Interpreter
+from tests.property.policy.interpret import Interpreter, at_site
 from tests.property.policy.oracle import Oracle, valid
 from tests.property.policy.requests import Request
 from tests.property.policy.world import Site, policy
@@ -73,12 +73,13 @@ def mismatches(sample: Sample, rule: HopRule, count: Count) -> Iterator[str]:
         return
     count.rules += 1
     count.native += all(case.condition is None for case in compiled.cases)
-    interpreter = Interpreter(sample.site, compiled)
+    interpreter = Interpreter(compiled)
     for request, expected in sample.requests:
         count.requests += 1
         count.allowed += expected
-        refused = request.claims is None and rule.authentication == "required"
-        if (not refused and interpreter.allows(request)) is not expected:
+        facts = at_site(sample.site, request)
+        refused = facts is None or (request.claims is None and rule.authentication == "required")
+        if (not refused and facts is not None and interpreter.allows(facts)) is not expected:
             yield describe(sample, request, rule, expected=expected)
 
 

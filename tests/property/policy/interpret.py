@@ -4,6 +4,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cel_expr_python import cel
@@ -49,39 +50,59 @@ class Program:
         return bool(value.value())
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a proxy knows about a request: `path` as this hop sees it, `peer` the caller's SPIFFE ID if there is one."""
+
+    path: str
+    time: float
+    claims: Mapping[str, Any] | None = None
+    source: str | None = None
+    peer: str | None = None
+
+
 class Interpreter:
     """Runs one compiled rule."""
 
-    def __init__(self, site: Site, compiled: CompiledRule) -> None:
-        self._site = site
+    def __init__(self, compiled: CompiledRule) -> None:
         self._cases = [(case, Program(case.condition) if case.condition else None) for case in compiled.cases]
 
-    def allows(self, request: Request) -> bool:
-        site = self._site
-        if request.caller not in (("edge",) if site.hop == "edge" else site.callers):
-            return False
-        path = (PREFIX if site.hop == "edge" else "") + request.path
+    def allows(self, facts: Facts) -> bool:
         activation = None
         for case, program in self._cases:
-            if not _matches(case.when, request, path):
+            if not _matches(case.when, facts):
                 continue
             if program is None:
                 return True
-            activation = activation or _activation(request, path, site)
+            activation = activation or _activation(facts)
             if program.holds(activation):
                 return True
         return False
 
 
-def _activation(request: Request, path: str, site: Site) -> Any:
+def at_site(site: Site, request: Request) -> Facts | None:
+    """Return what the site's proxy knows; None where it does not let the caller in at all."""
+    edge = site.hop == "edge"
+    if request.caller not in (("edge",) if edge else site.callers):
+        return None
+    return Facts(
+        path=(PREFIX if edge else "") + request.path,
+        time=request.time,
+        claims=request.claims,
+        source=request.source,
+        peer=None if edge else spiffe_id(request.caller),
+    )
+
+
+def _activation(facts: Facts) -> Any:
     metadata: dict[str, Any] = {}
-    if request.claims is not None:
-        metadata["envoy.filters.http.jwt_authn"] = {"claims": _as_struct(request.claims)}
-    connection = {} if site.hop == "edge" else {"uri_san_peer_certificate": spiffe_id(request.caller)}
-    micros = round(request.time * 1_000_000)
+    if facts.claims is not None:
+        metadata["envoy.filters.http.jwt_authn"] = {"claims": _as_struct(facts.claims)}
+    connection = {} if facts.peer is None else {"uri_san_peer_certificate": facts.peer}
+    micros = round(facts.time * 1_000_000)
     time = Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1_000)
     data = {
-        "request": {"time": time, "url_path": path},
+        "request": {"time": time, "url_path": facts.path},
         "connection": connection,
         "metadata": {"filter_metadata": metadata},
     }
@@ -99,28 +120,28 @@ def _as_struct(value: Any) -> Any:
     return [_as_struct(item) for item in value]
 
 
-def _matches(when: rule.Predicate, request: Request, path: str) -> bool:
+def _matches(when: rule.Predicate, facts: Facts) -> bool:
     match when:
         case rule.Always() | rule.Never():
             return isinstance(when, rule.Always)
         case rule.AllOf(parts=parts):
-            return all(_matches(part, request, path) for part in parts)
+            return all(_matches(part, facts) for part in parts)
         case rule.AnyOf(parts=parts):
-            return any(_matches(part, request, path) for part in parts)
+            return any(_matches(part, facts) for part in parts)
         case rule.Not(part=part):
-            return not _matches(part, request, path)
-    return _fact(when, request, path)
+            return not _matches(part, facts)
+    return _fact(when, facts)
 
 
-def _fact(when: Any, request: Request, path: str) -> bool:
+def _fact(when: Any, facts: Facts) -> bool:
     match when:
         case rule.CallerIs(spiffe_id=identity):
-            return bool(identity == spiffe_id(request.caller))
+            return bool(identity == facts.peer)
         case rule.SourceIn(cidr=cidr):
-            return request.source is not None and _in_block(request.source, cidr)
+            return facts.source is not None and _in_block(facts.source, cidr)
         case rule.PathMatches(regex=regex):
-            return _regex(regex, path)
-    return _claim(when, _dig(request.claims, when.path))
+            return _regex(regex, facts.path)
+    return _claim(when, _dig(facts.claims, when.path))
 
 
 def _in_block(source: str, cidr: str) -> bool:

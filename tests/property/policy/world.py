@@ -129,6 +129,7 @@ class Site:
             edge=rule if self.hop == "edge" else None,
             rule_id="0" * 12,
             policies=self.compiler(policies).applicable(self.action, SERVICE),
+            holds=("health", "card"),
             source=SOURCE,
         )
         service = Service(
