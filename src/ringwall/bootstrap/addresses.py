@@ -37,13 +37,11 @@ class Addresses:
     Args:
         root: the blueprint's folder, absolute; socket paths of services are relative to it.
         previous: where things listened last time; ports are taken again where they are free.
-        listen: what the operator said instead of the blueprint's `edge.listen`.
     """
 
-    def __init__(self, root: Path, state: Path, *, previous: Bindings | None, listen: Address | None = None) -> None:
+    def __init__(self, root: Path, state: Path, *, previous: Bindings | None) -> None:
         self.ports = HeldPorts()
         self._root = root
-        self._listen = listen
         self._previous = previous or Bindings(state=state)
         self._current = Bindings(state=state, sockets=_sockets(state, self._previous.sockets))
 
@@ -60,7 +58,7 @@ class Addresses:
             renew: services whose process is replaced: they get a new port where the port is ours to choose,
                 so that the old process can serve until the new one does.
         """
-        refuse_exposure(plan, self._listen)
+        refuse_exposure(plan)
         had = self._current
         services = [service for service in plan.services if service.name not in renew]
         renewed = [service for service in plan.services if service.name in renew]
@@ -94,13 +92,12 @@ class Addresses:
     def _edge(self, plan: Plan, had: Address | None) -> Address | None:
         if plan.edge is None:
             return None
-        host, port = (self._listen.host, self._listen.port) if self._listen else (plan.edge.host, plan.edge.port)
-        return self._public(host, port, had or self._previous.edge, had, "the edge")
+        return self._public(plan.edge.host, plan.edge.port, had or self._previous.edge, had, "the edge")
 
     def _redirect(self, plan: Plan, had: Address | None) -> Address | None:
         if plan.edge is None or plan.edge.redirect_port is None:
             return None
-        host = self._listen.host if self._listen else plan.edge.host
+        host = plan.edge.host
         return self._public(
             host, plan.edge.redirect_port, had or self._previous.redirect, had, "the redirect to the edge"
         )
@@ -141,11 +138,11 @@ class Addresses:
         return Address(host=host, port=self.ports.choose(host, preferred=preferred))
 
 
-def refuse_exposure(plan: Plan, listen: Address | None) -> None:
+def refuse_exposure(plan: Plan) -> None:
     """Raise ExposureError where development mode would be reachable from other machines."""
     if plan.edge is None or not plan.development:
         return
-    host = listen.host if listen else plan.edge.host
+    host = plan.edge.host
     if not is_loopback(host):
         raise ExposureError(
             f"the edge would listen at {host} in development mode: keys lie unencrypted and users have no password",

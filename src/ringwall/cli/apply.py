@@ -1,9 +1,6 @@
 """`ringwall apply`."""
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from ringwall.bootstrap.admin_socket import request
 from ringwall.bootstrap.run import Change
@@ -13,7 +10,7 @@ from ringwall.cli.output import Output, Style
 from ringwall.model.errors import InvalidBlueprintError
 
 
-def apply(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, json: bool = False) -> int:
+def apply(path: Path = Path(), /, *, json: bool = False) -> int:
     """Put the blueprint as it is now in force, without a restart; if it has errors, the last good plan stays.
 
     Args:

@@ -2,9 +2,6 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from ringwall.bootstrap.compiling import Compiler
 from ringwall.bootstrap.state import find_blueprint
@@ -13,7 +10,7 @@ from ringwall.cli.output import Output, Style, error_data
 from ringwall.model.errors import InvalidBlueprintError
 
 
-def check(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, json: bool = False) -> int:
+def check(path: Path = Path(), /, *, json: bool = False) -> int:
     """Say everything that is wrong with the blueprint and with the files it names; start nothing.
 
     Args:

@@ -5,9 +5,7 @@ import os
 import select
 import signal
 from pathlib import Path
-from typing import Annotated, Final
-
-from cyclopts import Parameter
+from typing import Final
 
 from ringwall.bootstrap.admin_socket import request
 from ringwall.bootstrap.state import NotRunningError, StateFolder
@@ -24,7 +22,7 @@ class NotStoppedError(RingwallError):
     code = "not-stopped"
 
 
-def down(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, json: bool = False) -> None:
+def down(path: Path = Path(), /, *, json: bool = False) -> None:
     """Stop the system, and return when nothing of it runs any more.
 
     Args:

@@ -3,9 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final, Literal
-
-from cyclopts import Parameter
+from typing import Final, Literal
 
 from ringwall.bootstrap.compiling import Compiled, Compiler
 from ringwall.bootstrap.state import NotRunningError, StateFolder, find_blueprint
@@ -26,7 +24,8 @@ _MARKS: Final = {
 
 
 def plan(
-    path: Annotated[Path, Parameter(show_default=False)] = Path(),
+    path: Path = Path(),
+    /,
     *,
     policies: bool = False,
     identities: bool = False,

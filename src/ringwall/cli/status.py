@@ -2,9 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from ringwall.bootstrap.admin_socket import request
 from ringwall.bootstrap.state import NotRunningError
@@ -16,7 +14,7 @@ _READY = "ready"
 _PATIENCE_SECONDS = 5.0
 
 
-def status(path: Annotated[Path, Parameter(show_default=False)] = Path(), *, json: bool = False) -> int:
+def status(path: Path = Path(), /, *, json: bool = False) -> int:
     """Show what runs, which plan is in force and what listens where; exits with 1 where something is not well.
 
     Args:

@@ -2,9 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from ringwall.bootstrap.state import StateFolder, find_blueprint
 from ringwall.bootstrap.up import up as live
@@ -15,7 +12,8 @@ from ringwall.model.errors import RingwallError
 
 
 def up(
-    path: Annotated[Path, Parameter(show_default=False)] = Path(),
+    path: Path = Path(),
+    /,
     *,
     detach: bool = False,
     watch: bool = False,
