@@ -3,7 +3,7 @@
 Steps, each of which refuses when it fails:
 
 1. every fact that must be there is there, once, and readable
-2. the rule is one of a plan that is in force or was until just now
+2. the rule is one of the last plans
 3. the rule is really one for the decision point
 4. the caller's SPIFFE ID is a workload of that plan; the edge itself shows none
 5. the evaluator allows it
@@ -59,15 +59,15 @@ class _Known:
 
 
 class Judge:
-    """Decides for the plan in force, and for the one before it while proxies change over."""
+    """Decides for the plan in force, and for the two before it: proxies change over, and a plan may be taken back."""
 
     def __init__(self, plan: Plan) -> None:
         self._plans: tuple[_Known, ...] = (_Known(plan),)
         self._cache: OrderedDict[tuple[str, ...], bool] = OrderedDict()
 
     def change(self, plan: Plan) -> None:
-        """Decide by this plan from now on; rules that only the plan before has stay known until the next change."""
-        self._plans = (_Known(plan), self._plans[0])
+        """Decide by this plan from now on; rules that only the two plans before it have stay known."""
+        self._plans = (_Known(plan), *self._plans[:2])
 
     def decide(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
         """Return whether a request is allowed; raise RefusedError where the question itself is not sound.

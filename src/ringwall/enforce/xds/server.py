@@ -7,6 +7,7 @@ certificate that needs them. A plan that a proxy refuses in part is taken back e
 
 import contextlib
 import hashlib
+import logging
 import queue
 import threading
 from collections.abc import Iterator
@@ -37,6 +38,11 @@ _STEP_SECONDS = 5.0
 
 _SETTLE_SECONDS = 0.02
 """Changes of credentials that come within this time go out together."""
+
+_RETRY_SECONDS = 1.0
+"""How long after a failure credentials are asked for again."""
+
+_LOG = logging.getLogger(__name__)
 
 Snapshots = dict[str, Snapshot]
 
@@ -146,17 +152,29 @@ class XdsServer:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or (self._dirty and self._source is not None))
+                self._changed.wait_for(lambda: self._stopping, timeout=_SETTLE_SECONDS)
                 if self._stopping:
                     return
-                self._changed.wait_for(lambda: self._stopping, timeout=_SETTLE_SECONDS)
                 self._dirty = False
-            with self._building:
+            if not self._rebuild():
                 with self._changed:
-                    source = self._source
-                assert source is not None  # noqa: S101  # waited for above
+                    self._changed.wait_for(lambda: self._stopping, timeout=_RETRY_SECONDS)
+                    self._dirty = True
+
+    def _rebuild(self) -> bool:
+        """Build the plan in force again; if that fails everything stays as it was, and False is returned."""
+        with self._building:
+            with self._changed:
+                source = self._source
+            assert source is not None  # noqa: S101  # the caller has waited for it
+            try:
                 wanted = self._build(*source)
-                with self._changed:
-                    self._want(wanted)
+            except Exception:  # noqa: BLE001  # whatever a source of credentials raises must not end the refreshing
+                _LOG.exception("credentials or token keys could not be fetched; the last ones stay in force")
+                return False
+            with self._changed:
+                self._want(wanted)
+            return True
 
     # --- bringing it there ---
 
