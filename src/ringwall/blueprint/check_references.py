@@ -135,9 +135,18 @@ class _Checker:
             self._check_callers(service, form.callers)
             issuers = {issuer.name.value for issuer in self._blueprint.issuers or () if not issuer.builtin}
             for user in form.named_users:
-                prefix, bar, _ = user.value.partition("|")
-                if bar and prefix not in issuers:
-                    report.unknown("issuer", prefix, user.span, issuers)
+                self._check_user(user, issuers)
+
+    def _check_user(self, user: At[str], issuers: set[str]) -> None:
+        prefix, bar, _ = user.value.partition("|")
+        people = {person.name.value for person in (*self._blueprint.people, *self._blueprint.clients)}
+        if bar and prefix not in issuers:
+            self._report.unknown("issuer", prefix, user.span, issuers)
+        elif not bar and user.value not in people:
+            hint = self._report.suggest(user.value, people)
+            if hint.startswith("did you mean"):
+                message = f"{user.value!r} is not declared under `people`"
+                self._report.warning("unknown-user", message, user.span, hint=hint)
 
     def _check_callers(self, service: Service, callers: Names) -> None:
         self._known("caller", callers, {*self._services, EDGE})

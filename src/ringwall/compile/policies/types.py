@@ -41,6 +41,7 @@ class TypeChecker:
         self._roles = roles
         self._cache = cache
         self._report = report
+        self._vocabulary = repr([(claim.name, claim.type.value) for claim in claims]) + repr(bool(roles))
         self._by_service: dict[str, list[ActionShape]] = {}
         self._by_id = {action.id: action for action in actions}
         by_params: dict[tuple[str, ...], ActionShape] = {}
@@ -71,6 +72,15 @@ class TypeChecker:
         return tuple(sorted(found))
 
     def _check_group(self, actions: Sequence[ActionShape], group: Sequence[Written]) -> None:
+        if not actions:
+            for written in group:
+                message = f"the policy {written.policy.id!r} names only services that have no operations"
+                self._report.warning("policy-without-operations", message, written.span)
+            return
+        text = "\n".join(written.policy.cedar for written in group)
+        key = key_of("types", self._vocabulary, repr([(a.id, a.service, a.params) for a in actions]), text)
+        if self._cache.get(key) is not None:
+            return
         services = sorted({action.service for action in actions})
         schema = cedar_schema(
             claims=self._claims,
@@ -78,10 +88,6 @@ class TypeChecker:
             services=[ServiceFacts(name=name, zone="") for name in services],
             actions=actions,
         )
-        text = "\n".join(written.policy.cedar for written in group)
-        key = key_of("types", schema, text)
-        if self._cache.get(key) is not None:
-            return
         errors = _validate(text, schema)
         if not errors:
             self._cache.put(key, "valid")
