@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ringwall.bootstrap.edge_certificate import EdgeCredentials
+from ringwall.bootstrap.plan_reader import PlanReader
 from ringwall.bootstrap.state import StateFolder, workloads_file
 from ringwall.enforce.decision_point.server import DecisionPoint
 from ringwall.enforce.xds import XdsServer
@@ -36,7 +37,8 @@ class ControlPlane:
     """Everything that runs beside the proxies. `start` and `stop` block; the rest may be called from any thread."""
 
     def __init__(self, folder: StateFolder, clock: Clock) -> None:
-        plan, bindings = folder.plan(), folder.bindings()
+        self._reader = PlanReader()
+        plan, bindings = self._reader.read(folder.current_plan), folder.bindings()
         self._folder = folder
         self.plan = plan
         self.bindings = bindings
@@ -82,13 +84,11 @@ class ControlPlane:
         """Put the plan that is on disk in force; return how long that took, in seconds.
 
         Raises:
-            ControlStartError: the plan on disk is another one.
+            PlanUnreadableError: the plan on disk is another one.
             RingwallError: a proxy refuses it, or does not take it within `seconds`.
         """
         begun = time.monotonic()
-        plan, bindings = self._folder.plan(), self._folder.bindings()
-        if plan.digest != digest:
-            raise ControlStartError("the plan on disk is another one than the one to be put in force")
+        plan, bindings = self._reader.read(self._folder.current_plan, digest), self._folder.bindings()
         if plan.trust_domain != self.plan.trust_domain or plan.development != self.plan.development:
             raise ControlStartError(
                 "the trust domain and the mode of a running system cannot be changed",

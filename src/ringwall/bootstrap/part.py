@@ -12,7 +12,7 @@ from typing import Final
 from ringwall.bootstrap.state import StateFolder
 from ringwall.model.errors import RingwallError
 
-_PLAN_SECONDS: Final = 120.0
+_PLAN_SECONDS: Final = 180.0
 _PAUSE_SECONDS: Final = 0.01
 
 

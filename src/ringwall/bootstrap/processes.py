@@ -23,6 +23,8 @@ OWN: Final = frozenset({CONTROL, ISSUER, *PROXIES.values()})
 
 _KEY_HOLDER_MASK: Final = 0o077
 _OWN_GRACE: Final = 5.0
+_PLAN_SECONDS: Final = 180.0
+"""The control plane and the issuer are started before there is a plan; a large one on a busy machine takes long."""
 
 
 class Processes:
@@ -93,6 +95,7 @@ class Processes:
             ready=ready,
             grace=_OWN_GRACE,
             umask=_KEY_HOLDER_MASK,
+            ready_within=_PLAN_SECONDS,
             tries=1,  # what stops it is wrong every time: a passphrase, a damaged key
         )
 

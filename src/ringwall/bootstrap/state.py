@@ -138,8 +138,13 @@ class StateFolder:
 
     def write_plan(self, plan: Plan) -> None:
         """Archive a plan and make it the current one, atomically; the oldest archived ones go."""
-        replace(self.archived_plan(plan.digest), plan.canonical_bytes)
-        replace(self.current_plan, plan.canonical_bytes)
+        archived = self.archived_plan(plan.digest)
+        replace(archived, plan.canonical_bytes)
+        # The same file under a second name: plans are large, and never written to once they are there.
+        link = self.current_plan.with_name(f".current.{os.getpid()}")
+        link.unlink(missing_ok=True)
+        link.hardlink_to(archived)
+        link.replace(self.current_plan)
         self._prune()
 
     def _prune(self) -> None:
@@ -153,8 +158,12 @@ class StateFolder:
                     path.unlink()
 
     def write_bindings(self, bindings: Bindings) -> None:
-        """Record where things listen, atomically."""
-        replace(self.bindings_file, bindings.model_dump_json().encode())
+        """Record where things listen, atomically; a file that says so already is left alone."""
+        data = bindings.model_dump_json().encode()
+        with contextlib.suppress(OSError):
+            if self.bindings_file.read_bytes() == data:
+                return
+        replace(self.bindings_file, data)
 
 
 def _changed_at(path: Path) -> float:

@@ -62,7 +62,7 @@ class Spec:
     log: Path
     ready: Probe = field(default=always, compare=False)
     needs: tuple[str, ...] = ()
-    ready_within: float = 30.0
+    ready_within: float = 60.0
     grace: float = 5.0
     umask: int = -1
     tries: int = CRASH_LOOP
