@@ -6,7 +6,7 @@ meaning of its own in Ringwall: a claim of the wrong type that is read denies th
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,9 @@ USER, ROLE, WORKLOAD, GUEST, SERVICE, ACTION = "User", "Role", "Workload", "Gues
 PARAM_CHARS = r"[!-$&-.0-:<-\[\]-~]"
 """What a path parameter that is read may hold, as a regular expression: visible ASCII without `%`, `/`, `;`, `\\`."""
 
+_ZONE = {".": {"left": {"Var": "resource"}, "attr": "zone"}}
+_HOLDS = {".": {"left": {"Var": "resource"}, "attr": "holds"}}
+_DEEPEST = 60
 _FIXED_ATTRIBUTES = frozenset({"sub", "iss", "scopes"})
 _NOT_CHILDREN = frozenset({"attr", "entity_type", "pattern", "Value", "Var"})
 
@@ -114,6 +117,18 @@ class CedarPolicy:
         other.__dict__.update(reads=self.reads, variables=self.variables)
         return other
 
+    def concerns(self, zone: str, holds: Collection[str]) -> bool:
+        """Return whether the conditions can hold for a resource with these facts, which are known with the plan.
+
+        A policy about health data does not concern an operation that returns none, so what it reads of a token
+        does not matter there.
+        """
+        for condition in self.body["conditions"]:
+            refuted = condition["kind"] == "unless"
+            if settled(condition["body"], zone, holds) is refuted:
+                return False
+        return True
+
     def applies_to(self, action: str, service: str) -> bool:
         """Return whether the scope can match this operation of this service."""
         return _action_matches(self.body["action"], action, service) and _resource_matches(
@@ -139,6 +154,39 @@ def parse_text(policy: Policy) -> Mapping[str, Json]:
 def action_group(service: str) -> str:
     """Return the id of the action group that holds every operation of a service."""
     return f"{service}/*"
+
+
+def settled(body: Json, zone: str, holds: Collection[str], *, depth: int = 0) -> bool | None:
+    """Return the value of an expression if the resource's zone and data classes alone settle it, else None."""
+    match body:
+        case _ if depth > _DEEPEST:
+            pass
+        case {"Value": bool() as value}:
+            return value
+        case {"!": {"arg": arg}}:
+            inner = settled(arg, zone, holds, depth=depth + 1)
+            return None if inner is None else not inner
+        case {"&&": _} | {"||": _}:
+            return _settled_chain(body, zone, holds, depth)
+        case {"==": {"left": left, "right": {"Value": str() as value}}} if left == _ZONE:
+            return zone == value
+        case {"contains": {"left": left, "right": {"Value": str() as value}}} if left == _HOLDS:
+            return value in holds
+    return None
+
+
+def _settled_chain(body: Json, zone: str, holds: Collection[str], depth: int) -> bool | None:
+    """Settle `a && b && c` or `a || b || c`; one part may do, wherever it stands."""
+    operator = "&&" if "&&" in body else "||"
+    decisive = operator == "||"
+    parts = []
+    while operator in body:
+        parts.append(body[operator]["right"])
+        body = body[operator]["left"]
+    found = {settled(part, zone, holds, depth=depth + 1) for part in (*parts, body)}
+    if decisive in found:
+        return decisive
+    return None if None in found else not decisive
 
 
 def _action_matches(scope: Mapping[str, Json], action: str, service: str) -> bool:

@@ -166,7 +166,8 @@ class Evaluator:
         view = self._views.get(operation_id)
         if view is None:
             service, operation = found
-            policies = tuple(self._policy(name) for name in operation.policies)
+            known = (self._policy(name) for name in operation.policies)
+            policies = tuple(parsed for parsed in known if parsed.concerns(service.zone, operation.holds))
             view = self._views[operation_id] = _View(self._plan, service, operation, policies)
         return view
 

@@ -24,6 +24,7 @@ from ringwall.compile.cedar.formula import (
     all_of,
     any_of,
     conjuncts,
+    propagated,
 )
 from ringwall.compile.cedar.guard import ClaimIsThere, TypeGuard
 from ringwall.compile.cedar.unsupported import UnsupportedError
@@ -75,7 +76,7 @@ def cases_of(formula: Formula, guards: Sequence[TypeGuard]) -> tuple[Case, ...]:
         raise UnsupportedError("an expression that is nested too deeply")
     groups: dict[Group, list[Formula]] = {}
     for alternative in spread(formula):
-        native = all_of(alternative.native)
+        native = propagated(all_of(alternative.native))
         if native is not FALSE:
             group, tidied = _group(native, alternative.rest, guards)
             groups.setdefault(group, []).append(tidied)

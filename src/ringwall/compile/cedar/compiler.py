@@ -115,7 +115,8 @@ class PolicyCompiler:
 
     def compile_hop(self, context: HopContext) -> HopRule:
         """Return what this hop enforces."""
-        policies = self._index.of(context.action, context.service)
+        applicable = self._index.of(context.action, context.service)
+        policies = tuple(parsed for parsed in applicable if parsed.concerns(context.zone, context.holds))
         enforced = tuple(parsed for parsed in policies if parsed.policy.mode is Mode.ENFORCE)
         draft = self._draft(context, enforced)
         shadow = None

@@ -5,9 +5,10 @@ value under any truth value of the atoms that it does not look at (`principal ha
 never looks at `x` where there is none), so an atom over an absent claim may be false here and an error in CEL.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import is_
 from typing import Protocol, TypeAlias
 
 from ringwall.compile.cedar.cel import Cel
@@ -169,13 +170,31 @@ def same(left: Formula, right: Formula) -> Formula:
     return choice(left, right, negation(right))
 
 
-def literals(formula: Formula) -> Iterator[Lit]:
-    """Yield every literal of a formula."""
+def propagated(formula: Formula) -> Formula:
+    """Return an equal formula in which what stands alone is not asked again further inside."""
+    if not isinstance(formula, And):
+        return formula
+    alone = {part.atom: part for part in formula.parts if isinstance(part, Lit)}
+    parts = [part if isinstance(part, Lit) else _under(part, alone) for part in formula.parts]
+    return formula if all(map(is_, parts, formula.parts)) else all_of(parts)
+
+
+def _under(formula: Formula, known: Mapping[Atom, Lit]) -> Formula:
+    """Return the formula as it is where all the known literals hold."""
+    if known.keys().isdisjoint(atoms_of(formula)):
+        return formula
     if isinstance(formula, Lit):
-        yield formula
-    else:
-        for part in formula.parts:
-            yield from literals(part)
+        return constant(known[formula.atom].positive is formula.positive)
+    parts = (_under(part, known) for part in formula.parts)
+    return all_of(parts) if isinstance(formula, And) else any_of(parts)
+
+
+@lru_cache(maxsize=65_536)
+def atoms_of(formula: Formula) -> frozenset[Atom]:
+    """Return every atom of a formula."""
+    if isinstance(formula, Lit):
+        return frozenset({formula.atom})
+    return frozenset().union(*map(atoms_of, formula.parts))
 
 
 def conjuncts(formula: Formula) -> tuple[Formula, ...]:
