@@ -46,14 +46,16 @@ def test_every_person_and_operation(name: str, request: pytest.FixtureRequest) -
     plan = _plan(system)
     foresight = Foresight(plan, Evaluator(plan))
     asked = 0
+    connection = system.connect()
     for person in ("guest", *(person.name for person in plan.people)):
         for method, path in _grid(plan, EXAMPLES[name]):
             hops = foresight.hops(known_asker(plan, person), Asked(method=method, path=path, time=time.time()))
             foreseen = hops[-1].status
-            reply = system.ask(method, path, None if person == "guest" else person, body=None)
+            reply = system.ask(method, path, None if person == "guest" else person, over=connection)
             real = reply.status if reply.status in REFUSALS else 200
             assert real == foreseen, (person, method, path, reply, hops)
             asked += 1
+    connection.close()
     assert asked > 50
 
 

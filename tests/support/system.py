@@ -217,6 +217,10 @@ class System:
         """Return the headers that say who asks; none for a guest."""
         return {"authorization": f"Bearer {self.token(person)}"} if person else {}
 
+    def connect(self) -> http.client.HTTPSConnection:
+        """Return a connection to the edge; whoever asks for it closes it."""
+        return http.client.HTTPSConnection("localhost", self.port, context=self.trust, timeout=30)
+
     def ask(
         self,
         method: str,
@@ -225,15 +229,17 @@ class System:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        over: http.client.HTTPSConnection | None = None,
     ) -> Reply:
-        """Send one request through the edge, on a connection of its own."""
-        connection = http.client.HTTPSConnection("localhost", self.port, context=self.trust, timeout=15)
+        """Send one request through the edge, on a connection of its own or `over` one that is kept."""
+        connection = over or self.connect()
         try:
             connection.request(method, path, body, {**self.authorization(person), **(headers or {})})
             response = connection.getresponse()
             return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:
-            connection.close()
+            if over is None:
+                connection.close()
 
     def rows(self) -> list[Row]:
         """Return the rows of the example's requests.yaml."""
