@@ -39,6 +39,7 @@ def edits() -> list[MemoryFiles]:
             blueprint, "contract: contracts/service-004.yaml", "zone: data\n    contract: contracts/service-004.yaml"
         ),
         changed(blueprint, "services:", "timezone: Europe/Berlin\nservices:"),
+        changed(blueprint, "services:", "trust_domain: other.example\nservices:"),
         changed(blueprint, "services:", "shadow: [global-0]\nservices:"),
         changed(blueprint, "services:", "mode: shadow\nservices:"),
         changed(blueprint, "services:", "edge: {domains: [example.test]}\nservices:"),
