@@ -4,14 +4,13 @@ Nothing of Envoy's own wording, of the service behind or of the rule that decide
 `ringwall explain REQUEST_ID` tells the operator.
 """
 
-from http import HTTPStatus
 from typing import Any
 
 from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce.log_filters import all_of, cel, has_header, status_is, status_is_any
+from ringwall.enforce.log_filters import all_of, any_of, cel, has_header, status_is, status_is_any
 from ringwall.enforce.proto import header, u32
 
 MEDIA_TYPE = "application/problem+json"
@@ -50,44 +49,41 @@ _PLAIN = (
 )
 """On every answer that a proxy writes itself."""
 
-_RETRY_SOON = (503,)
-
+_TITLE = f"%CEL({TITLES}[response.code])%"
 _ID = "%REQ(x-request-id)%"
-_BEFORE_THE_ID = frozenset(TITLES[status] for status in (400, 408, 426, 431))
+_BEFORE_THE_ID = (400, 408, 426, 431)
 """Refusals that come before Envoy has made an id; the request may still carry one that its client chose."""
 
 
 def replies(extra: tuple[Any, ...] = ()) -> Any:
     """Return the local replies of a listener; `extra` are headers that every answer of it carries."""
-    not_one_token = (*extra, _challenge('error="invalid_request"'))
+    is_401, is_403 = status_is(401), status_is(403)
+    not_one_token, not_valid = (_challenge(f'error="{error}"') for error in ("invalid_request", "invalid_token"))
+    early = any_of(*(status_is(code) for code in _BEFORE_THE_ID))
     mappers = [
-        _mapper(all_of(status_is(403), _because(TOKEN_SHAPE_POLICY)), TITLES[401], not_one_token, status=401),
-        _mapper(all_of(status_is(403), _because(HOST_SHAPE_POLICY)), TITLES[400], extra, status=400),
+        _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
+        _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),
+        _mapper(all_of(is_401, has_header("authorization")), (*extra, not_valid)),
+        _mapper(is_401, (*extra, _challenge(""))),
+        _mapper(status_is(503), (*extra, header("retry-after", "1", "ADD_IF_ABSENT"))),
+        _mapper(early, extra, known=False),
+        _mapper(status_is_any(), extra),
     ]
-    for status, title in TITLES.items():
-        if status == HTTPStatus.UNAUTHORIZED:
-            with_token = all_of(status_is(401), has_header("authorization"))
-            mappers.append(_mapper(with_token, title, (*extra, _challenge('error="invalid_token"'))))
-            mappers.append(_mapper(status_is(401), title, (*extra, _challenge(""))))
-            continue
-        more = (header("retry-after", "1", "ADD_IF_ABSENT"),) if status in _RETRY_SOON else ()
-        mappers.append(_mapper(status_is(status), title, (*extra, *more)))
-    mappers.append(_mapper(status_is_any(), "Error", extra))
     return http_connection_manager_pb2.LocalReplyConfig(mappers=mappers)
 
 
-def _mapper(match: Any, title: str, headers: tuple[Any, ...], *, status: int | None = None) -> Any:
+def _mapper(match: Any, headers: tuple[Any, ...], *, status: int | None = None, known: bool = True) -> Any:
     return http_connection_manager_pb2.ResponseMapper(
         filter=match,
         status_code=None if status is None else u32(status),
-        body_format_override=_document(title, known=title not in _BEFORE_THE_ID),
+        body_format_override=_document(known=known),
         headers_to_add=[*_PLAIN, *headers],
     )
 
 
-def _document(title: str, *, known: bool) -> Any:
+def _document(*, known: bool) -> Any:
     body = Struct()
-    body.update({"type": "about:blank", "title": title, "status": "%RESPONSE_CODE%"})
+    body.update({"type": "about:blank", "title": _TITLE, "status": "%RESPONSE_CODE%"})
     if known:
         body.update({"instance": f"urn:uuid:{_ID}", "request_id": _ID})
     return substitution_format_string_pb2.SubstitutionFormatString(
