@@ -24,7 +24,6 @@ SOCKET_OR_ADDRESS: Final = r"^(unix:[^\0]{1,100}|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.
 PREFIX: Final = r"^/[A-Za-z0-9._~/-]*$"
 HOST: Final = r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"
 URL: Final = r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$"
-USER: Final = r"^[^\s|\"\\][^\"\\]{0,254}$"
 SCOPE: Final = r"^[!#-\[\]-~]{1,128}$"
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}

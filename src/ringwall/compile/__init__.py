@@ -1,1 +1,5 @@
-"""Pure passes from Blueprint to Plan; Cedar becomes CEL here."""
+"""Stage 2: pure passes from Blueprint to Plan.
+
+Reading order: `planner` (the whole run), `policies` (short forms, and everything that can be wrong with a policy),
+`cedar` (Cedar becomes what Envoy enforces), `rules` (the operations of one service), `services`, `issuers`, `edge`.
+"""
