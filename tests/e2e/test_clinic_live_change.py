@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.system import System
 from tests.support.traffic import Traffic
 
-PATIENCE = 20
+PATIENCE = 90
 
 
 def _until(holds: Callable[[], bool], what: str) -> None:

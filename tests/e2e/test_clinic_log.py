@@ -16,7 +16,7 @@ ASKED = [
 OUTCOMES = {200: "allowed", 403: "denied", 401: "unauthenticated", 404: "no-route"}
 
 
-def _recorded(system: System, wanted: set[str], seconds: float = 20) -> dict[str, dict[str, object]]:
+def _recorded(system: System, wanted: set[str], seconds: float = 60) -> dict[str, dict[str, object]]:
     """Return what the edge decided about each of the wanted requests."""
     end = time.monotonic() + seconds
     while True:

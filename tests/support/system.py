@@ -21,8 +21,8 @@ from typing import Any, Self
 import yaml
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-START_SECONDS = 60
-STOP_SECONDS = 20
+START_SECONDS = 120
+STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class System:
 
     # Commands
 
-    def ringwall(self, *words: str, code: int | None = 0, seconds: float = 60) -> str:
+    def ringwall(self, *words: str, code: int | None = 0, seconds: float = 180) -> str:
         """Run a command in the system's folder and return what it printed on standard output."""
         done = subprocess.run(
             [sys.executable, "-m", "ringwall.cli.main", *words],

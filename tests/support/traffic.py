@@ -61,7 +61,7 @@ class Traffic:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(90)
 
     @property
     def count(self) -> int:
@@ -69,7 +69,7 @@ class Traffic:
         with self._lock:
             return self.tally.statuses.total() + len(self.tally.errors)
 
-    def settle(self, requests: int = 100, seconds: float = 30) -> None:
+    def settle(self, requests: int = 100, seconds: float = 120) -> None:
         """Return after that many more requests."""
         goal, end = self.count + requests, time.monotonic() + seconds
         while self.count < goal:
@@ -82,7 +82,7 @@ class Traffic:
         while not self._stop.is_set():
             try:
                 if connection is None:
-                    connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=15)
+                    connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=60)
                     connection.connect()
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.request("GET", path, headers=headers)
