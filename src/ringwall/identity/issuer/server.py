@@ -42,7 +42,6 @@ class IssuerNotStartedError(RingwallError):
 
 def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
     """Serve until SIGTERM or SIGINT; raise a RingwallError where the issuer cannot start."""
-    os.umask(0o077)
     clock = clock or SystemClock()
     with _only_one(settings.folder):
         directory = LiveDirectory(settings.plan_file)
@@ -140,8 +139,11 @@ def _listen(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # left by a crash: `_only_one` holds, so nobody listens on it
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.fspath(path))
-    path.chmod(0o600)
+    former = os.umask(0o177)  # from the first moment: a later chmod would leave a gap
+    try:
+        listener.bind(os.fspath(path))
+    finally:
+        os.umask(former)
     return listener
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.issuer_world import IssuerWorld
 
+from ringwall.identity.durable import replace_file
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.ring import KeyRingError, KeyState, Schedule
 from ringwall.identity.keystore import FolderKeyStore, KeyStore, MemoryKeyStore
@@ -140,8 +141,10 @@ def test_a_crash_beside_any_write_leaves_keys_that_hold(tmp_path: Path, what: st
     world = IssuerWorld(tmp_path, store=store)
     token = world.keys.sign(claims(world), typ="x")
     store.left, store.after = 0, after
+    published = world.settings.bindings.jwks.read_bytes()
     with pytest.raises(Crash):
         happen(world, what)
+    assert world.settings.bindings.jwks.read_bytes() == published  # never ahead of what is stored
     keys = world.open_keys()
     assert believed(world, token) is not (what == "compromised" and after)
     assert believed(world, keys.sign(claims(world), typ="x"))
@@ -165,12 +168,22 @@ def test_nothing_is_signed_by_a_key_that_could_not_be_published(tmp_path: Path) 
     token = world.keys.sign(claims(world), typ="x")
     assert believed(world, token)
     assert UnverifiedToken.parse(token).kid in {key.kid for key in before.keys}
+    assert UnverifiedToken.parse(token).kid == world.keys.published_keys()[0].kid
+
+
+def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    folder = world.settings.bindings.jwks.parent
+    replace_file(folder / ".jwks.json.0a1b2c3d.tmp", b"half")
+    world.open_keys()
+    assert [path.name for path in folder.iterdir()] == ["jwks.json"]
 
 
 ROTATE_FOREVER = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from ringwall.identity.issuer.keeper import KeyKeeper
+    from ringwall.identity.durable import replace_file
+from ringwall.identity.issuer.keeper import KeyKeeper
     from ringwall.identity.issuer.ring import Schedule
     from ringwall.identity.keystore import FolderKeyStore
     from ringwall.model.clock import SystemClock
