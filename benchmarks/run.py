@@ -13,7 +13,7 @@ from pathlib import Path
 
 from figures import Figure
 
-BENCHMARKS = ("check_plan", "startup", "throughput", "policies_scale", "live_edit", "memory", "decision_log")
+BENCHMARKS = ("check_plan", "startup", "throughput", "policies_scale", "live_edit", "memory", "decision_log", "mending")
 RESULT = Path(__file__).resolve().parents[1] / ".ringwall" / "bench.json"
 
 
