@@ -17,7 +17,7 @@ from tests.support.enforce_rig import Rig, free_port, running
 
 from ringwall.enforce.xds import PlanNotInForceError, PlanRejectedError
 from ringwall.plan.bindings import Address
-from ringwall.plan.model import Plan, Service
+from ringwall.plan.model import Claim, ClaimType, Plan, Service
 from ringwall.plan.rule import ALLOW, DENY, Case, CompiledRule, PathMatches, Rule
 
 
@@ -43,6 +43,8 @@ def _traffic(rig: Rig, path: str = "/api/patients/7") -> Iterator[list[int]]:
             try:
                 answer = rig.on(connection, "GET", path) if connection else rig.get(path)
                 statuses.append(answer.status)
+                if connection and answer.headers.get("connection") == "close":
+                    connection = rig.open()
             except OSError:
                 statuses.append(-1)
                 return
@@ -76,6 +78,15 @@ def test_policies_change_under_load_without_a_failed_request(tmp_path: Path) -> 
     with running(PLAN, tmp_path) as rig, _traffic(rig) as statuses:
         for round_ in range(10):
             rig.publish(plan(_patients(rule_id=f"{round_:012x}")))
+    assert set(statuses) == {200}
+
+
+def test_a_listener_changes_under_load_without_a_failed_request(tmp_path: Path) -> None:
+    """Which claims are logged is part of the listener: connections are told to close, none is cut."""
+    with running(PLAN, tmp_path) as rig, _traffic(rig) as statuses:
+        for name in ("one", "two"):
+            rig.publish(plan(_patients(), claims=(Claim(name=name, type=ClaimType.STRING, path=(name,)),)))
+            time.sleep(0.5)
     assert set(statuses) == {200}
 
 

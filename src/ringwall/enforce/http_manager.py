@@ -21,8 +21,9 @@ from ringwall.enforce import problems
 from ringwall.enforce.proto import FALSE, TRUE, ads, extension, pack, seconds, u32
 from ringwall.model import headers
 
-_MAX_HEADER_KB = 32
-_MAX_HEADERS = 100
+MAX_HEADER_KB = 32
+MAX_HEADERS = 100
+HEADER_SECONDS = 10
 _MAX_STREAMS = 100
 _WINDOW_BYTES = 256 * 1024
 
@@ -64,7 +65,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
     """Return the network filter; `routes` is a route configuration, or the name of one that comes by RDS."""
     common = protocol_pb2.HttpProtocolOptions(
         idle_timeout=seconds(manager.idle_seconds),
-        max_headers_count=u32(_MAX_HEADERS),
+        max_headers_count=u32(MAX_HEADERS),
         headers_with_underscores_action="REJECT_REQUEST",
     )
     if manager.max_connection_seconds:
@@ -102,8 +103,8 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
             typed_config=pack(uuid_pb2.UuidRequestIdConfig(pack_trace_reason=FALSE))
         ),
         # How much and how slowly
-        max_request_headers_kb=u32(_MAX_HEADER_KB),
-        request_headers_timeout=seconds(10),
+        max_request_headers_kb=u32(MAX_HEADER_KB),
+        request_headers_timeout=seconds(HEADER_SECONDS),
         request_timeout=seconds(manager.request_seconds),
         stream_idle_timeout=seconds(60),
         delayed_close_timeout=seconds(1),
