@@ -1,5 +1,6 @@
 """A system that is smaller than any example, started and changed by the commands, as a user would."""
 
+import datetime as dt
 import json
 import os
 import signal
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 SERVICE = """
 import http.server, json, os, sys, time
@@ -261,6 +265,45 @@ def test_a_folder_too_deep_for_sockets_works(tmp_path: Path) -> None:
     finally:
         assert mini.run("down").returncode == 0
     assert mini.leftovers() == []
+
+
+def test_outside_development_keys_are_encrypted_and_the_certificate_is_ones_own(mini: Mini) -> None:
+    _own_certificate(mini.folder)
+    mini.write(
+        BLUEPRINT.replace("system: mini", "system: mini\ndevelopment: false")
+        .replace("people:\n  rita: {roles: [reader]}\n", "")
+        .replace("  limit:", "  certificate: own.pem\n  key: own.key\n  limit:")
+    )
+    refused = mini.run("up", "--detach")
+    assert refused.returncode == 1
+    assert "RINGWALL_KEY_PASSPHRASE_FILE" in refused.stderr
+    mini.up(env={"RINGWALL_KEY_PASSPHRASE": "correct horse battery staple"})
+    edge = next(entry for entry in mini.data("status")["listeners"] if entry["name"] == "edge")
+    trust = ssl.create_default_context(cafile=str(mini.folder / "own.pem"))
+    with urllib.request.urlopen(  # noqa: S310  # our own https address
+        edge["address"] + "/show", context=trust, timeout=20
+    ) as response:
+        assert "battery" not in response.read().decode(), "the passphrase is for the key holders only"
+    keys = [*(mini.folder / ".ringwall" / "ca").iterdir(), *(mini.folder / ".ringwall" / "issuer" / "keys").iterdir()]
+    assert keys
+    assert not any(b"PRIVATE KEY" in path.read_bytes() for path in keys)
+    assert not (mini.folder / ".ringwall" / "dev-ca.pem").exists()
+
+
+def _own_certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    (folder / "own.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "own.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    )
 
 
 def _until(holds: Any, what: str) -> None:
