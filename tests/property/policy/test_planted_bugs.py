@@ -4,12 +4,14 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 from tests.property.policy.differential import Count, Sample, forget, mismatches, samples
 from tests.property.policy.test_compiled_rules_agree_with_cedar import QUICK
+from tests.property.policy.world import LOCAL
 
 from ringwall.compile.cedar import (
     attributes,
@@ -148,7 +150,18 @@ def roles_do_not_include_each_other(patch: pytest.MonkeyPatch) -> None:
 
 @bug
 def every_issuer_gives_every_role(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(membership, "from_issuer", lambda _issuer, _system: TRUE)
+    original = membership.holds_role
+
+    def mixed(role: str, where: place.Place) -> formula.Formula:
+        return any_of(original(role, replace(where, issuer=issuer)) for issuer in where.system.issuers)
+
+    patch.setattr(membership, "holds_role", mixed)
+
+
+@bug
+def users_of_issuers_are_confused(patch: pytest.MonkeyPatch) -> None:
+    original = membership.is_user
+    patch.setattr(membership, "is_user", lambda name, where: original(name, replace(where, issuer=LOCAL)))
 
 
 @bug
@@ -158,7 +171,7 @@ def builtin_names_may_hold_a_bar(patch: pytest.MonkeyPatch) -> None:
 
 @bug
 def types_are_not_guarded(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compiler, "type_guards", lambda _reads, _system: ())
+    patch.setattr(compiler, "type_guards", lambda *_args: ())
 
 
 @bug
@@ -184,10 +197,10 @@ def path_parameters_are_not_guarded(patch: pytest.MonkeyPatch) -> None:
 def the_exposure_prefix_is_not_counted(patch: pytest.MonkeyPatch) -> None:
     original = compiler._Hop._place
 
-    def shifted(self: compiler._Hop, *args: Any) -> place.Place:
+    def shifted(self: compiler._Hop, *args: Any, **named: Any) -> place.Place:
         if self._context.hop == "edge":
             self._segments = {param.name: param.segment for param in self._context.params}
-        return original(self, *args)
+        return original(self, *args, **named)
 
     patch.setattr(compiler._Hop, "_place", shifted)
 
@@ -214,7 +227,7 @@ def a_guest_may_carry_a_token(patch: pytest.MonkeyPatch) -> None:
 
 @bug
 def any_token_is_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compiler, "token_is_believed", lambda _system: Lit(guard.TokenPresent()))
+    patch.setattr(compiler, "token_is_believed", lambda _issuers: Lit(guard.TokenPresent()))
 
 
 @bug

@@ -110,9 +110,8 @@ def _called_by_edge(place: Place) -> Formula:
 
 def _always(place: Place) -> dict[str, Term]:
     """Return the attributes that every user has."""
-    issuers = place.system.issuers
-    issuer = Text(issuers[0].url) if len(issuers) == 1 else membership.ISS
-    return {"sub": membership.SUB, "iss": issuer, "scopes": Scopes()}
+    issuer = place.issuer.url if place.issuer is not None else ""
+    return {"sub": membership.SUB, "iss": Text(issuer), "scopes": Scopes()}
 
 
 def _of_user(name: str, known: Known, place: Place) -> Term:

@@ -184,14 +184,13 @@ class _Hop:
         self._segments = {param.name: param.segment + offset for param in context.params}
 
     def draft(self) -> _Draft:
-        """Compile for a request with a token, for a guest, and for each workload that may call."""
+        """Compile for users of each issuer, for a guest, and for each workload that may call."""
         tokenless = self._tokenless()
-        unknown = tokenless is None
-        user = self._decision(self._place("user"))
+        users = [(issuer, self._decision(self._place("user", issuer=issuer))) for issuer in self._system.issuers]
         cases: tuple[Case, ...] = ()
         if not self._problems:
             try:
-                cases = self._cases(user, FALSE if tokenless is None else tokenless)
+                cases = self._cases(users, tokenless or FALSE)
             except UnsupportedError as problem:
                 self._problems.append((-1, problem.construct))
         if len(cases) > MOST_CASES:
@@ -201,15 +200,19 @@ class _Hop:
             rule=CompiledRule(cases=cases) if cases else DENY,
             problems=tuple(self._problems),
             cacheable=not (reads.time or reads.path or reads.source),
-            tokenless=unknown or tokenless is not FALSE,
+            tokenless=tokenless is not FALSE,
         )
 
-    def _cases(self, user: Formula, tokenless: Formula) -> tuple[Case, ...]:
+    def _cases(self, users: Sequence[tuple[Issuer, Formula]], tokenless: Formula) -> tuple[Case, ...]:
         readable = readable_params(self._reads.path, self._segments)
-        with_token = all_of([token_is_believed(self._system), readable, user])
         without = all_of([Lit(TokenPresent(), positive=False), readable, tokenless])
-        guards = type_guards(self._reads, self._system)
-        return (*self._remembered(without, ()), *self._remembered(with_token, guards))
+        cases = [*self._remembered(without, ())]
+        alike: dict[tuple[Formula, tuple[TypeGuard, ...]], list[Issuer]] = {}
+        for issuer, user in users:
+            alike.setdefault((user, type_guards(self._reads, self._system, issuer)), []).append(issuer)
+        for (user, guards), issuers in alike.items():
+            cases += self._remembered(all_of([token_is_believed(issuers), readable, user]), guards)
+        return tuple(cases)
 
     def _remembered(self, formula: Formula, guards: tuple[TypeGuard, ...]) -> tuple[Case, ...]:
         key = (formula, guards)
@@ -223,7 +226,7 @@ class _Hop:
         ways: dict[Formula, list[str]] = {}
         for caller in self._context.callers:
             before = len(self._problems)
-            allowed = self._decision(self._place("guest" if caller == EDGE else "workload", caller))
+            allowed = self._decision(self._place("guest" if caller == EDGE else "workload", caller=caller))
             if len(self._problems) > before:
                 return None
             ways.setdefault(allowed, []).append(caller)
@@ -232,7 +235,7 @@ class _Hop:
             all_of([allowed, _one_of(callers, place)]) for allowed, callers in ways.items() if allowed is not FALSE
         )
 
-    def _place(self, kind: Kind, caller: str = "") -> Place:
+    def _place(self, kind: Kind, *, caller: str = "", issuer: Issuer | None = None) -> Place:
         context = self._context
         return Place(
             system=self._system,
@@ -243,6 +246,7 @@ class _Hop:
             holds=context.holds,
             callers=context.callers,
             segments=self._segments,
+            issuer=issuer,
             workload=caller,
         )
 

@@ -159,12 +159,10 @@ class TypeGuard:
     Attributes:
         path: where the claim lies.
         type: its declared type.
-        issuer: URL of the only issuer whose tokens it is about; None for all.
     """
 
     path: tuple[str, ...]
     type: ClaimType
-    issuer: str | None = None
 
     def fast(self, *, present: bool) -> Predicate | None:
         """Return a native matcher that implies the guard; None if nothing does for a claim that is `present`."""
@@ -178,8 +176,6 @@ class TypeGuard:
                 ways.append(ClaimHasText(path=self.path))
             case ClaimType.LONG:
                 pass
-        if self.issuer is not None:
-            ways.append(Not(part=ClaimText(path=ISS.path, match="exact", value=self.issuer)))
         return (ways[0] if len(ways) == 1 else AnyOf(parts=tuple(ways))) if ways else None
 
     @property
@@ -192,20 +188,16 @@ class TypeGuard:
         value = facts.claim(self.path)
         ways = [] if present else [negated(facts.present(self.path))]
         ways.append(facts.is_whole(self.path) if self.type is ClaimType.LONG else facts.has_type(value, "list"))
-        if self.issuer is not None:
-            ways.append(negated(TextIs(ISS, self.issuer).cel()))
         return some(ways)
 
 
-def token_is_believed(system: System) -> Formula:
-    """Return: the token is from one of the issuers, and names a user."""
-    return any_of(
-        all_of([Lit(TextIs(ISS, issuer.url)), Lit(SubjectNamed(issuer.builtin))]) for issuer in system.issuers
-    )
+def token_is_believed(issuers: Iterable[Issuer]) -> Formula:
+    """Return: the token is from one of these issuers, and names a user."""
+    return any_of(all_of([Lit(TextIs(ISS, issuer.url)), Lit(SubjectNamed(issuer.builtin))]) for issuer in issuers)
 
 
-def type_guards(reads: Reads, system: System) -> tuple[TypeGuard, ...]:
-    """Return the guards of everything in the token that is read."""
+def type_guards(reads: Reads, system: System, issuer: Issuer) -> tuple[TypeGuard, ...]:
+    """Return the guards of everything that is read in tokens of an issuer."""
     found = [
         TypeGuard(system.claims[name].path, system.claims[name].type)
         for name in sorted(reads.claims & system.claims.keys())
@@ -213,19 +205,13 @@ def type_guards(reads: Reads, system: System) -> tuple[TypeGuard, ...]:
     if reads.scopes:
         found.append(TypeGuard(SCOPE_CLAIM, ClaimType.STRING))
     if reads.roles:
-        found += _role_guards(system.issuers)
+        found.append(TypeGuard(issuer.role_claim, ClaimType.STRING_SET))
     return tuple(dict.fromkeys(found))
 
 
 def readable_params(names: Iterable[str], segments: dict[str, int]) -> Formula:
     """Return: every path parameter that is read holds only plain characters."""
     return all_of(Lit(ParamReadable(segments[name])) for name in sorted(names) if name in segments)
-
-
-def _role_guards(issuers: tuple[Issuer, ...]) -> list[TypeGuard]:
-    if len({issuer.role_claim for issuer in issuers}) == 1:
-        return [TypeGuard(issuers[0].role_claim, ClaimType.STRING_SET)]
-    return [TypeGuard(issuer.role_claim, ClaimType.STRING_SET, issuer.url) for issuer in issuers]
 
 
 def _param(number: int) -> PathMatches:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts
 from ringwall.compile.cedar.cel import Cel, const, every, infix
-from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, any_of, constant
+from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, any_of, constant
 from ringwall.compile.cedar.place import Place, System
 from ringwall.compile.cedar.terms import Caller, ClaimString, Entity, SetOf, Term, User
 from ringwall.compile.cedar.text import TextIs
 from ringwall.compile.cedar.unsupported import UnsupportedError
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.cedar import ACTION, ROLE, USER, WORKLOAD, action_group
-from ringwall.plan.model import EDGE, Issuer
+from ringwall.plan.model import EDGE
 from ringwall.plan.rule import CallerIs, ClaimHas, Predicate
 
 SUB = ClaimString(("sub",))
@@ -91,7 +91,7 @@ def is_in(term: Term, target: Term, place: Place) -> Formula:
         raise UnsupportedError("`in` something that is known only with the request")
     match term:
         case User() if target.type == ROLE:
-            return holds_role(target.id, place.system)
+            return holds_role(target.id, place)
         case Entity(type=kind, id=name) if kind == target.type == ROLE:
             return constant(name in place.system.holders.get(target.id, {target.id}))
         case Entity(type=kind, id=name) if kind == target.type == ACTION:
@@ -108,7 +108,7 @@ def same_entity(left: Term, right: Term, place: Place) -> Formula:
         case Entity(), _:
             return same_entity(right, left, place)
         case User(), Entity(type=kind, id=name):
-            return is_user(name, place.system) if kind == USER else FALSE
+            return is_user(name, place) if kind == USER else FALSE
         case Caller(), Entity(type=kind, id=name):
             return called_by(name, place) if kind == WORKLOAD else FALSE
         case (User(), User()) | (Caller(), Caller()):
@@ -130,36 +130,22 @@ def caller_id(name: str, system: System) -> str:
     return str(SpiffeId(system.trust_domain, "/edge" if name == EDGE else f"/service/{name}"))
 
 
-def is_user(name: str, system: System) -> Formula:
+def is_user(name: str, place: Place) -> Formula:
     """Return whether the token names this user: `sub` for the built-in issuer, `issuer|sub` for every other one."""
-    found: list[Formula] = []
+    issuer = place.issuer
     prefix, bar, rest = name.partition("|")
-    for issuer in system.issuers:
-        if issuer.builtin and name and not bar:
-            found.append(all_of([from_issuer(issuer, system), Lit(TextIs(SUB, name))]))
-        elif not issuer.builtin and bar and prefix == issuer.name and rest:
-            found.append(all_of([from_issuer(issuer, system), Lit(TextIs(SUB, rest))]))
-    return any_of(found)
+    if issuer is None:
+        return FALSE
+    if issuer.builtin:
+        return Lit(TextIs(SUB, name)) if name and not bar else FALSE
+    return Lit(TextIs(SUB, rest)) if bar and prefix == issuer.name and rest else FALSE
 
 
-def holds_role(role: str, system: System) -> Formula:
+def holds_role(role: str, place: Place) -> Formula:
     """Return whether the token gives a role, directly or by a role that includes it."""
-    holders = system.holders.get(role, frozenset())
-    return any_of(
-        all_of(
-            [
-                from_issuer(issuer, system),
-                any_of(
-                    Lit(RoleGiven(issuer.role_claim, value))
-                    for value, given in system.granting[issuer.name]
-                    if given in holders
-                ),
-            ]
-        )
-        for issuer in system.issuers
-    )
-
-
-def from_issuer(issuer: Issuer, system: System) -> Formula:
-    """Return whether the token is from this issuer; known where there is only one."""
-    return TRUE if len(system.issuers) == 1 else Lit(TextIs(ISS, issuer.url))
+    issuer = place.issuer
+    if issuer is None:
+        return FALSE
+    holders = place.system.holders.get(role, frozenset())
+    granting = place.system.granting[issuer.name]
+    return any_of(Lit(RoleGiven(issuer.role_claim, value)) for value, given in granting if given in holders)

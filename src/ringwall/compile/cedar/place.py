@@ -48,10 +48,11 @@ class System:
 
 @dataclass(frozen=True)
 class Place:
-    """One hop of one operation, seen by one kind of principal.
+    """One hop of one operation, seen by one kind of principal; users of each issuer are a kind of their own.
 
     Attributes:
         kind: which kind of principal.
+        issuer: who issued the token, where there is one.
         workload: name of the principal, where it is a workload.
         callers: who may call here; a single one is a constant.
         segments: path parameters by name, as segments of the path that this hop sees.
@@ -65,6 +66,7 @@ class Place:
     holds: tuple[str, ...]
     callers: tuple[str, ...]
     segments: dict[str, int]
+    issuer: Issuer | None = None
     workload: str = ""
 
     @property

@@ -44,7 +44,7 @@ def _dependencies(policy: CedarPolicy, place: Place) -> tuple[object, ...]:
     mentioned = policy.variables
     return (
         place.kind,
-        place.workload,
+        place.workload or (place.issuer.name if place.issuer is not None else ""),
         place.action if "action" in mentioned else None,
         (place.service, place.zone, place.holds) if "resource" in mentioned or "action" in mentioned else None,
         place.callers if "context" in mentioned else None,
