@@ -1,4 +1,4 @@
-"""How long the clinic is without an answer when a proxy is killed, and that killing the control plane is not noticed."""
+"""How long the clinic gives no answer when a proxy is killed, and that killing the control plane is not noticed."""
 
 import os
 import signal

@@ -59,7 +59,9 @@ class Running:
     def load(self, path: str, token: str, *, expect: int, connections: int = 32) -> Load:
         """Return a load of GET requests."""
         request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-        return Load(("127.0.0.1", self.port), self.trust(), "localhost", request, connections, expect=expect)
+        return Load(
+            ("127.0.0.1", self.port), self.trust(), "localhost", request, connections, expect=expect, in_pieces=True
+        )
 
     def recorded(self, hop: str) -> int:
         """Return how many decisions of a hop the store holds."""
