@@ -79,6 +79,18 @@ def start(state: Path, **environment: str) -> "subprocess.Popen[str]":
     return process
 
 
+def refusal_of(state: Path) -> str:
+    """Return what an issuer says that must not start; it is ended also where it starts all the same."""
+    process = start(state)
+    try:
+        output, _ = process.communicate(timeout=30)
+    finally:
+        end(process)
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
+    return output
+
+
 def answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(os.fspath(path)) == 0
@@ -171,19 +183,13 @@ def test_a_plan_change_is_taken_up_without_a_restart(state: Path) -> None:
 
 def test_two_issuers_never_share_a_folder(state: Path) -> None:
     with running(state):
-        second = start(state)
-        output, _ = second.communicate(timeout=30)
-        assert second.returncode == 1
-        assert "another issuer already runs" in output
+        assert "another issuer already runs" in refusal_of(state)
         assert believed(state, dev_token(state))
 
 
 def test_outside_development_mode_keys_are_encrypted_or_there_is_no_start(state: Path) -> None:
     write_plan(state, issuer_plan(development=False))
-    refused = start(state)
-    output, _ = refused.communicate(timeout=30)
-    assert refused.returncode == 1
-    assert "RINGWALL_KEY_PASSPHRASE_FILE" in output
+    assert "RINGWALL_KEY_PASSPHRASE_FILE" in refusal_of(state)
     sealed = start(state, RINGWALL_KEY_PASSPHRASE="correct horse battery")
     try:
         assert answers(IssuerSettings(state=state).bindings.issuer)
@@ -195,11 +201,7 @@ def test_outside_development_mode_keys_are_encrypted_or_there_is_no_start(state:
 
 
 def test_without_a_plan_it_says_what_to_do(state: Path) -> None:
-    refused = start(state)
-    output, _ = refused.communicate(timeout=30)
-    assert refused.returncode == 1
-    assert "ringwall up" in output
-    assert "Traceback" not in output
+    assert "ringwall up" in refusal_of(state)
 
 
 def test_broken_http_is_survived(state: Path) -> None:
