@@ -26,7 +26,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from envoy.config.bootstrap.v3 import bootstrap_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_components_pb2 as route_pb2
+from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as _jwt  # noqa: F401  # read by its type URL
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2 as _router  # noqa: F401  # read by its type URL
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as manager_pb2
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from google.protobuf import json_format
 
 from ringwall.enforce.rbac import deny_all
@@ -169,13 +176,13 @@ def running_envoy(
         _listener(folder, "edge", edge, issuers, signer),
         _listener(folder, "inbound", inbound, issuers, signer, authority=authority),
     ]
-    bootstrap = {
-        "node": {"id": "rig", "cluster": "rig"},
-        "static_resources": {"listeners": listeners},
-        "admin": {"address": {"pipe": {"path": str(folder / "admin.sock")}}},
-    }
-    config = folder / "envoy.json"
-    config.write_text(json.dumps(bootstrap))
+    bootstrap = bootstrap_pb2.Bootstrap(
+        node={"id": "rig", "cluster": "rig"},
+        static_resources={"listeners": listeners},
+        admin={"address": {"pipe": {"path": str(folder / "admin.sock")}}},
+    )
+    config = folder / "envoy.pb"
+    config.write_bytes(bootstrap.SerializeToString())
     with (folder / "envoy.log").open("wb") as log:
         argv = [str(envoy_binary()), "-c", str(config), "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning"]
         process = subprocess.Popen(argv, stdout=log, stderr=log)
@@ -212,16 +219,19 @@ def _listener(
     signer: Signer,
     *,
     authority: "_Authority | None" = None,
-) -> dict[str, Any]:
-    chain: dict[str, Any] = {"filters": [_connection_manager(name, rules, issuers, signer)]}
+) -> listener_pb2.Listener:
+    listener = listener_pb2.Listener(name=name, address={"pipe": {"path": str(folder / f"{name}.sock")}})
+    chain = listener.filter_chains.add()
+    manager = json_format.ParseDict(_connection_manager(name, issuers, signer), manager_pb2.HttpConnectionManager())
+    manager.route_config.virtual_hosts.add(name="all", domains=["*"], routes=map(_route, range(len(rules)), rules))
+    chain.filters.add(name="envoy.filters.network.http_connection_manager").typed_config.Pack(manager)
     if authority is not None:
-        chain["transport_socket"] = authority.server_socket()
-    return {"name": name, "address": {"pipe": {"path": str(folder / f"{name}.sock")}}, "filter_chains": [chain]}
+        chain.transport_socket.name = "envoy.transport_sockets.tls"
+        chain.transport_socket.typed_config.Pack(authority.server_context())
+    return listener
 
 
-def _connection_manager(
-    name: str, rules: Sequence[rbac_pb2.RBACPerRoute | None], issuers: Mapping[str, str], signer: Signer
-) -> dict[str, Any]:
+def _connection_manager(name: str, issuers: Mapping[str, str], signer: Signer) -> dict[str, Any]:
     providers = {
         issuer: {
             "issuer": url,
@@ -236,34 +246,27 @@ def _connection_manager(
         "providers": providers,
         "rules": [{"match": {"prefix": "/"}, "requires": {"requires_any": {"requirements": alternatives}}}],
     }
-    routes = [_route(number, rule) for number, rule in enumerate(rules)]
     return {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
-            ".HttpConnectionManager",
-            "stat_prefix": name,
-            "normalize_path": True,
-            "merge_slashes": False,
-            "max_request_headers_kb": 96,
-            "use_remote_address": False,
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-            "http_filters": [
-                {"name": "envoy.filters.http.jwt_authn", "typed_config": jwt},
-                {"name": RBAC_FILTER, "typed_config": _any(deny_all())},
-                {
-                    "name": "envoy.filters.http.router",
-                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
-                },
-            ],
-        },
+        "stat_prefix": name,
+        "normalize_path": True,
+        "merge_slashes": False,
+        "max_request_headers_kb": 96,
+        "use_remote_address": False,
+        "http_filters": [
+            {"name": "envoy.filters.http.jwt_authn", "typed_config": jwt},
+            {"name": RBAC_FILTER, "typed_config": _any(deny_all())},
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+            },
+        ],
     }
 
 
-def _route(number: int, rule: rbac_pb2.RBACPerRoute | None) -> dict[str, Any]:
-    route: dict[str, Any] = {"match": {"prefix": f"/r{number}/"}, "direct_response": {"status": 200}}
+def _route(number: int, rule: rbac_pb2.RBACPerRoute | None) -> route_pb2.Route:
+    route = route_pb2.Route(match={"prefix": f"/r{number}/"}, direct_response={"status": 200})
     if rule is not None:
-        route["typed_per_filter_config"] = {RBAC_FILTER: _any(rule)}
+        route.typed_per_filter_config[RBAC_FILTER].Pack(rule)
     return route
 
 
@@ -296,25 +299,16 @@ class _Authority:
         context.load_cert_chain(os.fspath(file))
         return context
 
-    def server_socket(self) -> dict[str, Any]:
+    def server_context(self) -> tls_pb2.DownstreamTlsContext:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate("server", key, "ca", self.key, uri="spiffe://rig/server", authority=False)
-        return {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                "require_client_certificate": True,
-                "common_tls_context": {
-                    "tls_certificates": [
-                        {
-                            "certificate_chain": {"inline_string": _pem(certificate).decode()},
-                            "private_key": {"inline_string": _key_pem(key).decode()},
-                        }
-                    ],
-                    "validation_context": {"trusted_ca": {"inline_string": _pem(self.certificate).decode()}},
-                },
-            },
-        }
+        context = tls_pb2.DownstreamTlsContext(require_client_certificate={"value": True})
+        common = context.common_tls_context
+        common.validation_context.trusted_ca.inline_bytes = _pem(self.certificate)
+        own = common.tls_certificates.add()
+        own.certificate_chain.inline_bytes = _pem(certificate)
+        own.private_key.inline_bytes = _key_pem(key)
+        return context
 
 
 def _certificate(
