@@ -5,11 +5,11 @@ depends on conditions, and then on which policies.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from ringwall.plan.cedar import USER, CedarPolicy, nodes
+from ringwall.plan.cedar import SERVICE, USER, CedarPolicy, nodes
 from ringwall.plan.model import EDGE, Limit, Mode, Operation, Plan, Protocol, Service
 from ringwall.plan.partial import Entity, Facts, guest, holds, user, workload
 from ringwall.plan.rule import DecisionPointRule
@@ -184,6 +184,20 @@ class _View:
     plan: Plan
     policies: dict[str, CedarPolicy]
     roles: dict[str, frozenset[str]]
+    known: dict[tuple[object, ...], bool | None] = field(default_factory=dict)
+
+    def holds(self, parsed: CedarPolicy, facts: Facts) -> bool | None:
+        """Return whether a policy matches, asking once for each set of facts that its text can tell apart."""
+        text = parsed.policy.cedar
+        caller = facts.caller if "caller" in text or "source" in text else ""
+        resource: tuple[object, ...] = ()
+        if text.count("resource") > 1:  # once is the scope
+            name = facts.resource if f"{SERVICE}::" in text else ""
+            resource = (name, facts.attributes["zone"], *facts.attributes["holds"])
+        key = (parsed.policy.id, facts.principal, facts.roles, caller, resource)
+        if key not in self.known:
+            self.known[key] = holds(parsed, facts)
+        return self.known[key]
 
     def is_shadow(self, service: Service) -> bool:
         return Mode.SHADOW in {self.plan.mode, service.mode}
@@ -223,7 +237,7 @@ def _cell(view: _View, service: Service, operation: Operation, who: Who) -> Cell
     applying = [parsed for parsed in named if parsed.policy.mode is Mode.ENFORCE]
     attributes = {"zone": service.zone, "holds": list(operation.holds)}
     verdicts = {
-        caller: _decide(applying, Facts(*_principal(view, who, caller), caller, service.name, attributes))
+        caller: _decide(view, applying, Facts(*_principal(view, who, caller), caller, service.name, attributes))
         for caller in callers
     }
     allowed = tuple(caller for caller, cell in verdicts.items() if cell.verdict is not Verdict.DENY)
@@ -261,8 +275,8 @@ def _principal(view: _View, who: Who, caller: str) -> tuple[Entity, frozenset[st
             return user(who.name), held
 
 
-def _decide(policies: Sequence[CedarPolicy], facts: Facts) -> Cell:
-    found = [(parsed, holds(parsed, facts)) for parsed in policies]
+def _decide(view: _View, policies: Sequence[CedarPolicy], facts: Facts) -> Cell:
+    found = [(parsed, view.holds(parsed, facts)) for parsed in policies]
     forbids = [(parsed, value) for parsed, value in found if not parsed.permits and value is not False]
     permits = [(parsed, value) for parsed, value in found if parsed.permits and value is not False]
     if not permits or any(value is True for _, value in forbids):
