@@ -66,6 +66,10 @@ when { context.hour < 7 };
 @id("audit")
 forbid (principal, action == Action::"patients/list", resource);
 
+@id("from-inside")
+forbid (principal, action == Action::"portal/any", resource)
+when { context has source && context.source.isInRange(ip("10.0.0.0/8")) };
+
 @id("night-duty")
 permit (principal, action == Action::"loose/all", resource)
 when { principal has night && principal.night && principal has level && principal.level > 2 };

@@ -139,7 +139,7 @@ def explain_event(event: DecisionEvent, archive: PlanArchive) -> HopExplanation:
         known = event.plan[:12] or "of that time"
         return replace(bare, note=f"the plan {known} is not kept, so no policy can be named")
     question = _question(event, kind, caller, ruled)
-    verdict = decide(ruled.plan, evaluator, ruled.service, ruled.operation, question)
+    verdict = decide(evaluator, ruled.service, ruled.operation, question)
     return _with_verdict(bare, verdict)
 
 

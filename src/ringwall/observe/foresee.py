@@ -159,7 +159,7 @@ class Foresight:
     def _decide(self, asker: Asker, service: Service, operation: Operation, question: Question) -> Verdict:
         if asker.disbelieved:
             return Verdict(outcome=Outcome.UNAUTHENTICATED, reasons=(asker.disbelieved,))
-        return decide(self._plan, self._evaluator, service, operation, question)
+        return decide(self._evaluator, service, operation, question)
 
     def _question(self, asker: Asker, asked: Asked, operation: Operation, *, hop: str, caller: str) -> Question:
         return Question(
@@ -211,7 +211,7 @@ class Foresight:
         """Say where an operation with this path is, if not at the edge under it."""
         for service in self._plan.services:
             operation = match_operation(service, asked.method, asked.path)
-            if operation is None or service.builtin or operation.template.startswith("/{"):
+            if operation is None or operation.template.startswith("/{"):
                 continue  # what takes any path says nothing about this one
             if service.prefix and operation.edge is not None:
                 return f"did you mean {edge_template(service.prefix, asked.path)}?"

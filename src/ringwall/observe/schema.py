@@ -40,7 +40,6 @@ MIGRATIONS: Final = (
         offset INTEGER NOT NULL,
         head_length INTEGER NOT NULL,
         head BLOB NOT NULL,
-        done INTEGER NOT NULL,
         PRIMARY KEY (device, inode)
     ) WITHOUT ROWID;
     CREATE TABLE bad_lines (

@@ -80,8 +80,7 @@ class SpoolFile:
         stat = os.fstat(descriptor)
         stored = next((p for p in known if (p.device, p.inode) == (stat.st_dev, stat.st_ino)), None)
         file = cls(path, descriptor, stored or Position(stat.st_dev, stat.st_ino, spool, 0, 0, b""), stored)
-        if file.replaced():
-            file.restart()
+        file.catch_up()
         return file
 
     @property
@@ -97,15 +96,16 @@ class SpoolFile:
         """Return when the file was last written to."""
         return os.fstat(self._descriptor).st_mtime
 
-    def replaced(self) -> bool:
-        """Return whether the file no longer begins with, or no longer reaches as far as, what was read of it."""
-        if self.size() < self.position.offset:
+    def catch_up(self) -> bool:
+        """Go to where reading must go on if somebody emptied, cut or replaced the file; return whether that was so."""
+        if _hash(os.pread(self._descriptor, self.position.head_length, 0)) != self.position.head:
+            self.position = replace(self.position, offset=0, head_length=0, head=b"")
             return True
-        return _hash(os.pread(self._descriptor, self.position.head_length, 0)) != self.position.head
-
-    def restart(self) -> None:
-        """Read from the beginning."""
-        self.position = replace(self.position, offset=0, head_length=0, head=b"", done=False)
+        size = self.size()
+        if size < self.position.offset:
+            self.position = replace(self.position, offset=size)
+            return True
+        return False
 
     def chunk(self, *, final: bool = False) -> Chunk | None:
         """Return the next lines, None where no whole line has been written yet.

@@ -20,7 +20,7 @@ _CACHE_KIB: Final = 2048
 _CHECKPOINT_PAGES: Final = 2000
 _LONGEST_WAL: Final = 32 * 1024 * 1024
 _KEPT_BAD_LINES: Final = 1000
-_POSITION: Final = "SELECT device, inode, spool, offset, head_length, head, done FROM positions WHERE"
+_POSITION: Final = "SELECT device, inode, spool, offset, head_length, head FROM positions WHERE"
 _ADD: Final = "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
 _OLD: Final = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE time < ? ORDER BY time LIMIT ?)"
 _OLDEST: Final = "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)"
@@ -42,7 +42,6 @@ class Position:
         offset: bytes read and stored.
         head_length, head: length and SHA-256 of the file's beginning, which tell a file from a later one
             that was given the same inode.
-        done: everything was read, and the file may be deleted.
     """
 
     device: int
@@ -51,7 +50,6 @@ class Position:
     offset: int
     head_length: int
     head: bytes
-    done: int = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +180,8 @@ class EventStore(EventReader):
         if (Position(*row) if row else None) != expected:
             raise PositionConflictError(f"another process collects the log of {p.spool!r}")
         self._connection.execute(
-            "INSERT OR REPLACE INTO positions (device, inode, spool, offset, head_length, head, done) "
-            "VALUES (?,?,?,?,?,?,?)",
-            (p.device, p.inode, p.spool, p.offset, p.head_length, p.head, int(p.done)),
+            "INSERT OR REPLACE INTO positions (device, inode, spool, offset, head_length, head) VALUES (?,?,?,?,?,?)",
+            (p.device, p.inode, p.spool, p.offset, p.head_length, p.head),
         )
 
     def _keep(self, bad: Sequence[Aside]) -> None:

@@ -84,11 +84,7 @@ class Tail:
                 present.append(file)
         # A file that somebody deleted is still open here and is read to its end.
         self._files = [*opened.values(), *present]
-        for file in self._files:
-            if file.replaced():
-                self._counts[TRUNCATED] += 1
-                file.restart()
-        self._finish_retired(store)
+        self._counts[TRUNCATED] += sum(file.catch_up() for file in self._files)
         if not self._begun:
             here = {file.identity for file in self._files}
             for position in store.positions(self.spool.name):
@@ -107,7 +103,7 @@ class Tail:
                 stored += self._store(store, file, chunk)
             else:
                 more = True
-        if self._counts:
+        if self._counts.total():
             self._save_counts(store)
         return stored, more
 
@@ -165,7 +161,7 @@ class Tail:
 
     def _open(self, path: Path, store: EventStore) -> SpoolFile:
         file = SpoolFile.open(path, self.spool.name, store.positions(self.spool.name))
-        if file.stored is not None and not file.stored.done and file.position != file.stored:
+        if file.stored is not None and file.position != file.stored:
             self._counts[TRUNCATED] += 1
         return file
 
@@ -212,18 +208,12 @@ class Tail:
         self._counts.clear()
 
     def _retire(self, store: EventStore, file: SpoolFile) -> None:
-        """Note durably that a file is done, delete it, forget it; after a kill between two steps the rest follows."""
-        done = replace(file.position, done=True)
-        store.write(position=done, expected=file.stored, counts=self._counts, durable=True)
+        """Make durable that a file was read to its end, delete it, forget it; after a kill the rest follows."""
+        store.write(position=file.position, expected=file.stored, counts=self._counts, durable=True)
         self._counts.clear()
-        file.position = file.stored = done
+        file.stored = file.position
         self._remove(file)
-        store.forget(done)
-
-    def _finish_retired(self, store: EventStore) -> None:
-        for file in [file for file in self._files if file.position.done]:
-            self._remove(file)
-            store.forget(file.position)
+        store.forget(file.position)
 
     def _remove(self, file: SpoolFile) -> None:
         if _is(file.path, file):

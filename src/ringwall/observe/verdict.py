@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 from ringwall.model.events import Outcome
-from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.decision import Answer, DecidingPolicy, Question
+from ringwall.plan.decision import DecidingPolicy, Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import EDGE, Mode, Operation, Plan, Service
-
-_PERMIT = "permit"
+from ringwall.plan.model import EDGE, Mode, Operation, Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +15,7 @@ class Verdict:
     Attributes:
         outcome: allowed, denied or unauthenticated.
         policies: what determined it: permits on an allow, forbids on a deny, none on a default deny.
-        near: on a default deny, the permits that are about this operation and did not match.
+        near: on a default deny, the permits that came closest.
         reasons: sentences for the operator.
         missing: what a permit would have needed and the request did not have.
         shadow: `allowed` or `denied` where the shadow policies, enforced, would say so; empty where there are none.
@@ -36,14 +33,15 @@ class Verdict:
     @property
     def why(self) -> str:
         """Why this was refused, without a full stop; empty where it was allowed and nothing more is to be said."""
-        if self.reasons:
-            return "; ".join(self.reasons)
-        if self.outcome is Outcome.ALLOWED:
-            return ""
-        return "a policy forbids it" if self.policies else "no policy allows it"
+        parts = list(self.reasons)
+        if self.outcome is Outcome.DENIED and self.policies:
+            parts.insert(0, "a policy forbids it")
+        elif self.outcome is Outcome.DENIED and (self.near or not parts):
+            parts.insert(0, "no policy allows it")
+        return "; ".join(parts)
 
 
-def decide(plan: Plan, evaluator: Evaluator, service: Service, operation: Operation, question: Question) -> Verdict:
+def decide(evaluator: Evaluator, service: Service, operation: Operation, question: Question) -> Verdict:
     """Return what the hop named in the question decides, in the order in which a proxy looks at things."""
     hop = operation.edge if question.hop == EDGE else operation.inbound
     if hop is None:
@@ -63,23 +61,10 @@ def decide(plan: Plan, evaluator: Evaluator, service: Service, operation: Operat
     return Verdict(
         outcome=Outcome.ALLOWED if answer.allowed else Outcome.DENIED,
         policies=answer.policies,
-        near=answer.near or _near(plan, operation, answer),
+        near=answer.near,
         reasons=answer.reasons,
         missing=answer.missing,
         shadow="" if answer.shadow_allowed is None else _word(answer.shadow_allowed),
-    )
-
-
-def _near(plan: Plan, operation: Operation, answer: Answer) -> tuple[DecidingPolicy, ...]:
-    """Return the permits that could have allowed the operation, where none did and nothing forbade it."""
-    if answer.allowed or answer.policies:
-        return ()
-    names = set(operation.policies)
-    candidates = (policy for policy in plan.policies if policy.id in names and policy.mode is Mode.ENFORCE)
-    return tuple(
-        DecidingPolicy(id=policy.id, source=policy.source, effect=_PERMIT)
-        for policy in candidates
-        if CedarPolicy.parse(policy).body["effect"] == _PERMIT
     )
 
 

@@ -215,6 +215,42 @@ def test_a_log_that_was_emptied_while_nobody_looked(make: Make, regrown: int) ->
     assert bench.collector.status().truncated_files == 1
 
 
+@pytest.mark.parametrize("looking", [True, False])
+def test_a_log_that_somebody_cut_is_read_on_from_its_end(make: Make, looking: bool) -> None:  # noqa: FBT001  # a case
+    bench = make()
+    write(bench, 0, 30)
+    bench.rounds()
+    if not looking:
+        bench.collector.close()
+    os.truncate(bench.writer.path, len(numbered(0)) * 20)
+    if looking:
+        bench.rounds()
+    else:
+        bench.restart()
+        bench.rounds()
+    write(bench, 30, 35)
+    bench.rounds()
+    assert bench.ids() == ids(0, 35)
+    assert bench.collector.status().truncated_files == 1
+
+
+def test_positions_of_files_that_are_gone_are_forgotten(make: Make) -> None:
+    bench = make()
+    write(bench, 0, 3)
+    bench.rounds()
+    bench.collector.close()
+    bench.writer.path.unlink()
+    bench.writer.reopen()
+    bench.restart()
+    write(bench, 3, 5)
+    bench.rounds()
+    store = EventStore.open(bench.store)
+    positions = store.positions("edge")
+    store.close()
+    assert [position.inode for position in positions] == [bench.writer.path.stat().st_ino]
+    assert bench.ids() == ids(0, 5)
+
+
 def test_a_log_that_somebody_deleted_is_read_to_its_end_and_begun_anew(make: Make) -> None:
     bench = make(grace_seconds=1)
     write(bench, 0, 5)
@@ -222,10 +258,10 @@ def test_a_log_that_somebody_deleted_is_read_to_its_end_and_begun_anew(make: Mak
     bench.writer.path.unlink()
     write(bench, 5, 10)
     bench.rounds(2)
-    assert bench.writer.reopened >= 1
     write(bench, 10, 15)
     bench.rounds(5)
     assert bench.ids() == ids(0, 15)
+    assert bench.writer.reopened == 1
     assert bench.files() == ["edge.jsonl"], "the new file is not taken for the deleted one"
 
 

@@ -73,6 +73,13 @@ def test_roles_are_decided_on_what_was_recorded_of_the_token(archive: PlanArchiv
     assert refused.alarm == ""
 
 
+@pytest.mark.parametrize("caller", ["", "edge"])
+def test_the_client_address_that_was_recorded_decides_again(archive: PlanArchive, caller: str) -> None:
+    event = recorded(PLAN, "portal/any", caller=caller, who="guest", p="/files/a", ip="10.1.2.3", **DENIED)
+    hop = explain_event(event, archive)
+    assert (hop.alarm, hop.what) == ("", "a policy forbids it")
+
+
 def test_a_guest_and_a_workload_are_told_from_people(archive: PlanArchive) -> None:
     guest = explain_event(recorded(PLAN, "portal/home", who="guest", p="/"), archive)
     assert (guest.who, guest.alarm) == ("guest", "")
@@ -151,8 +158,9 @@ def test_a_plan_that_is_no_longer_kept_is_said_to_be_gone(archive: PlanArchive) 
     assert hop.who.startswith("alice")
 
 
-@pytest.mark.parametrize("digest", ["", "../../etc/passwd", "f" * 63 + "/", "F" * 64])
-def test_a_digest_is_never_a_path(archive: PlanArchive, digest: str) -> None:
+@pytest.mark.parametrize("digest", ["", "../../secret", "f" * 63 + "/", "F" * 64])
+def test_a_digest_is_never_a_path(archive: PlanArchive, tmp_path: Path, digest: str) -> None:
+    (tmp_path / "secret.json").write_text("no plan, so reading it would raise")
     assert archive.plan(digest) is None
 
 

@@ -43,6 +43,7 @@ def said(who: str | Asker, method: str, path: str, **asked: Any) -> list[tuple[s
         ("robot", "GET", "/api/patients", {}, [("edge", 200), ("patients", 200)]),
         ("guest", "GET", "/", {}, [("edge", 200), ("portal", 200)]),
         ("guest", "GET", "/files/a/b", {}, [("edge", 200), ("portal", 200)]),
+        ("guest", "GET", "/files/a", {"source": "10.1.2.3"}, [("edge", 403)]),
         ("guest", "GET", "/api/ping", {}, [("edge", 200), ("patients", 200)]),
         ("alice", "GET", "/patients/7", {"via": "portal"}, [("patients", 200)]),
         ("alice", "GET", "/patients/8", {"via": "portal"}, [("patients", 403)]),
