@@ -114,7 +114,8 @@ def test_keys_do_not_run_into_each_other() -> None:
     assert len({key_of("a", "bc"), key_of("ab", "c"), key_of("abc"), key_of("a", "b", "c"), key_of("", "abc")}) == 5
 
 
-def test_the_cache_on_disk(tmp_path: Path) -> None:
+def test_the_cache_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ringwall.bootstrap.plan_cache._salt", lambda: "this code")
     path = tmp_path / "state" / "plan-cache"
     cache = load_plan_cache(path)
     plan_files(SYSTEM, cache=cache)
@@ -123,7 +124,10 @@ def test_the_cache_on_disk(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["plan-cache"]
     assert path.stat().st_mode & 0o077 == 0
     path.write_bytes(b"damaged")
-    assert load_plan_cache(path).dump() == PlanCache(cache._salt).dump()
+    assert load_plan_cache(path).dump() == PlanCache("this code").dump()
+    save_plan_cache(path, cache)
+    monkeypatch.setattr("ringwall.bootstrap.plan_cache._salt", lambda: "changed code")
+    assert load_plan_cache(path).dump() == PlanCache("changed code").dump()
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
