@@ -219,7 +219,10 @@ class Evaluator:
             value = path[param.name] = segments[param.segment]
             if _READABLE.fullmatch(value) is None:
                 return {}, f"the path parameter {param.name!r} holds a character that can be read in two ways"
-        moment = datetime.fromtimestamp(question.time, UTC)
+        try:
+            moment = datetime.fromtimestamp(question.time, UTC)
+        except (ValueError, OverflowError, OSError):
+            return {}, "the time of the request is no time"
         local = moment.astimezone(self._zone)
         context: dict[str, Any] = {
             "caller": {"__entity": {"type": WORKLOAD, "id": question.caller}},
@@ -263,8 +266,9 @@ def _millis(moment: datetime) -> str:
 
 
 def _is_address(text: str) -> bool:
+    """Return whether Cedar reads this as one address; a zone, as in `fe80::1%eth0`, it does not."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text

@@ -18,6 +18,7 @@ MOST_SHOWN: Final = 3
 
 _MOST_ASKED: Final = 50
 _LONGEST_TEXT: Final = 160
+_SOMEBODY_ELSE: Final = 10
 _NEEDLESS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(?<!\w)\(((?:\w+\.)*\w+)\)(?=\.)')
 """Parentheses that Cedar's printer puts around `context.path` in `context.path.id`; strings are skipped."""
 
@@ -50,14 +51,14 @@ class NearMisses:
         self._set = cedarpy.PolicySet.from_json_str(json.dumps(whole))
 
     def of(self, request: Mapping[str, Any], entities: cedarpy.Entities) -> tuple[Miss, ...]:
-        """Return the permits with the fewest unmet parts, nearest first."""
+        """Return the permits with the least that did not hold, nearest first."""
         result = cedarpy.is_authorized(dict(request), self._set, entities)
         held = set(result.diagnostics.reasons)
         found = []
         for name, parts in self._parts.items():
             failed = [part for number, part in enumerate(parts) if f"{number}:{name}" not in held]
             if failed:
-                found.append((len(failed), name, failed))
+                found.append((sum(map(_distance, failed)), name, failed))
         found.sort(key=lambda miss: miss[:2])
         return tuple(_miss(name, failed) for _, name, failed in found[:MOST_SHOWN])
 
@@ -74,6 +75,16 @@ def _miss(name: str, failed: Sequence[Any]) -> Miss:
         elif not any(f'"attr": "{attribute}"' in json.dumps(part) for attribute in absent if attribute):
             unmet[_text(part)] = None
     return Miss(name, tuple(missing), tuple(unmet))
+
+
+def _distance(part: Any) -> int:
+    """Return how much a part that does not hold counts; a permit for somebody else is not near."""
+    match part:
+        case {"==": {"left": {"Var": "principal"}}}:
+            return _SOMEBODY_ELSE
+        case {"is": {"left": {"Var": "principal"}, "entity_type": kind}} if kind != USER:
+            return _SOMEBODY_ELSE
+    return 1
 
 
 def _missing_fact(part: Any) -> str:
