@@ -123,6 +123,7 @@ def lower_service(
             spiffe_id=spiffe_id,
             prefix=scope.prefix,
             builtin=True,
+            forward_token=True,  # its clients show their secrets in the same header
             operations=operations,
             source=Source(file=file),
         )
