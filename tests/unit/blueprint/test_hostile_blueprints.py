@@ -17,6 +17,7 @@ LAUGHS = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10) if n else '1'}]\
 HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "alias bomb": (LAUGHS, "yaml-alias"),
     "one alias": (HEAD + "data: &d [health]\nservices: {a: {run: x, holds: *d}}", "yaml-alias"),
+    "one anchor": (HEAD + "data: &d [health]\n" + SERVICE, "yaml-alias"),
     "deep flow lists": (HEAD + "data: " + "[" * 1_000_000, "too-deep"),
     "deep block lists": (HEAD + "data:\n" + "- " * 1_000_000, "too-deep"),
     "deep mappings": ("{a: " * 500_000, "too-deep"),
