@@ -23,6 +23,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "status": ("Running", "what runs, what is in force, what listens where"),
     "apply": ("Running", "put the blueprint as it is now in force, without a restart"),
     "token": ("Running", "get a token of a development user"),
+    "client": ("Running", "make or revoke a secret of a machine client"),
     "try": ("Running", "send the requests of a file and compare what is answered"),
     "rotate": ("Running", "replace the certificate authority or the token keys"),
     "check": ("Blueprint", "say everything that is wrong with the blueprint"),

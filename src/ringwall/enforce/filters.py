@@ -42,6 +42,7 @@ DECISION_FILTER = "ringwall.decision"
 _DECISION_SECONDS = 3
 
 _ONE_BEARER_TOKEN = r"[Bb]earer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
+_CLIENT_SECRET = r"[Bb]asic [A-Za-z0-9+/]+={0,2}"  # noqa: S105  # a pattern
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
 _LOCAL_RATE_LIMIT = type_url(local_rate_limit_pb2.LocalRateLimit)
@@ -95,9 +96,16 @@ def _discovered(name: str, kind: str) -> Any:
     return http_connection_manager_pb2.HttpFilter(name=name, config_discovery=source)
 
 
-def _shapes(*, with_host: bool) -> Any:
+def issuer_shapes(*, with_host: bool) -> Any:
+    """Return the route's word that a client may show its secret to the issuer (RFC 6749, section 2.3.1)."""
+    return rbac_filter_pb2.RBACPerRoute(
+        rbac=_shapes(with_host=with_host, authorization_like=f"{_ONE_BEARER_TOKEN}|{_CLIENT_SECRET}")
+    )
+
+
+def _shapes(*, with_host: bool, authorization_like: str = _ONE_BEARER_TOKEN) -> Any:
     authorization = route_components_pb2.HeaderMatcher(name="authorization", present_match=True)
-    policies = {TOKEN_SHAPE_POLICY: _refuse(authorization, _not_like("authorization", _ONE_BEARER_TOKEN))}
+    policies = {TOKEN_SHAPE_POLICY: _refuse(authorization, _not_like("authorization", authorization_like))}
     if with_host:
         policies[HOST_SHAPE_POLICY] = _refuse(_not_like(":authority", _HOST))
     return rbac_filter_pb2.RBAC(rules=rbac_pb2.RBAC(action="DENY", policies=policies))

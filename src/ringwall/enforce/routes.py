@@ -43,7 +43,7 @@ def operation_routes(
     common = {
         "name": operation.id,
         "metadata": _metadata(operation),
-        "typed_per_filter_config": _demands(operation, hop, mode, callers),
+        "typed_per_filter_config": _demands(service, operation, hop, mode, callers),
         "request_headers_to_remove": facts.HEADERS if _asks(hop, mode) else (),
     }
     forward = _forward(service, operation, cluster)
@@ -106,12 +106,16 @@ def _asks(hop: HopRule, mode: Mode) -> bool:
     return isinstance(hop.rule, DecisionPointRule) and mode is Mode.ENFORCE
 
 
-def _demands(operation: Operation, hop: HopRule, mode: Mode, callers: Sequence[str] | None) -> dict[str, AnyMessage]:
+def _demands(
+    service: Service, operation: Operation, hop: HopRule, mode: Mode, callers: Sequence[str] | None
+) -> dict[str, AnyMessage]:
     rule = rbac.hop_filter(hop, rule_id=operation.rule_id, callers=callers, mode=mode)
     demands = {
         names.TOKENS_FILTER: pack(tokens.per_route(hop.authentication)),
         RBAC_FILTER: pack(rule),
     }
+    if service.builtin:
+        demands[filters.SHAPE_FILTER] = pack(filters.issuer_shapes(with_host=callers is None))
     if _asks(hop, mode):
         where = "edge" if callers is None else "inbound"
         demands[filters.FACTS_FILTER] = pack(facts.per_route(operation.id, operation.rule_id, where))

@@ -1,0 +1,65 @@
+"""A program outside the system gets a token of its own with a secret, and is let in by its roles."""
+
+import http.client
+import json
+import urllib.parse
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+from tests.support.system import System, copy_example
+
+DEFINITION = "\nclients:\n  robot: {roles: [tester]}\n  idler: {roles: [student]}\n"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    folder = copy_example("unmodified", tmp_path_factory.mktemp("clients"))
+    blueprint = folder / "ringwall.yaml"
+    blueprint.write_text(blueprint.read_text() + DEFINITION)
+    with System(folder) as running:
+        yield running
+
+
+def ask_for_token(system: System, client: str, secret: str) -> tuple[int, dict[str, object]]:
+    connection = http.client.HTTPSConnection("localhost", system.port, context=system.trust, timeout=15)
+    try:
+        connection.request(
+            "POST",
+            "/auth/token",
+            urllib.parse.urlencode({"grant_type": "client_credentials"}),
+            {
+                "content-type": "application/x-www-form-urlencoded",
+                "authorization": f"Basic {b64encode(f'{client}:{secret}'.encode()).decode()}",
+            },
+        )
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_a_client_gets_a_token_and_what_its_roles_allow(system: System) -> None:
+    made = system.ringwall_json("client", "robot")
+    assert made["token_endpoint"] == f"https://localhost:{system.port}/auth/token"
+    status, answer = ask_for_token(system, "robot", made["secret"])
+    assert status == 200, answer
+    headers = {"authorization": f"Bearer {answer['access_token']}"}
+    assert system.ask("POST", "/bin/post", headers=headers, body=b"{}").status == 200
+    status, answer = ask_for_token(system, "idler", system.ringwall("client", "idler").strip())
+    assert status == 200
+    headers = {"authorization": f"Bearer {answer['access_token']}"}
+    assert system.ask("POST", "/bin/post", headers=headers, body=b"{}").status == 403
+
+
+def test_a_wrong_and_a_revoked_secret_are_refused(system: System) -> None:
+    first = system.ringwall("client", "robot").strip()
+    assert ask_for_token(system, "robot", first + "x")[0] == 401
+    assert ask_for_token(system, "idler", first)[0] == 401
+    assert ask_for_token(system, "robot", first)[0] == 200
+    assert "revoked" in system.ringwall("client", "robot", "--revoke")
+    assert ask_for_token(system, "robot", first)[0] == 401
+
+
+def test_there_is_no_secret_for_whom_the_blueprint_does_not_name(system: System) -> None:
+    system.ringwall("client", "nobody", code=1)
