@@ -1,5 +1,7 @@
 """What the Workload API does with callers that are unknown, wrong, slow, greedy or hostile."""
 
+import contextlib
+import gc
 import os
 import random
 import socket
@@ -217,7 +219,8 @@ class RawClient:
             if not data:
                 return
             yield from self.http.receive_data(data)
-            self.flush()
+            with contextlib.suppress(BrokenPipeError):  # what came last is still to be read
+                self.flush()
 
     def status(self, stream: int) -> str:
         """Return the `grpc-status` of a stream, a number as text."""
@@ -346,6 +349,19 @@ def test_connections_of_one_process_are_bounded(system: System, monkeypatch: pyt
     until(system.still_serves)
 
 
+def test_connections_are_bounded_in_all(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 3)
+    held = [system.raw() for _ in range(3)]
+    try:
+        assert all(greeted(connection) for connection in held)
+        with system.raw() as one_more:
+            assert not greeted(one_more)
+    finally:
+        for connection in held:
+            connection.close()
+    until(system.still_serves)
+
+
 def test_unknown_processes_cannot_crowd_out_workloads(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_UNKNOWN_CONNECTIONS", 2)
     system.registry.unregister(os.getpid())
@@ -370,8 +386,14 @@ def test_connections_that_end_are_forgotten(system: System, monkeypatch: pytest.
         for _ in range(12):
             with system.raw():
                 pass
+        until(lambda: one_is_kept(system))
     system.registry.register(PATIENTS, os.getpid())
     until(system.still_serves)
+
+
+def one_is_kept(system: System) -> bool:
+    with system.raw() as connection:
+        return greeted(connection)
 
 
 def test_nothing_that_is_sent_brings_it_down(system: System, caplog: pytest.LogCaptureFixture) -> None:
@@ -411,6 +433,43 @@ def test_what_a_browser_sends_gets_nothing(system: System, raw: socket.socket, h
         if isinstance(event, h2.events.StreamEnded | h2.events.StreamReset):
             break
     assert system.still_serves()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(":scheme", "http"), (":path", "/SpiffeWorkloadAPI/FetchX509SVID"), (":authority", "x")],
+        [(":method", "POST"), (":scheme", "http"), (":authority", "x")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":path", "/a"), (":authority", "x")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "x"), ("te", "gzip")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "x"), ("X-Capital", "1")],
+    ],
+    ids=["no method", "no path", "two paths", "forbidden te", "capitals"],
+)
+def test_requests_that_http_forbids_end_the_connection(
+    system: System, headers: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    with system.raw() as connection:
+        client = RawClient(connection)
+        client.http.config.validate_outbound_headers = False
+        client.http.config.normalize_outbound_headers = False
+        client.http.send_headers(client.http.get_next_available_stream_id(), headers, end_stream=True)
+        client.flush()
+        for event in client.events():
+            assert not isinstance(event, h2.events.ResponseReceived)
+    assert system.still_serves()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_stopping_while_connections_are_taken_loses_none(tmp_path_factory: pytest.TempPathFactory) -> None:
+    system = System(tmp_path_factory.mktemp("l"))
+    for _ in range(10):
+        system.server.start()
+        with system.raw():
+            pass
+        system.server.stop()
+    gc.collect()  # a connection that was lost would complain here
+    system.authority.stop()
 
 
 def test_no_thread_and_no_descriptor_is_left(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -150,7 +150,6 @@ class Session:
     async def validate_jwt_svid(self, stream: Stream[Any, Any]) -> None:
         """Return what a JWT-SVID says, if it holds for the audience that is named (Workload API 6.2.3)."""
         async with self._call(stream, messages.ValidateJWTSVIDRequest) as request:
-            self.identity()
             if not request.audience or not request.svid:
                 raise GRPCError(Status.INVALID_ARGUMENT, "audience and svid are mandatory")
             verified = self._authority.validate_jwt_svid(request.svid, request.audience)
