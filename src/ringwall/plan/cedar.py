@@ -140,7 +140,12 @@ def parse_text(policy: Policy) -> Mapping[str, Json]:
     """Return the JSON form of the one policy in `policy.cedar`; PolicyTextError if there is not exactly one."""
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(policy.cedar))
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise PolicyTextError(
+            f"{policy.source}: policy {policy.id!r} is nested too deeply",
+            hint="write it as several policies; a request is allowed if any permit allows it",
+        ) from None
+    except ValueError as error:
         raise PolicyTextError(
             f"{policy.source}: policy {policy.id!r} cannot be read: {error}", hint="see docs/reference/policy.md"
         ) from error

@@ -135,8 +135,11 @@ def index(operand: Cel, key: str | int) -> Cel:
 
 def negated(operand: Cel) -> Cel:
     """Return the opposite; a comparison of ints, times or equals is turned round, which reads better."""
-    if isinstance(operand, Call) and operand.function in _OPPOSITE:
-        return _operation(_OPPOSITE[operand.function], *operand.args)
+    if isinstance(operand, Call):
+        if operand.function in _OPPOSITE:
+            return _operation(_OPPOSITE[operand.function], *operand.args)
+        if operand.function == "!_":
+            return operand.args[0]
     return Call("!_", (operand,), None, f"!{_inner(operand, _UNARY)}", _UNARY, operand.depth + 1)
 
 
