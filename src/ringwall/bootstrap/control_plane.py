@@ -18,6 +18,7 @@ from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.identity.workload.server import WorkloadApiServer
 from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
+from ringwall.model.garbage import collection_paused
 from ringwall.observe import EVENTS_FILE
 from ringwall.observe.collector import Collector
 from ringwall.observe.plans import RuleIndex
@@ -87,6 +88,10 @@ class ControlPlane:
             PlanUnreadableError: the plan on disk is another one.
             RingwallError: a proxy refuses it, or does not take it within `seconds`.
         """
+        with collection_paused():
+            return self._apply(digest, seconds)
+
+    def _apply(self, digest: str, seconds: float) -> dict[str, Any]:
         begun = time.monotonic()
         plan, bindings = self._reader.read(self._folder.current_plan, digest), self._folder.bindings()
         if plan.trust_domain != self.plan.trust_domain or plan.development != self.plan.development:

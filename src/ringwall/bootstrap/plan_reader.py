@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import orjson
 
 from ringwall.model.errors import RingwallError
+from ringwall.model.garbage import collection_paused
 from ringwall.plan.model import Plan, Policy, Service
 
 _Part = TypeVar("_Part", Service, Policy)
@@ -33,6 +34,10 @@ class PlanReader:
 
     def read(self, path: Path, digest: str | None = None) -> Plan:
         """Return the plan in a file; raise PlanUnreadableError where it is no plan, or not the one of this digest."""
+        with collection_paused():
+            return self._read(path, digest)
+
+    def _read(self, path: Path, digest: str | None) -> Plan:
         hint = "`ringwall down`, then `ringwall up` writes it anew"
         try:
             data = path.read_bytes()

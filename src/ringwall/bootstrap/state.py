@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from ringwall.bootstrap.ports import command_of
 from ringwall.model.errors import RingwallError
+from ringwall.model.garbage import collection_paused
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import Plan
 
@@ -132,7 +133,8 @@ class StateFolder:
     def plan(self) -> Plan:
         """Read the plan in force; raise NotRunningError where there is none."""
         try:
-            return Plan.model_validate_json(self.current_plan.read_bytes())
+            with collection_paused():
+                return Plan.model_validate_json(self.current_plan.read_bytes())
         except FileNotFoundError as error:
             raise NotRunningError("no plan is in force", hint="start the system with `ringwall up`") from error
 

@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 from ringwall.model.errors import RingwallError
+from ringwall.model.garbage import collection_paused
 from ringwall.plan.evaluate import Evaluator
 from ringwall.plan.model import Operation, Plan, Service
 
@@ -52,11 +53,12 @@ class RuleIndex:
             if mark == self._seen:
                 return
             data = self._current.read_bytes()
-            rules = [
-                operation["rule_id"]
-                for service in orjson.loads(data)["services"]
-                for operation in service["operations"]
-            ]
+            with collection_paused():
+                rules = [
+                    operation["rule_id"]
+                    for service in orjson.loads(data)["services"]
+                    for operation in service["operations"]
+                ]
         except (OSError, ValueError, KeyError, TypeError):
             return  # there is no plan yet; decisions are stored without one
         self._seen = mark
