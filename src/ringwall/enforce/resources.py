@@ -15,7 +15,7 @@ from ringwall.enforce.proto import pack
 from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import EDGE, Edge, Mode, Plan, Protocol, Service
+from ringwall.plan.model import EDGE, Edge, Plan, Protocol, Service
 from ringwall.plan.recorded import recorded_claims
 from ringwall.plan.routes import precedence
 
@@ -157,7 +157,7 @@ class _Builder:
 
 
 def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[table.Entry]:
-    mode = Mode.SHADOW if Mode.SHADOW in {service.mode, plan.mode} else Mode.ENFORCE
+    mode = plan.mode_of(service)
     prefix = (service.prefix or "") if at_edge else ""
     cluster = names.hop(EDGE, service.name) if at_edge else names.app(service.name)
     methods: dict[str, list[str]] = {}

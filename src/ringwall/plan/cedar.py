@@ -114,7 +114,7 @@ class CedarPolicy:
             return self
         other = CedarPolicy(policy, self.body)
         # `cached_property` keeps its values in the instance's dictionary.
-        other.__dict__.update(reads=self.reads, variables=self.variables)
+        other.__dict__.update(reads=self.reads, variables=self.variables, _concerned=self._concerned)
         return other
 
     def concerns(self, zone: str, holds: Collection[str]) -> bool:
@@ -123,11 +123,18 @@ class CedarPolicy:
         A policy about health data does not concern an operation that returns none, so what it reads of a token
         does not matter there.
         """
-        for condition in self.body["conditions"]:
-            refuted = condition["kind"] == "unless"
-            if settled(condition["body"], zone, holds) is refuted:
-                return False
-        return True
+        key = (zone, tuple(holds))
+        known = self._concerned.get(key)
+        if known is None:
+            known = self._concerned[key] = not any(
+                settled(condition["body"], zone, holds) is (condition["kind"] == "unless")
+                for condition in self.body["conditions"]
+            )
+        return known
+
+    @cached_property
+    def _concerned(self) -> dict[tuple[str, tuple[str, ...]], bool]:
+        return {}
 
     def applies_to(self, action: str, service: str) -> bool:
         """Return whether the scope can match this operation of this service."""

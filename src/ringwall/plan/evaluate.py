@@ -8,7 +8,7 @@ system, and no claim, however odd, makes it raise.
 import ipaddress
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -146,17 +146,23 @@ class Evaluator:
             return _refused(f"{question.caller!r} may not call this operation")
         if question.claims is None and hop.authentication == "required":
             return Answer(allowed=False, reasons=("a token is required",), missing=("a token",))
+        if self._plan.mode_of(view.service) is Mode.SHADOW:
+            return self._unenforced(view, question)
+        return self._enforced(view, question)
+
+    def _enforced(self, view: _View, question: Question) -> Answer:
         answer = self._decide(view, view.enforced, question)
         if view.all is None:
             return answer
-        shadow = self._decide(view, view.all, question)
+        return replace(answer, shadow_allowed=self._decide(view, view.all, question).allowed)
+
+    def _unenforced(self, view: _View, question: Question) -> Answer:
+        would = self._decide(view, view.all or view.enforced, question)
         return Answer(
-            allowed=answer.allowed,
-            policies=answer.policies,
-            reasons=answer.reasons,
-            missing=answer.missing,
-            shadow_allowed=shadow.allowed,
-            near=answer.near,
+            allowed=True,
+            policies=would.policies if would.allowed else (),
+            reasons=(f"{view.service.name!r} is in shadow mode: only its callers and tokens are checked",),
+            shadow_allowed=would.allowed,
         )
 
     def _view(self, operation_id: str) -> _View | None:

@@ -322,6 +322,10 @@ class Plan(Part):
         """Services by name."""
         return {service.name: service for service in self.services}
 
+    def mode_of(self, service: Service) -> Mode:
+        """Return whether a service's rules decide, or only say what they would decide."""
+        return Mode.SHADOW if Mode.SHADOW in {self.mode, service.mode} else Mode.ENFORCE
+
     def spiffe_of(self, caller: str) -> str:
         """Return the SPIFFE ID of a service, or of the edge for `edge`; KeyError for any other name."""
         if caller == EDGE:

@@ -209,6 +209,22 @@ def test_hours_are_those_of_the_time_zone() -> None:
     assert not EVERYTHING.answer(evening).allowed
 
 
+@pytest.mark.parametrize("whole_system", [True, False])
+def test_in_shadow_mode_only_callers_and_tokens_are_checked(whole_system: bool) -> None:  # noqa: FBT001  # a parameter
+    made = plan(SUSPENDED, OWN, authentication="required")
+    service = made.services[0].model_copy(update={} if whole_system else {"mode": Mode.SHADOW})
+    mode = Mode.SHADOW if whole_system else Mode.ENFORCE
+    shadowed = Evaluator(made.model_copy(update={"mode": mode, "services": (service,)}))
+    evening = replace(MORNING, time=MORNING.time + 12 * 3600)
+    assert not Evaluator(made).answer(evening).allowed
+    answer = shadowed.answer(evening)
+    assert (answer.allowed, answer.shadow_allowed) == (True, False)
+    assert "shadow mode" in answer.reasons[0]
+    assert shadowed.answer(MORNING).shadow_allowed
+    assert not shadowed.answer(replace(MORNING, claims=None)).allowed
+    assert not shadowed.answer(replace(MORNING, caller="somebody")).allowed
+
+
 def test_shadow_policies_only_say_what_they_would_decide() -> None:
     loosening = Evaluator(plan(SUSPENDED, OWN, shadow=(1,))).answer(MORNING)
     assert (loosening.allowed, loosening.shadow_allowed) == (False, True)
