@@ -277,11 +277,18 @@ class _Index:
         self._by_action: dict[str, list[tuple[int, CedarPolicy]]] = {}
         self._by_service: dict[str, list[tuple[int, CedarPolicy]]] = {}
         self._others: list[tuple[int, CedarPolicy]] = []
+        self._found: dict[tuple[str, str], tuple[CedarPolicy, ...]] = {}
         for number, parsed in enumerate(policies):
             self._add(number, parsed)
 
     def of(self, action: str, service: str) -> tuple[CedarPolicy, ...]:
         """Return the policies that can apply, in the order they were given."""
+        known = self._found.get((action, service))
+        if known is None:
+            known = self._found[action, service] = self._search(action, service)
+        return known
+
+    def _search(self, action: str, service: str) -> tuple[CedarPolicy, ...]:
         found = dict(self._others)
         for group in (
             self._by_action.get(action, ()),

@@ -126,10 +126,12 @@ def all_of(parts: Iterable[Formula]) -> Formula:
     for part in parts:
         if part is FALSE:
             return FALSE
-        for piece in part.parts if isinstance(part, And) else (part,):
-            if _opposite(piece) in found:
-                return FALSE
-            found[piece] = None
+        if isinstance(part, And):
+            found.update(dict.fromkeys(part.parts))
+        else:
+            found[part] = None
+    if _holds_opposites(found):
+        return FALSE
     return next(iter(found)) if len(found) == 1 else And(tuple(found)) if found else TRUE
 
 
@@ -139,10 +141,12 @@ def any_of(parts: Iterable[Formula]) -> Formula:
     for part in parts:
         if part is TRUE:
             return TRUE
-        for piece in part.parts if isinstance(part, Or) else (part,):
-            if _opposite(piece) in found:
-                return TRUE
-            found[piece] = None
+        if isinstance(part, Or):
+            found.update(dict.fromkeys(part.parts))
+        else:
+            found[part] = None
+    if _holds_opposites(found):
+        return TRUE
     return next(iter(found)) if len(found) == 1 else Or(tuple(found)) if found else FALSE
 
 
@@ -207,8 +211,8 @@ def disjuncts(formula: Formula) -> tuple[Formula, ...]:
     return formula.parts if isinstance(formula, Or) else (formula,)
 
 
-def _opposite(piece: Formula) -> Formula | None:
-    return _inverse(piece) if isinstance(piece, Lit) else None
+def _holds_opposites(pieces: Mapping[Formula, None]) -> bool:
+    return any(isinstance(piece, Lit) and not piece.positive and _inverse(piece) in pieces for piece in pieces)
 
 
 @lru_cache(maxsize=65_536)
