@@ -52,6 +52,7 @@ def test_a_request_passes_both_hops_and_loses_the_prefix(rig: Rig) -> None:
     assert seen.header("x-request-id") == answer.headers["x-request-id"]
     assert seen.header("x-forwarded-for") == "127.0.0.1"
     assert seen.header("x-forwarded-proto") == "https"
+    assert not [name for name, _ in seen.headers if name.lower().startswith("x-envoy-")]
 
 
 def test_a_service_that_needs_no_token_is_not_given_one(rig: Rig) -> None:

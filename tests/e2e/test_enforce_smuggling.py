@@ -105,6 +105,7 @@ def test_a_silent_connection_is_closed(rig: Rig) -> None:
 def test_headers_that_are_too_much_are_refused(rig: Rig, headers: bytes, status: int) -> None:
     answer = rig.raw(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert (b"application/problem+json" in answer) is (status == 431)  # the edge's word, not the application's
 
 
 @pytest.mark.parametrize("chunked", [False, True])
