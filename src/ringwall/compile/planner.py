@@ -112,7 +112,6 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
         roles=roles,
         claims=claims,
         timezone=timezone,
-        has_edge=edge is not None,
         cache=cache,
     )
     index = PolicyIndex(policies)

@@ -58,7 +58,6 @@ class RuleMaker:
         roles: Sequence[Role],
         claims: Sequence[Claim],
         timezone: str,
-        has_edge: bool,
         cache: PlanCache,
     ) -> None:
         self._trust_domain = trust_domain
@@ -66,10 +65,9 @@ class RuleMaker:
         self._roles = roles
         self._claims = claims
         self._timezone = timezone
-        self._has_edge = has_edge
         self._cache = cache
         parts = [[part.model_dump(mode="json") for part in group] for group in (issuers, roles, claims)]
-        self._system = canonical([trust_domain, parts, timezone, has_edge]).decode()
+        self._system = canonical([trust_domain, parts, timezone]).decode()
 
     def operations(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> tuple[Operation, ...]:
         """Return the operations of a service, ordered by id; `policies` are those that can apply to some of them."""
@@ -152,7 +150,6 @@ class RuleMaker:
                 params=declared.params,
                 prefix_segments=(scope.prefix or "").count("/") if hop == EDGE else 0,
                 callers=callers,
-                has_edge=self._has_edge,
             )
         )
         if scope.mode is Mode.ENFORCE:

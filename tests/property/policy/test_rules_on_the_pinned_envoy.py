@@ -1,7 +1,9 @@
 """What the compiler relies on in the pinned Envoy, asked of it once: several plausible rules fail open there."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from envoy.config.rbac.v3 import rbac_pb2
@@ -72,7 +74,18 @@ def deep_cel(levels: int) -> Cel:
 
 
 MISSING = infix("==", facts.claim(("missing",)), const("x"))
-NO_ZONE = cel.method(facts.TIME, "getHours", const("No/Where"))
+
+
+def hour_in(zone: str) -> Cel:
+    return cel.method(facts.TIME, "getHours", const(zone))
+
+
+def hours_now(zone: str) -> tuple[int, int]:
+    """Return the hour there, and the next one, which may have begun when the request comes."""
+    hour = datetime.now(ZoneInfo(zone)).hour
+    return hour, (hour + 1) % 24
+
+
 LARGEST = "alice|" + "x" * (re2.LARGEST_PROGRAM - re2.program_size(6))
 PATHS = re2.segment_matches(20, f"[^/]*{'x' * (re2.LARGEST_PROGRAM - re2.program_size(0, wildcards=1, segments=20))}")
 RULES: dict[str, tuple[Rule, bool]] = {
@@ -108,8 +121,12 @@ RULES: dict[str, tuple[Rule, bool]] = {
     "the longest path expression": (when(PATHS), False),
     "the deepest predicate": (when(deep(cases.DEEPEST)), True),
     "the deepest expression": (given(deep_cel(cases.DEEPEST_CEL)), True),
+    **{
+        f"hours in {zone}": (given(some([infix("==", hour_in(zone), const(hour)) for hour in hours_now(zone)])), True)
+        for zone in ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York")
+    },
     "an unknown time zone": (
-        given(infix(">=", NO_ZONE, const(0))),
+        given(infix(">=", hour_in("No/Where"), const(0))),
         False,
     ),
 }
@@ -130,10 +147,12 @@ def checked_false() -> http_rbac_pb2.RBACPerRoute:
 def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     edge: list[http_rbac_pb2.RBACPerRoute | None] = [unchecked(rule) for rule, _ in RULES.values()]
     inbound = hop_filter(HopRule(rule=ALLOW, callers=("edge",)), rule_id="abc", callers=(EDGE,))
+    called_by_edge = given(infix("==", facts.CALLER, const(EDGE)))
+    in_cel = hop_filter(HopRule(rule=called_by_edge, callers=("edge", "portal")), rule_id="abc", callers=(EDGE, PORTAL))
     with running_envoy(
         tmp_path_factory.mktemp("envoy"),
         edge=[*edge, None, checked_false()],
-        inbound=[inbound],
+        inbound=[inbound, in_cel],
         issuers={"local": ISSUER},
         callers={"edge": EDGE, "portal": PORTAL},
     ) as rig:
@@ -157,8 +176,9 @@ def test_a_checked_condition_would_fail_open(envoy: Rig) -> None:
 
 
 def test_another_caller_is_refused_by_its_certificate(envoy: Rig) -> None:
-    asks = [Ask(0, "/p/7", hop="inbound", caller=caller) for caller in ("edge", "portal")]
-    assert envoy.statuses(asks) == [200, 403]
+    for rule in (0, 1):
+        asks = [Ask(rule, "/p/7", hop="inbound", caller=caller) for caller in ("edge", "portal")]
+        assert envoy.statuses(asks) == [200, 403]
 
 
 def test_an_allow_without_policies_is_what_denies() -> None:

@@ -38,7 +38,6 @@ class HopContext:
         params: path parameters, with segments counted in the service's own path.
         prefix_segments: how many segments the exposure prefix puts in front; used at the edge only.
         callers: names of the workloads that may call this hop; at the edge hop `("edge",)`.
-        has_edge: whether the system has an edge at all.
     """
 
     hop: Literal["edge", "inbound"]
@@ -49,7 +48,6 @@ class HopContext:
     params: tuple[Param, ...] = ()
     prefix_segments: int = 0
     callers: tuple[str, ...] = ()
-    has_edge: bool = True
 
 
 @dataclass(frozen=True, slots=True)
