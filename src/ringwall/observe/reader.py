@@ -1,6 +1,7 @@
 """Reading the event store: one request's decisions, filtered lists, what came after a row, counters."""
 
 import contextlib
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Final, Self
 
 from ringwall.model.errors import RingwallError
 from ringwall.model.events import DecisionEvent
+from ringwall.observe import request_index
 from ringwall.observe.query import Query
 from ringwall.observe.rows import COLUMNS, event_of
 
@@ -16,6 +18,7 @@ BUSY_SECONDS: Final = 5.0
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE: Final = 0xFF
 _MOST_IDS: Final = 20
+_MOST_HOPS: Final = 1000
 
 
 class StoreError(RingwallError):
@@ -89,19 +92,17 @@ class EventReader:
 
     def by_request(self, request_id: str) -> tuple[DecisionEvent, ...]:
         """Return the decisions of every hop of a request, in the order in which the hops began."""
-        if not request_id:
-            return ()
-        return tuple(
-            stored.event for stored in self._events("request_id = ? ORDER BY time, id LIMIT 1000", (request_id,))
-        )
+        same = (event for event in self._beginning_with(request_id) if event.request_id == request_id)
+        return tuple(sorted(itertools.islice(same, _MOST_HOPS), key=lambda event: event.time))
 
     def request_ids(self, prefix: str) -> tuple[str, ...]:
-        """Return request ids that begin with a text, at most 20 of them."""
-        rows = self._rows(
-            "SELECT DISTINCT request_id FROM events WHERE request_id >= ? AND request_id < ? LIMIT ?",
-            (prefix, prefix + chr(0x10FFFF), _MOST_IDS),
-        )
-        return tuple(row[0] for row in rows)
+        """Return request ids that begin with a text, newest first, at most 20 of them."""
+        ids: dict[str, None] = {}
+        for event in self._beginning_with(prefix):
+            ids[event.request_id] = None
+            if len(ids) == _MOST_IDS:
+                break
+        return tuple(ids)
 
     def latest(self, count: int) -> tuple[DecisionEvent, ...]:
         """Return the first recorded decision of each of the latest requests, newest request first."""
@@ -138,6 +139,24 @@ class EventReader:
     def _events(self, condition: str, values: tuple[object, ...]) -> Iterator[Stored]:
         for row in self._rows(f"SELECT {COLUMNS} FROM events WHERE {condition}", values):  # noqa: S608  # no input in it
             yield Stored(row[0], event_of(row, self._digest(row[9])))
+
+    def _beginning_with(self, prefix: str) -> Iterator[DecisionEvent]:
+        """Yield events whose request id begins with a text, newest first."""
+        if not prefix:
+            return
+        with told(self._path), self._snapshot():
+            for row in request_index.rows(self._connection, prefix):
+                for stored in self._events("id = ?", (row,)):
+                    yield stored.event
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """See the store as it is now, whatever is written meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def _digest(self, plan: int) -> str:
         if plan not in self._digests:

@@ -27,8 +27,12 @@ MIGRATIONS: Final = (
         plan INTEGER NOT NULL,
         rest BLOB NOT NULL
     );
-    CREATE INDEX events_by_request ON events (request_id);
     CREATE INDEX events_by_time ON events (time);
+    CREATE TABLE request_blocks (
+        first INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL,
+        keys BLOB NOT NULL
+    );
     CREATE TABLE plans (
         id INTEGER PRIMARY KEY,
         digest TEXT NOT NULL UNIQUE

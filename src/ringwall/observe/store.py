@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ringwall.model.events import DecisionEvent
+from ringwall.observe import request_index
 from ringwall.observe.reader import BUSY_SECONDS, Aside, EventReader, StoreError, told
 from ringwall.observe.rows import INSERT, row_of
 from ringwall.observe.schema import migrate
@@ -128,6 +129,7 @@ class EventStore(EventReader):
             try:
                 cursor = connection.executemany(INSERT, map(self._row, events))
                 written = max(cursor.rowcount, 0)
+                request_index.pack(connection)
                 if position is not None:
                     self._move(position, expected)
                 self._keep(bad)
@@ -158,6 +160,8 @@ class EventStore(EventReader):
             deleted = self._connection.execute(_OLD, (now - retention.seconds, at_most)).rowcount
             if deleted < at_most and self.used_bytes() > retention.max_bytes:
                 deleted += self._connection.execute(_OLDEST, (at_most - deleted,)).rowcount
+            if deleted:
+                request_index.drop_empty(self._connection)
             return deleted
 
     def used_bytes(self) -> int:

@@ -1,3 +1,4 @@
+import random
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import pytest
 from tests.support.observe_lines import line
 
 from ringwall.model.events import DecisionEvent, Outcome
+from ringwall.observe import request_index
 from ringwall.observe.access_lines import parse
 from ringwall.observe.query import Query
 from ringwall.observe.reader import Aside, CorruptStoreError, EventReader, NoStoreError, StoreError
@@ -104,6 +106,41 @@ def test_ids_are_found_by_their_beginning(store: EventStore) -> None:
     assert set(store.request_ids("id-")) == {"id-00001", "id-00012"}
     assert store.request_ids("id-%") == ()
     assert [e.request_id for e in store.latest(2)] == ["other", "id-00012"]
+
+
+def test_requests_are_found_in_any_block_and_after_pruning(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_index, "BLOCK_ROWS", 16)
+    chooser = random.Random(7)  # noqa: S311  # the same ids in every run
+    names = ["".join(chooser.choices("ab0-ü", k=chooser.randint(0, 12))) for _ in range(400)]
+    for start in range(0, 400, 7):
+        store.write(event(n, request_id=names[n]) for n in range(start, min(start + 7, 400)))
+    kept = 400
+    for _ in range(3):
+        kept -= store.prune(Retention(seconds=350), now=1400.0 + 400 - kept, at_most=61)
+        for name in {*names, "a", "ab", "absent", "ü", "aaaaaaaaaaaaa"}:
+            times = [1000.0 + n for n in range(400 - kept, 400) if names[n] == name and name]
+            assert [found.time for found in store.by_request(name)] == times
+            beginning = {found for found in names[400 - kept :] if found.startswith(name) and name}
+            ids = store.request_ids(name)
+            assert set(ids) <= beginning
+            assert len(ids) == min(20, len(beginning))
+    blocks = store._connection.execute("SELECT min(first), count(*) FROM request_blocks").fetchone()
+    assert blocks[0] > 16, "blocks go with their rows"
+    assert blocks[1] >= 10
+
+
+def test_a_reader_finds_a_request_that_moves_into_a_block_meanwhile(
+    store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_index, "BLOCK_ROWS", 8)
+    store.write(event(n) for n in range(7))
+    reader = EventReader.open(tmp_path / "events.db")
+    found = reader._beginning_with("id-")
+    first = next(found)
+    store.write(event(n) for n in range(7, 30))
+    assert [first.request_id, *(event.request_id for event in found)] == [f"id-{n:05d}" for n in range(6, -1, -1)]
+    assert len(reader.by_request("id-00003")) == 1
+    reader.close()
 
 
 def test_a_batch_is_stored_with_its_position_or_not_at_all(store: EventStore) -> None:
