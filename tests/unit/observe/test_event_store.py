@@ -129,6 +129,16 @@ def test_requests_are_found_in_any_block_and_after_pruning(store: EventStore, mo
     assert blocks[1] >= 10
 
 
+def test_ids_that_look_alike_are_told_apart(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_index, "BLOCK_ROWS", 4)
+    names = ["a" * 12, "a" * 12, "a" * 13, "abcdefgh-1", "abcdefgh-2", "x" * 8, "x", "xx"]
+    store.write(event(n, request_id=name) for n, name in enumerate(names))
+    assert [found.time for found in store.by_request("a" * 12)] == [1000.0, 1001.0]
+    assert store.request_ids("abcdefgh-1") == ("abcdefgh-1",)
+    assert store.request_ids("a" * 9) == ("a" * 13, "a" * 12)
+    assert len(store.by_request("x")) == 1
+
+
 def test_a_reader_finds_a_request_that_moves_into_a_block_meanwhile(
     store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
