@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,13 @@ def base(environ: Mapping[str, str], mark: str) -> dict[str, str]:
     kept["PATH"] = path if folder in path.split(os.pathsep) else f"{folder}{os.pathsep}{path}"
     kept[RUN_MARK] = mark
     return kept
+
+
+def of_proxy(environ: Mapping[str, str], mark: str, *, zones: Path = Path("/usr/share/zoneinfo")) -> dict[str, str]:
+    """Return the environment of an Envoy, which needs time zones for `context.hour`: the machine's, or the package's."""
+    if zones.is_dir():
+        return base(environ, mark)
+    return base(environ, mark) | {"TZDIR": str(files("tzdata") / "zoneinfo")}
 
 
 def of_key_holder(environ: Mapping[str, str], mark: str) -> dict[str, str]:

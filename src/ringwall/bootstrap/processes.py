@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ringwall.bootstrap.environment import argv_of, base, of_key_holder, of_service
+from ringwall.bootstrap.environment import argv_of, of_key_holder, of_proxy, of_service
 from ringwall.bootstrap.ports import HeldPorts, check_free
 from ringwall.bootstrap.readiness import Probe, accepts, answers
 from ringwall.bootstrap.state import StateFolder
@@ -61,7 +61,7 @@ class Processes:
         return Spec(
             name=PROXIES[node],
             argv=tuple(envoy_argv(write_bootstrap(bindings, node, **limit))),
-            env=base(self._environ, self._mark),
+            env=of_proxy(self._environ, self._mark),
             cwd=self._folder.path,
             log=self._folder.log(PROXIES[node]),
             ready=answers(_at(bindings.envoy_admin(node)), "/ready"),

@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ringwall.bootstrap.environment import argv_of, base, of_key_holder, of_service
+from ringwall.bootstrap.environment import argv_of, base, of_key_holder, of_proxy, of_service
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Plan, Protocol, Run, Service, Source
 
@@ -80,3 +80,10 @@ def test_only_key_holders_get_the_passphrase() -> None:
     assert of_key_holder(OPERATOR, "m")["RINGWALL_KEY_PASSPHRASE"] == "correct horse battery"
     assert "RINGWALL_KEY_PASSPHRASE" not in base(OPERATOR, "m")
     assert "AWS_SECRET_ACCESS_KEY" not in of_key_holder(OPERATOR, "m")
+
+
+def test_a_proxy_finds_time_zones_even_where_the_machine_has_none(tmp_path: Path) -> None:
+    assert "TZDIR" not in of_proxy(OPERATOR, "m", zones=tmp_path)
+    zones = Path(of_proxy(OPERATOR, "m", zones=tmp_path / "absent")["TZDIR"])
+    assert (zones / "Europe" / "Berlin").is_file()
+    assert "RINGWALL_KEY_PASSPHRASE" not in of_proxy(OPERATOR, "m", zones=tmp_path)
