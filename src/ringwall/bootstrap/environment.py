@@ -48,7 +48,7 @@ def base(environ: Mapping[str, str], mark: str) -> dict[str, str]:
 
 
 def of_proxy(environ: Mapping[str, str], mark: str, *, zones: Path = Path("/usr/share/zoneinfo")) -> dict[str, str]:
-    """Return the environment of an Envoy, which needs time zones for `context.hour`: the machine's, or the package's."""
+    """Return the environment of an Envoy; it needs time zones for `context.hour`: the machine's, or the package's."""
     if zones.is_dir():
         return base(environ, mark)
     return base(environ, mark) | {"TZDIR": str(files("tzdata") / "zoneinfo")}
