@@ -52,11 +52,33 @@ def status(path: Path = Path(), /, *, json: bool = False) -> int:
             output.text(f"  the {proxy} proxy {_behind(at)}", Style.WARN)
     if "error" in control:
         output.text(f"  {control['error']}", Style.WARN)
+    if "collector" in control:
+        output.text(*decision_log(control["collector"]))
     output.text()
     output.table(["process", "state", "pid", "for", "restarts", "last end"], [_row(p) for p in system["processes"]])
     output.text()
     output.table(["name", "listens at", "what it is"], listeners)
     return 0 if well else 1
+
+
+def decision_log(collector: dict[str, Any]) -> tuple[str, Style]:
+    """Say how far decisions are stored, and above all which were lost."""
+    troubles = [
+        f"{count} {what}"
+        for what, count in (
+            ("decisions dropped", collector["drops"]),
+            ("unreadable lines", collector["bad_lines"]),
+            ("failed writes of a proxy", collector["proxy_write_failures"]),
+        )
+        if count
+    ]
+    if not collector["running"]:
+        troubles.insert(0, "the collector does not run")
+    if collector["problem"]:
+        troubles.insert(0, collector["problem"])
+    behind = f", {collector['lag_seconds']:.0f} s behind" if collector["lag_seconds"] >= 1 else ""
+    said = f"decision log: {collector['stored']} stored{behind}"
+    return (f"{said}; {', '.join(troubles)}", Style.BAD) if troubles else (said, Style.PLAIN)
 
 
 def _behind(proxy: dict[str, Any]) -> str:
