@@ -13,8 +13,13 @@ from pathlib import Path
 
 PROXY_CORE, OTHER_CORE = 0, 1
 
-_PIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.execv(sys.argv[2], sys.argv[2:])"
-"""Becomes a command on one core; without it, threads that the command starts early could escape."""
+_PIN = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: it ends with the benchmark, however that ends
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Becomes a command on one core; set before it starts, so that no thread of it escapes."""
 
 
 def binary() -> str:

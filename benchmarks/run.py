@@ -6,6 +6,7 @@ folder with a function `measure()` that returns figures; NAMEs choose among them
 
 import importlib
 import json
+import signal
 import sys
 import time
 import traceback
@@ -36,6 +37,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped on the way out
     figures = [figure for name in names or BENCHMARKS for figure in run(name)]
     width = max(len(figure.name) for figure in figures)
     print(f"{'FIGURE':<{width}}  {'VALUE':>10}  {'UNIT':<6}  {'GOAL':<9}  HOLDS")
