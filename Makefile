@@ -47,7 +47,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n $(WORKERS) -m "not deep"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not deep"
 
 test-deep: $(READY)
 	$(BIN)/pytest -m deep -s
