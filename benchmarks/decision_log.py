@@ -21,7 +21,8 @@ def measure() -> list[Figure]:
         late = system.await_recorded("edge", load.sent)
         recorded = system.recorded("edge")
         control = json.loads(system.ringwall("status", "--json"))["data"]["control_plane"]
-        dropped = control.get("collector", {}).get("dropped", 0)
+        collector = control["collector"]
+        dropped = collector["drops"] + collector["bad_lines"] + collector["proxy_write_failures"]
         return [
             Figure("decision-log-requests", load.sent, "count"),
             Figure("decision-log-rate", load.sent / busy, "req/s"),
