@@ -154,7 +154,7 @@ def test_log_follows_over_a_new_store_and_ends_on_a_signal(folder: Path) -> None
         wait(3)
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
         reading.join()
         process.stdout.close()
     assert ["allowed-" in lines[0], "/second" in lines[1], "/third" in lines[2]] == [True] * 3

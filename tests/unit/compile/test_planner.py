@@ -211,6 +211,8 @@ def test_the_same_input_gives_the_same_bytes_in_other_processes_and_folders(tmp_
     copy = tmp_path / "elsewhere"
     files = DiskFiles(CLINIC)
     for path in files.glob("**/*"):
+        if path.startswith((".ringwall/", "state/")):  # of a clinic that runs
+            continue
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         (copy / path).write_bytes(files.read(path))
     digests = {
