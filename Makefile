@@ -46,8 +46,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Real processes on a busy machine can be late: what fails is tried once more, and the summary names it (-rR).
 test: check
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not deep"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not deep" --reruns 1 -rR
 
 test-deep: $(READY)
 	$(BIN)/pytest -m deep -s
