@@ -23,9 +23,10 @@ $(READY): requirements.lock pyproject.toml
 	@echo "installing what requirements.lock names into $(VENV) ..."
 	@awk '/^uv==/{p=1;print;next} /^[^ ]/{p=0} p&&/--hash/' requirements.lock > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(BIN)/uv pip sync -q --system-certs --python $(BIN)/python --require-hashes requirements.lock \
+	@$(BIN)/uv pip sync -q --compile-bytecode --system-certs --python $(BIN)/python --require-hashes requirements.lock \
 	 || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install -q --offline --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q src # the first start is then as quick as the second
 	@touch $@
 
 up: $(READY)

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     output = Output(as_json="--json" in words)
     try:
-        return _run(words, output)
+        return _flushed(_run(words, output))
     except RingwallError as error:
         output.error(error)
         return error.exit_code
@@ -77,6 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
         output.error(internal)
         return EXIT_INTERNAL
+
+
+def _flushed(code: int) -> int:
+    """Return the code once everything is written: here, and not at exit, a reader that has gone is no error."""
+    sys.stdout.flush()
+    return code
 
 
 def _run(words: list[str], output: Output) -> int:
