@@ -200,7 +200,7 @@ class _View:
         return self.known[key]
 
     def is_shadow(self, service: Service) -> bool:
-        return Mode.SHADOW in {self.plan.mode, service.mode}
+        return self.plan.mode_of(service) is Mode.SHADOW
 
 
 def _row(view: _View, service: Service, operation: Operation, columns: Sequence[Who]) -> Row:
