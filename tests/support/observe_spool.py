@@ -51,13 +51,24 @@ class Bench:
         self.clock = ManualClock()
         self.writer = Writer(folder / "edge.jsonl")
         self.counters: Mapping[str, int] = {}
+        self.unknown_keys = 0
         self._limits = limits
         self._retention = retention
         self.collector = self.new_collector()
 
     def new_collector(self) -> Collector:
         spool = Spool("edge", self.writer.path, self.writer.reopen, lambda: self.counters)
-        return Collector(self.store, [spool], self.clock, limits=self._limits, retention=self._retention)
+        return Collector(
+            self.store,
+            [spool],
+            self.clock,
+            limits=self._limits,
+            retention=self._retention,
+            unknown_key=self._count_unknown_key,
+        )
+
+    def _count_unknown_key(self) -> None:
+        self.unknown_keys += 1
 
     def restart(self) -> None:
         self.collector.close()

@@ -76,13 +76,15 @@ class System:
         folder: holds ringwall.yaml; the edge's ports there are replaced by free ones, and its limit for each client
             address is lifted, because all clients of a test share one.
         watch: whether edits take effect by themselves.
+        environ: added to the operator's environment.
     """
 
-    def __init__(self, folder: Path, *, watch: bool = False) -> None:
+    def __init__(self, folder: Path, *, watch: bool = False, environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.blueprint = folder / "ringwall.yaml"
         self.port = free_port()
         self._watch = watch
+        self._environ = dict(environ or {})
         self._tokens: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         text = self.blueprint.read_text()
@@ -126,7 +128,7 @@ class System:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "NO_COLOR": "1"},
+                env={**os.environ, "NO_COLOR": "1", **self._environ},
             )
         end = time.monotonic() + START_SECONDS
         while not self._is_up():

@@ -58,7 +58,11 @@ class ControlPlane:
         self._rules = RuleIndex(folder.path)
         nodes = ("edge", "mesh") if plan.edge is not None else ("mesh",)
         self._collector = Collector(
-            folder.path / EVENTS_FILE, [_spool(bindings, node) for node in nodes], clock, rules=self._rules
+            folder.path / EVENTS_FILE,
+            [_spool(bindings, node) for node in nodes],
+            clock,
+            rules=self._rules,
+            unknown_key=self._keys.refresh_all,
         )
 
     def start(self) -> None:

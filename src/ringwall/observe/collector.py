@@ -5,7 +5,7 @@ too large; and, only where all files together exceed their cap, drop the oldest 
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -79,6 +79,10 @@ class _NoRules:
         return no_plan(rule)
 
 
+def _nothing() -> None:
+    pass
+
+
 class Collector:
     """Collects in a thread of its own between `start` and `stop`.
 
@@ -89,6 +93,8 @@ class Collector:
         rules: tells which plan was in force; used in the thread only.
         limits: of the logs.
         retention: of the store.
+        unknown_key: called, from the thread and at most once a round, where a token was refused that a key too new
+            to be known here would explain. It must return at once and not raise.
     """
 
     def __init__(
@@ -100,8 +106,10 @@ class Collector:
         rules: Rules | None = None,
         limits: SpoolLimits | None = None,
         retention: Retention | None = None,
+        unknown_key: Callable[[], None] = _nothing,
     ) -> None:
         self._path = path
+        self._unknown_key = unknown_key
         self._clock = clock
         self._limits = limits or SpoolLimits()
         self._retention = retention or Retention()
@@ -173,6 +181,10 @@ class Collector:
             more = more or unfinished
             tail.retire(store)
             tail.rotate()
+        if any(tail.unknown_key for tail in self._tails):
+            for tail in self._tails:
+                tail.unknown_key = False
+            self._unknown_key()
         self._enforce_cap(store)
         self._read_counters(store)
         pruned = store.prune(self._retention, now=self._clock.now(), at_most=_PRUNED_PER_ROUND)

@@ -40,6 +40,14 @@ _BY_DETAIL: Final = (
 )
 """By prefix, first match. A client that left (`downstream_…`) left a request that had been let through."""
 
+UNKNOWN_KEY: Final = frozenset(
+    {
+        "jwt_authn_access_denied{Jwks_doesn't_have_key_to_match_kid_or_alg_from_Jwt}",
+        "jwt_authn_access_denied{Jwt_verification_fails}",
+    }
+)
+"""Details of a refusal that a key too new to be known here would explain: with `kid` in the token, and without."""
+
 _FLAG_OUTCOMES: Final = {
     "RL": Outcome.LIMITED,
     "UAEX": Outcome.DENIED,

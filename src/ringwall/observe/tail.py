@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from ringwall.model.clock import Clock
-from ringwall.model.events import DecisionEvent
+from ringwall.model.events import DecisionEvent, Outcome
 from ringwall.observe.access_lines import BadLineError, excerpt, parse, recover
+from ringwall.observe.outcomes import UNKNOWN_KEY
 from ringwall.observe.reader import Aside, StoreError
 from ringwall.observe.spool import Chunk, Spool, SpoolFile, delete, identity, next_segment, segments
 from ringwall.observe.store import EventStore
@@ -45,11 +46,13 @@ class Tail:
     Attributes:
         spool: what is followed.
         problem: why the proxy does not write a new file, empty where it does.
+        unknown_key: whether a token was refused that a key too new to be known would explain; for others to reset.
     """
 
     def __init__(self, spool: Spool, clock: Clock, plan_of: Callable[[str], str], limits: SpoolLimits) -> None:
         self.spool = spool
         self.problem = ""
+        self.unknown_key = False
         self._clock = clock
         self._plan_of = plan_of
         self._limits = limits
@@ -201,6 +204,8 @@ class Tail:
                 event = recover(line, plan_of)
                 counts[RECOVERED] += event is not None
             if event is not None:
+                if event.outcome is Outcome.UNAUTHENTICATED and event.detail in UNKNOWN_KEY:
+                    self.unknown_key = True
                 yield event
 
     def _save_counts(self, store: EventStore) -> None:

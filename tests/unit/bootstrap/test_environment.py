@@ -76,6 +76,11 @@ def test_programs_installed_beside_ringwall_are_found() -> None:
     assert base({"PATH": f"/usr/bin:{folder}"}, "m")["PATH"] == f"/usr/bin:{folder}"
 
 
+def test_the_control_plane_trusts_whom_the_operator_says() -> None:
+    given = {"SSL_CERT_FILE": "/etc/own-ca.pem", "SSL_CERT_DIR": "/etc/certs"}
+    assert given.items() <= of_key_holder(OPERATOR | given, "m").items()
+
+
 def test_only_key_holders_get_the_passphrase() -> None:
     assert of_key_holder(OPERATOR, "m")["RINGWALL_KEY_PASSPHRASE"] == "correct horse battery"
     assert "RINGWALL_KEY_PASSPHRASE" not in base(OPERATOR, "m")

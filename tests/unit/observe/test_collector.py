@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.observe_lines import line, numbered
@@ -439,3 +440,33 @@ def test_a_log_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     collector.round()
     assert "cannot be read" in collector.status().problem
     collector.close()
+
+
+@pytest.mark.parametrize("reason", ["Jwks_doesn't_have_key_to_match_kid_or_alg_from_Jwt", "Jwt_verification_fails"])
+def test_a_token_that_a_new_key_would_explain_is_told_once_a_round(make: Make, reason: str) -> None:
+    bench = make()
+    for number in range(50):
+        bench.writer.write(numbered(number, s=401, d=f"jwt_authn_access_denied{{{reason}}}"))
+    bench.rounds(3)
+    assert bench.unknown_keys == 1
+    bench.writer.write(numbered(50, s=401, d=f"jwt_authn_access_denied{{{reason}}}"))
+    bench.rounds(3)
+    assert bench.unknown_keys == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"s": 401, "d": "jwt_authn_access_denied{Jwt_is_expired}"},
+        {"s": 403, "d": "jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}"},
+        {"s": 401, "d": "via_upstream"},
+    ],
+    ids=repr,
+)
+def test_nothing_else_makes_anybody_look_for_new_keys(make: Make, changes: dict[str, Any]) -> None:
+    bench = make()
+    bench.writer.write(numbered(1, **changes))
+    bench.rounds(3)
+    assert bench.ids() == ids(1, 2)
+    assert bench.unknown_keys == 0

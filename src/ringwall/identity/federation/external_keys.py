@@ -94,9 +94,9 @@ class ExternalKeys:
             self._subscribers.append(changed)
 
     def refresh(self, issuer: str) -> bool:
-        """Ask an issuer out of turn, because a token names a key that is not known.
+        """Ask an issuer out of turn, because a token may be signed with a key that is not known.
 
-        Cheap and safe to call for every such token: an issuer is never asked more often than every ten seconds.
+        Cheap and safe to call for every such token: an issuer is asked out of turn at most every `MIN_SECONDS`.
 
         Returns:
             Whether the issuer will be asked; False for the built-in issuer and for unknown names.
@@ -104,6 +104,13 @@ class ExternalKeys:
         with self._lock:
             source = self._sources.get(issuer)
         return source is not None and source.refresh()
+
+    def refresh_all(self) -> None:
+        """Ask every external issuer out of turn: an unverified token does not say whose it is."""
+        with self._lock:
+            names = list(self._sources)
+        for name in names:
+            self.refresh(name)
 
     def status(self) -> tuple[IssuerStatus, ...]:
         """Return how it stands with each issuer, ordered by name."""

@@ -18,10 +18,12 @@ from ringwall.plan.model import Issuer
 
 REFRESH_SECONDS: Final = 300.0
 """How often an issuer is asked while all is well."""
-MIN_SECONDS: Final = 10.0
-"""Shortest time between two attempts, whoever asks: unknown key names are free to make up."""
+MIN_SECONDS: Final = 30.0
+"""Shortest time between two attempts out of turn: unknown key names are free to make up."""
 RETRY_SECONDS: Final = 5.0
 """Wait after the first failure; it doubles with each further one, up to REFRESH_SECONDS."""
+RETRY_KEYLESS_SECONDS: Final = 30.0
+"""Longest such wait while no key of the issuer is known: until then all its tokens are refused."""
 MAX_AGE_SECONDS: Final = 7 * 86_400.0
 """Keys that nobody has confirmed for so long are believed no more."""
 _MAX_FILE: Final = 1_048_576
@@ -42,7 +44,7 @@ class RemoteKeys(KeySource):
         self._fetcher = fetcher
         self._clock = clock
         self._due = clock.monotonic()
-        self._tried: float | None = None
+        self._demanded: float | None = None
         self._failures = 0
         self._wanted = False
         self._load()
@@ -50,8 +52,10 @@ class RemoteKeys(KeySource):
     def poll(self) -> None:
         """Ask the issuer if that is due, and forget keys that are too old."""
         now = self._clock.monotonic()
-        soon = self._wanted and (self._tried is None or now >= self._tried + MIN_SECONDS)
-        if soon or now >= self._due:
+        if now >= self._due:
+            self._ask()
+        elif self._wanted and (self._demanded is None or now >= self._demanded + MIN_SECONDS):
+            self._demanded = now
             self._ask()
         confirmed = self._status.last_success
         if confirmed is not None and self._clock.now() - confirmed > MAX_AGE_SECONDS and self._jwks != EMPTY:
@@ -59,9 +63,10 @@ class RemoteKeys(KeySource):
             self._fail("its keys have not been confirmed for a week and are believed no more")
 
     def refresh(self) -> bool:
-        """Ask as soon as MIN_SECONDS have passed since the last attempt."""
-        self._wanted = True
-        self._wake.set()
+        """Ask at once, or as soon as MIN_SECONDS have passed since that was last done."""
+        if not self._wanted:  # a flood of such tokens does not keep the thread awake
+            self._wanted = True
+            self._wake.set()
         return True
 
     def _ask(self) -> None:
@@ -71,15 +76,15 @@ class RemoteKeys(KeySource):
             keys = usable_keys(published, self.issuer.algorithms)
         except RingwallError as error:
             self._failures += 1
-            wait = min(RETRY_SECONDS * 2 ** min(self._failures - 1, 10), REFRESH_SECONDS)
+            longest = RETRY_KEYLESS_SECONDS if self._jwks == EMPTY else REFRESH_SECONDS
+            wait = min(RETRY_SECONDS * 2 ** min(self._failures - 1, 10), longest)
             self._fail(error.message)
         else:
             self._failures = 0
             wait = REFRESH_SECONDS
             self._accept(keys, self._clock.now())
             self._save()
-        self._tried = self._clock.monotonic()
-        self._due = self._tried + wait
+        self._due = self._clock.monotonic() + wait
 
     def _save(self) -> None:
         kept = {

@@ -150,6 +150,21 @@ def test_refresh_helps_only_where_somebody_can_be_asked(server: IssuerServer, tm
     keys.stop()
 
 
+def test_all_are_asked_out_of_turn_but_the_builtin_one(server: IssuerServer, tmp_path: Path) -> None:
+    publish(tmp_path, "own")
+    with issuer_server() as second:
+        keys = follow(tmp_path, BUILTIN, partner(server), partner(second, "second"))
+        keys.start()
+        try:
+            until(lambda: kids(keys, "partner") == kids(keys, "second") == ["k1"])
+            for each in (server, second):
+                each.add_key("k2")
+            keys.refresh_all()
+            until(lambda: kids(keys, "partner") == kids(keys, "second") == ["k1", "k2"])
+        finally:
+            keys.stop()
+
+
 def test_damage_to_the_key_file_leaves_the_last_good_keys(tmp_path: Path) -> None:
     publish(tmp_path, "own")
     keys = follow(tmp_path, BUILTIN)

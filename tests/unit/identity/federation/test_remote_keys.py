@@ -11,7 +11,14 @@ from tests.support.misbehaving_issuer import DISCOVERY, IssuerServer, issuer_ser
 
 from ringwall.identity.federation.fetch import Fetcher
 from ringwall.identity.federation.key_filter import EMPTY
-from ringwall.identity.federation.remote import MAX_AGE_SECONDS, MIN_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, RemoteKeys
+from ringwall.identity.federation.remote import (
+    MAX_AGE_SECONDS,
+    MIN_SECONDS,
+    REFRESH_SECONDS,
+    RETRY_KEYLESS_SECONDS,
+    RETRY_SECONDS,
+    RemoteKeys,
+)
 from ringwall.model.clock import ManualClock
 from ringwall.plan.model import Issuer
 
@@ -78,14 +85,28 @@ def test_an_unknown_key_name_makes_it_ask_at_once_but_not_often(server: IssuerSe
     follower = Follower(server, tmp_path)
     follower.poll()
     server.add_key("k2")
+    assert follower.keys.refresh()
+    assert follower.poll() == ["k1", "k2"]
+    assert len(server.asked) == 4
+    server.add_key("k3")
     for _ in range(100):
         assert follower.keys.refresh()
-        assert follower.poll() == ["k1"]
-    assert len(server.asked) == 2
-    assert follower.poll(MIN_SECONDS) == ["k1", "k2"]
+        assert follower.poll((MIN_SECONDS - 1) / 100) == ["k1", "k2"]
     assert len(server.asked) == 4
+    assert follower.poll(2) == ["k1", "k2", "k3"]
+    assert len(server.asked) == 6
     follower.poll(MIN_SECONDS)
-    assert len(server.asked) == 4
+    assert len(server.asked) == 6
+
+
+def test_a_flood_of_unknown_key_names_does_not_put_off_the_schedule(server: IssuerServer, tmp_path: Path) -> None:
+    follower = Follower(server, tmp_path)
+    follower.poll()
+    for _ in range(int(REFRESH_SECONDS)):
+        follower.keys.refresh()
+        follower.poll(1)
+    fetches = len(server.asked) // 2
+    assert fetches <= 2 + REFRESH_SECONDS / MIN_SECONDS
 
 
 MISBEHAVIOUR = {
@@ -149,8 +170,12 @@ def test_the_issuer_is_compared_to_the_letter(server: IssuerServer, tmp_path: Pa
     assert "belongs to the issuer" in follower.keys.status.error
 
 
-def test_failures_are_retried_ever_more_slowly(server: IssuerServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [True, False], ids=["keys are known", "none is"])
+def test_failures_are_retried_ever_more_slowly(server: IssuerServer, tmp_path: Path, *, known: bool) -> None:
     follower = Follower(server, tmp_path)
+    if known:
+        follower.poll()
+        follower.clock.advance(REFRESH_SECONDS)
     server.answers[DISCOVERY] = misbehave.failing
     times = []
     for second in range(1200):
@@ -159,8 +184,8 @@ def test_failures_are_retried_ever_more_slowly(server: IssuerServer, tmp_path: P
         if len(server.asked) > before:
             times.append(second)
     waits = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert waits[:4] == [5, 10, 20, 40]
-    assert max(waits) == REFRESH_SECONDS
+    assert waits[:4] == [5, 10, 20, 40 if known else RETRY_KEYLESS_SECONDS]
+    assert max(waits) == (REFRESH_SECONDS if known else RETRY_KEYLESS_SECONDS)
 
 
 def test_an_issuer_that_publishes_no_usable_key_has_none(server: IssuerServer, tmp_path: Path) -> None:
