@@ -1,6 +1,7 @@
 """Blueprint files on disk → plan, with a cache that makes the next time fast."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +9,16 @@ from ringwall.bootstrap.state import StateFolder
 from ringwall.bootstrap.watch import SeenFiles, Sign
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic
+from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.model import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A plan, the warnings on the way to it, and how many seconds it took."""
+    """A plan, its policies as they were parsed, the warnings on the way to it, and how many seconds it took."""
 
     plan: Plan
+    policies: Mapping[str, CedarPolicy]
     warnings: tuple[Diagnostic, ...]
     seconds: float
 
@@ -54,7 +57,12 @@ class Compiler:
             result = plan_files(files, self._blueprint.name, listen=self._listen, cache=self._cache)
         finally:
             self.seen = files.seen
-        return Compiled(plan=result.plan, warnings=result.diagnostics, seconds=time.perf_counter() - begun)
+        return Compiled(
+            plan=result.plan,
+            policies=result.policies,
+            warnings=result.diagnostics,
+            seconds=time.perf_counter() - begun,
+        )
 
     def keep(self) -> None:
         """Leave what was learned for the next command."""

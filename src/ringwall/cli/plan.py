@@ -83,16 +83,17 @@ def plan(
         return _print_json(output, compiled, folder, sections, service or [])
     output.diagnostics(compiled.warnings, root=blueprint.parent)
     for section in sections:
-        _print(output, section, compiled.plan, folder, service or [])
+        _print(output, section, compiled, folder, service or [])
     return 0
 
 
-def _print(output: Output, section: str, made: Plan, folder: StateFolder, services: list[str]) -> None:
+def _print(output: Output, section: str, compiled: Compiled, folder: StateFolder, services: list[str]) -> None:
+    made = compiled.plan
     match section:
         case "matrix":
-            _print_matrix(output, made, access_matrix(made, services))
+            _print_matrix(output, made, access_matrix(made, services, compiled.policies))
         case "routes":
-            _print_routes(output, access_matrix(made, services))
+            _print_routes(output, access_matrix(made, services, compiled.policies))
         case "policies":
             _print_policies(output, made)
         case "identities":
@@ -102,7 +103,10 @@ def _print(output: Output, section: str, made: Plan, folder: StateFolder, servic
             ]
             output.table(["name", "identity", "speaks", "zone", "may call", "may be called by"], rows)
         case "exposures":
-            shown = [(one.prefix, one.service, one.operations, ", ".join(one.public)) for one in tables.exposures(made)]
+            shown = [
+                (one.prefix, one.service, one.operations, ", ".join(one.public))
+                for one in tables.exposures(made, compiled.policies)
+            ]
             output.table(["prefix", "service", "operations", "open to everybody"], shown)
         case "limits":
             output.table(
@@ -192,7 +196,7 @@ def _print_json(
     for section in sections:
         match section:
             case "matrix" | "routes":
-                matrix = access_matrix(made, services)
+                matrix = access_matrix(made, services, compiled.policies)
                 data["columns"] = [asdict(who) for who in matrix.columns]
                 data["rows"] = [asdict(row) for row in matrix.rows]
             case "policies":
@@ -200,7 +204,7 @@ def _print_json(
             case "identities":
                 data["identities"] = [asdict(one) for one in tables.identities(made)]
             case "exposures":
-                data["exposures"] = [asdict(one) for one in tables.exposures(made)]
+                data["exposures"] = [asdict(one) for one in tables.exposures(made, compiled.policies)]
             case "limits":
                 data["limits"] = [asdict(one) for one in tables.limits(made)]
             case _:

@@ -1,7 +1,7 @@
 """Blueprint → Plan: reads, checks and lowers in one run, and says everything that is wrong at once."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,10 +30,11 @@ from ringwall.plan.model import Mode, Operation, Plan, Service
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """A plan and the warnings that came with it."""
+    """A plan, the warnings that came with it, and its policies as they were parsed, by id."""
 
     plan: Plan
     diagnostics: tuple[Diagnostic, ...]
+    policies: Mapping[str, CedarPolicy]
 
 
 def plan_files(
@@ -153,7 +154,7 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
     )
     plan.digest  # noqa: B018  # computed and kept while the collector is paused
     cache.sweep()
-    return PlanResult(plan, report.diagnostics)
+    return PlanResult(plan, report.diagnostics, by_id)
 
 
 def _check_coverage(

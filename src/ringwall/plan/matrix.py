@@ -4,23 +4,34 @@ Plain data, derived from the plan alone. A cell says what holds before a request
 depends on conditions, and then on which policies.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
-from ringwall.plan.cedar import SERVICE, USER, CedarPolicy, nodes
-from ringwall.plan.model import EDGE, Limit, Mode, Operation, Plan, Protocol, Service
-from ringwall.plan.partial import Entity, Facts, guest, holds, user, workload
+from ringwall.plan.cedar import USER, CedarPolicy, nodes
+from ringwall.plan.model import EDGE, Limit, Mode, Operation, Plan, Policy, Protocol, Service
+from ringwall.plan.partial import Entity, Facts, guest, user, workload
 from ringwall.plan.rule import DecisionPointRule
+from ringwall.plan.verdicts import Decision, Verdict, Verdicts
 
-
-class Verdict(StrEnum):
-    """What a cell says."""
-
-    ALLOW = "allow"
-    CONDITIONAL = "conditional"
-    DENY = "deny"
+__all__ = [
+    "Cell",
+    "Exposure",
+    "Identity",
+    "LimitRow",
+    "Matrix",
+    "Row",
+    "Verdict",
+    "Who",
+    "WhoKind",
+    "access_matrix",
+    "exposures",
+    "identities",
+    "limit_text",
+    "limits",
+]
 
 
 class WhoKind(StrEnum):
@@ -136,16 +147,22 @@ class LimitRow:
 MAX_USER_COLUMNS: Final = 20
 
 _DENIED: Final = Cell(Verdict.DENY)
+_NOTHING_PARSED: Final[Mapping[str, CedarPolicy]] = MappingProxyType({})
 
 
-def access_matrix(plan: Plan, services: Sequence[str] = ()) -> Matrix:
-    """Return who may do what; `services` selects some of them, by name. Built-in services are left out."""
-    view = _View(
-        plan,
-        {policy.id: CedarPolicy.parse(policy) for policy in plan.policies},
-        {role.name: frozenset({role.name, *role.includes}) for role in plan.roles},
-    )
-    users = _named_users(list(view.policies.values()))
+def access_matrix(
+    plan: Plan, services: Sequence[str] = (), parsed: Mapping[str, CedarPolicy] = _NOTHING_PARSED
+) -> Matrix:
+    """Return who may do what. Built-in services are left out.
+
+    Args:
+        plan: what is asked about.
+        services: selects some services, by name.
+        parsed: policies of the plan that are parsed already, by id.
+    """
+    policies = {policy.id: _parsed(policy, parsed) for policy in plan.policies}
+    roles = {role.name: frozenset({role.name, *role.includes}) for role in plan.roles}
+    users = _named_users(list(policies.values()))
     columns = (
         Who(WhoKind.GUEST),
         Who(WhoKind.SIGNED_IN),
@@ -153,13 +170,24 @@ def access_matrix(plan: Plan, services: Sequence[str] = ()) -> Matrix:
         *(Who(WhoKind.USER, name) for name in users[:MAX_USER_COLUMNS]),
         Who(WhoKind.WORKLOAD),
     )
+    view = _View(
+        plan=plan,
+        verdicts=Verdicts(policies),
+        enforced=frozenset(policy.id for policy in plan.policies if policy.mode is Mode.ENFORCE),
+        columns=tuple((who, _principal(plan, roles, who)) for who in columns),
+    )
     rows = [
-        _row(view, service, operation, columns)
+        _row(view, service, operation)
         for service in plan.services
         if not service.builtin and (not services or service.name in services)
         for operation in service.operations
     ]
     return Matrix(columns, tuple(rows), max(0, len(users) - MAX_USER_COLUMNS))
+
+
+def _parsed(policy: Policy, known: Mapping[str, CedarPolicy]) -> CedarPolicy:
+    found = known.get(policy.id)
+    return found if found is not None and found.policy == policy else CedarPolicy.parse(policy)
 
 
 def _named_users(policies: Sequence[CedarPolicy]) -> list[str]:
@@ -179,36 +207,21 @@ def _named_users(policies: Sequence[CedarPolicy]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A plan with its policies parsed and its roles closed."""
+    """A plan, what its policies say, and the columns with what each assumes of the principal (None: the caller is)."""
 
     plan: Plan
-    policies: dict[str, CedarPolicy]
-    roles: dict[str, frozenset[str]]
-    known: dict[tuple[object, ...], bool | None] = field(default_factory=dict)
-
-    def holds(self, parsed: CedarPolicy, facts: Facts) -> bool | None:
-        """Return whether a policy matches, asking once for each set of facts that its text can tell apart."""
-        text = parsed.policy.cedar
-        caller = facts.caller if "caller" in text or "source" in text else ""
-        resource: tuple[object, ...] = ()
-        if text.count("resource") > 1:  # once is the scope
-            name = facts.resource if f"{SERVICE}::" in text else ""
-            resource = (name, facts.attributes["zone"], *facts.attributes["holds"])
-        key = (parsed.policy.id, facts.principal, facts.roles, caller, resource)
-        if key not in self.known:
-            self.known[key] = holds(parsed, facts)
-        return self.known[key]
-
-    def is_shadow(self, service: Service) -> bool:
-        return self.plan.mode_of(service) is Mode.SHADOW
+    verdicts: Verdicts
+    enforced: frozenset[str]
+    columns: tuple[tuple[Who, tuple[Entity, frozenset[str] | None] | None], ...]
 
 
-def _row(view: _View, service: Service, operation: Operation, columns: Sequence[Who]) -> Row:
+def _row(view: _View, service: Service, operation: Operation) -> Row:
     rules = [hop.rule for hop in (operation.inbound, operation.edge) if hop is not None]
     asked = [rule for rule in rules if isinstance(rule, DecisionPointRule)]
-    enforced = "shadow" if view.is_shadow(service) else "decision-point" if asked else "envoy"
+    shadow = view.plan.mode_of(service) is Mode.SHADOW
+    enforced = "shadow" if shadow else "decision-point" if asked else "envoy"
     exposed = operation.edge is not None and service.prefix is not None
-    cells = [_cell(view, service, operation, who) for who in columns]
+    cells = _shadow_cells(view, operation) if shadow else _cells(view, service, operation)
     return Row(
         operation=operation.id,
         service=service.name,
@@ -224,29 +237,37 @@ def _row(view: _View, service: Service, operation: Operation, columns: Sequence[
     )
 
 
-def _cell(view: _View, service: Service, operation: Operation, who: Who) -> Cell:
-    callers = _ways(who, operation)
-    if not callers:
-        return _DENIED
-    if view.is_shadow(service):
-        open_to_guests = operation.inbound.authentication == "optional"
-        if who.kind in {WhoKind.GUEST, WhoKind.WORKLOAD} and not open_to_guests:
-            return _DENIED
-        return Cell(Verdict.ALLOW, callers)
-    named = [view.policies[name] for name in operation.policies]
-    applying = [parsed for parsed in named if parsed.policy.mode is Mode.ENFORCE]
+def _shadow_cells(view: _View, operation: Operation) -> Iterator[Cell]:
+    """Yield the cells of an operation whose rules only report."""
+    open_to_guests = operation.inbound.authentication == "optional"
+    for who, _ in view.columns:
+        callers = _ways(who, operation)
+        tokenless = who.kind in {WhoKind.GUEST, WhoKind.WORKLOAD}
+        yield Cell(Verdict.ALLOW, callers) if callers and (open_to_guests or not tokenless) else _DENIED
+
+
+def _cells(view: _View, service: Service, operation: Operation) -> Iterator[Cell]:
+    names = tuple(name for name in operation.policies if name in view.enforced)
     attributes = {"zone": service.zone, "holds": list(operation.holds)}
-    verdicts = {
-        caller: _decide(view, applying, Facts(*_principal(view, who, caller), caller, service.name, attributes))
-        for caller in callers
-    }
-    allowed = tuple(caller for caller, cell in verdicts.items() if cell.verdict is not Verdict.DENY)
-    if not allowed:
+    for who, principal in view.columns:
+        found = []
+        for caller in _ways(who, operation):
+            assumed, roles = principal if principal is not None else (workload(caller), frozenset())
+            decision = view.verdicts.decide(names, Facts(assumed, roles, caller, service.name, attributes))
+            if decision.verdict is not Verdict.DENY:
+                found.append((caller, decision))
+        yield _cell(names, found, len(_ways(who, operation)))
+
+
+def _cell(names: Sequence[str], found: Sequence[tuple[str, Decision]], ways: int) -> Cell:
+    """Return the cell for the callers that are not denied, out of so many."""
+    if not found:
         return _DENIED
-    kinds = {cell.verdict for cell in verdicts.values()}
-    verdict = kinds.pop() if len(kinds) == 1 else Verdict.CONDITIONAL
-    names = {name for cell in verdicts.values() for name in cell.policies}
-    return Cell(verdict, allowed, tuple(sorted(names)))
+    verdicts = {decision.verdict for _, decision in found}
+    alike = len(found) == ways and len(verdicts) == 1
+    policies = {names[number] for _, decision in found for number in decision.policies}
+    callers = tuple(caller for caller, _ in found)
+    return Cell(verdicts.pop() if alike else Verdict.CONDITIONAL, callers, tuple(sorted(policies)))
 
 
 def _ways(who: Who, operation: Operation) -> tuple[str, ...]:
@@ -259,32 +280,23 @@ def _ways(who: Who, operation: Operation) -> tuple[str, ...]:
     return callers
 
 
-def _principal(view: _View, who: Who, caller: str) -> tuple[Entity, frozenset[str] | None]:
+def _principal(
+    plan: Plan, roles: Mapping[str, frozenset[str]], who: Who
+) -> tuple[Entity, frozenset[str] | None] | None:
+    """Return the principal of a column and its roles; None where the calling workload is the principal."""
     match who.kind:
         case WhoKind.GUEST:
             return guest(), frozenset()
-        case WhoKind.WORKLOAD:
-            return workload(caller), frozenset()
         case WhoKind.SIGNED_IN:
             return user(), frozenset()
         case WhoKind.ROLE:
-            return user(), view.roles[who.name]
+            return user(), roles[who.name]
         case WhoKind.USER:
-            person = next((person for person in view.plan.people if person.name == who.name), None)
-            held = None if person is None else frozenset().union(*(view.roles[role] for role in person.roles))
+            person = next((person for person in plan.people if person.name == who.name), None)
+            held = None if person is None else frozenset().union(*(roles[role] for role in person.roles))
             return user(who.name), held
-
-
-def _decide(view: _View, policies: Sequence[CedarPolicy], facts: Facts) -> Cell:
-    found = [(parsed, view.holds(parsed, facts)) for parsed in policies]
-    forbids = [(parsed, value) for parsed, value in found if not parsed.permits and value is not False]
-    permits = [(parsed, value) for parsed, value in found if parsed.permits and value is not False]
-    if not permits or any(value is True for _, value in forbids):
-        return _DENIED
-    if not forbids and any(value is True for _, value in permits):
-        return Cell(Verdict.ALLOW, (), tuple(p.policy.id for p, value in permits if value is True))
-    depends = [parsed.policy.id for parsed, _ in (*permits, *forbids)]
-    return Cell(Verdict.CONDITIONAL, (), tuple(depends))
+        case WhoKind.WORKLOAD:
+            return None
 
 
 def identities(plan: Plan) -> tuple[Identity, ...]:
@@ -305,9 +317,9 @@ def identities(plan: Plan) -> tuple[Identity, ...]:
     return tuple(found)
 
 
-def exposures(plan: Plan) -> tuple[Exposure, ...]:
-    """Return what the edge offers, built-in services included, ordered by prefix."""
-    matrix = {row.operation: row for row in access_matrix(plan).rows}
+def exposures(plan: Plan, parsed: Mapping[str, CedarPolicy] = _NOTHING_PARSED) -> tuple[Exposure, ...]:
+    """Return what the edge offers, built-in services included, ordered by prefix; `parsed` as for the matrix."""
+    matrix = {row.operation: row for row in access_matrix(plan, (), parsed).rows}
     found = []
     for service in plan.services:
         if service.prefix is None or service.protocol is Protocol.TCP:
