@@ -9,6 +9,7 @@ from typing import Any, Final
 from ringwall.bootstrap.admin_socket import Action, serve
 from ringwall.bootstrap.control_plane import ControlPlane
 from ringwall.bootstrap.part import run_part
+from ringwall.bootstrap.root_key import ATTACH, DETACH, EXPORT, RootKey
 from ringwall.bootstrap.state import StateFolder
 from ringwall.model.clock import SystemClock
 
@@ -47,8 +48,12 @@ def actions(control: ControlPlane) -> dict[str, Action]:
     async def status(_asked: Mapping[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(control.status)
 
+    root_key = RootKey(control.authority)
     return {
         "status": Action(status),
+        EXPORT: change(root_key.export, passphrase=str),
+        DETACH: change(root_key.detach, pem=str, passphrase=str),
+        ATTACH: change(root_key.attach, pem=str, passphrase=str),
         "plan": change(lambda asked: control.apply(asked["digest"], IN_FORCE_SECONDS), digest=str),
         "rotate-ca": change(lambda asked: control.rotate_authority(compromised=asked["compromised"]), compromised=bool),
     }

@@ -43,17 +43,17 @@ class ControlPlane:
         self._folder = folder
         self.plan = plan
         self.bindings = bindings
-        self._authority = WorkloadAuthority(
+        self.authority = WorkloadAuthority(
             _open_store(folder.path / "ca", plan),
             plan.trust_domain,
             clock,
             web_root_file=folder.path / "dev-ca.pem" if plan.development else None,
         )
-        self._credentials = EdgeCredentials(self._authority, folder.path.parent, plan)
+        self._credentials = EdgeCredentials(self.authority, folder.path.parent, plan)
         self._keys = ExternalKeys(plan=plan, bindings=bindings, clock=clock)
         self._xds = XdsServer(self._credentials, self._keys, clock=clock)
         registry = RegistryFile(workloads_file(bindings))
-        self._workload_api = WorkloadApiServer(self._authority, registry, bindings.workload_api)
+        self._workload_api = WorkloadApiServer(self.authority, registry, bindings.workload_api)
         self._decisions = DecisionPoint(plan)
         self._rules = RuleIndex(folder.path)
         nodes = ("edge", "mesh") if plan.edge is not None else ("mesh",)
@@ -67,7 +67,7 @@ class ControlPlane:
 
     def start(self) -> None:
         """Begin to serve the plan that is on disk."""
-        self._authority.start()
+        self.authority.start()
         self._keys.start()
         self._decisions.start(self.bindings.decision_point)
         self._xds.start(self.bindings.xds)
@@ -83,7 +83,7 @@ class ControlPlane:
         self._collector.stop()
         self._keys.stop()
         self._credentials.stop()
-        self._authority.stop()
+        self.authority.stop()
 
     def apply(self, digest: str, seconds: float) -> dict[str, Any]:
         """Put the plan that is on disk in force; return how long that took, in seconds.
@@ -112,9 +112,10 @@ class ControlPlane:
         return {"in_force": True, "seconds": time.monotonic() - begun}
 
     def rotate_authority(self, *, compromised: bool) -> dict[str, Any]:
-        """Begin to replace the certificate authority; return where it stands."""
-        self._authority.rotate(compromised=compromised)
-        return asdict(self._authority.status())
+        """Begin to replace the certificate authority; return where it stands, and whether the old root was offline."""
+        was_offline = self.authority.status().root_offline
+        self.authority.rotate(compromised=compromised)
+        return {**asdict(self.authority.status()), "root_was_offline": was_offline}
 
     def status(self) -> dict[str, Any]:
         """Return how everything stands."""
@@ -126,7 +127,7 @@ class ControlPlane:
             "rejections": [str(rejection) for rejection in proxies.rejections],
             "issuers": [asdict(issuer) for issuer in self._keys.status()],
             "collector": asdict(self._collector.status()),
-            "authority": asdict(self._authority.status()),
+            "authority": asdict(self.authority.status()),
             "memory_kib": _memory_kib(),
         }
 

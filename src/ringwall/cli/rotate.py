@@ -29,6 +29,11 @@ def rotate(what: Literal["ca", "keys"], /, *, compromised: bool = False, json: b
         said = ", ".join(f"{key['kid']} {key['state']}" for key in data["keys"])
     output.json("rotate", {"what": what, "compromised": compromised, **data})
     output.text(f"{said}; next step at {_time(next_change)}" if next_change else said)
+    if data.get("root_was_offline"):
+        output.warn(
+            "the old root's key was offline; the new root's key is on this machine",
+            hint="once `ringwall ca status` says stable: `ringwall ca export`, then `ringwall ca detach`",
+        )
 
 
 def _time(seconds: float) -> str:

@@ -54,11 +54,20 @@ def status(path: Path = Path(), /, *, json: bool = False) -> int:
         output.text(f"  {control['error']}", Style.WARN)
     if "collector" in control:
         output.text(*decision_log(control["collector"]))
+    for line in root_key(control.get("authority", {}), time.time()):
+        output.text(line, Style.WARN)
     output.text()
     output.table(["process", "state", "pid", "for", "restarts", "last end"], [_row(p) for p in system["processes"]])
     output.text()
     output.table(["name", "listens at", "what it is"], listeners)
     return 0 if well else 1
+
+
+def root_key(authority: dict[str, Any], now: float) -> list[str]:
+    """Say that the intermediate is due and the root's key, which is needed for that, is away; nothing otherwise."""
+    if not authority.get("root_offline") or now < authority["intermediate_due_at"]:
+        return []
+    return ["the root's key is offline and the intermediate is due: `ringwall ca status` says what to do"]
 
 
 def decision_log(collector: dict[str, Any]) -> tuple[str, Style]:

@@ -281,14 +281,20 @@ def passphrase_from(environment: Mapping[str, str]) -> Secret | None:
     if path and direct:
         raise KeyStoreError("RINGWALL_KEY_PASSPHRASE_FILE and RINGWALL_KEY_PASSPHRASE are both set", hint="set one")
     if path:
-        raw = _read_private(Path(path))
-        if raw is None:
-            raise KeyStoreError(f"the passphrase file {path} does not exist")
-        value = raw.removesuffix(b"\n").removesuffix(b"\r")
-    elif direct:
-        value = direct.encode()
-    else:
-        return None
+        return passphrase_in(Path(path))
+    return checked_passphrase(direct.encode()) if direct else None
+
+
+def passphrase_in(path: Path) -> Secret:
+    """Return the passphrase that a file holds, without one line end; KeyStoreError where others can read the file."""
+    raw = _read_private(path)
+    if raw is None:
+        raise KeyStoreError(f"the passphrase file {path} does not exist")
+    return checked_passphrase(raw.removesuffix(b"\n").removesuffix(b"\r"))
+
+
+def checked_passphrase(value: bytes) -> Secret:
+    """Return a passphrase; raise KeyStoreError where it is too short."""
     if len(value) < MIN_PASSPHRASE_BYTES:
         raise KeyStoreError(
             f"the key passphrase is shorter than {MIN_PASSPHRASE_BYTES} bytes",

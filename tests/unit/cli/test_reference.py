@@ -20,7 +20,7 @@ def test_every_verb_is_documented_with_exactly_its_options(verb: str) -> None:
         rf"`ringwall ({verb}[^`]*)`", TEXT
     )
     assert found, f"{verb} is not in cli.md"
-    documented = set(re.findall(r"--[a-z]+", found[1]))
+    documented = set(re.findall(r"--[a-z-]+", found[1]))
     assert documented == {option for option in options_of(verb) if option.startswith("--")} - {"--help"}
 
 

@@ -45,6 +45,7 @@ class AuthorityStatus:
         issuing: id of the generation that issues; other: id of the announced or retiring one.
         next_step_at: when the present phase of a rotation can end; None while stable.
         root_until, intermediate_until: when the issuing certificates end.
+        intermediate_due_at: when the intermediate is to be replaced, for which the root's key is needed.
         root_offline: whether the root's key is away.
     """
 
@@ -54,6 +55,7 @@ class AuthorityStatus:
     next_step_at: float | None
     root_until: float
     intermediate_until: float
+    intermediate_due_at: float
     root_offline: bool
 
 
@@ -235,6 +237,7 @@ class WorkloadAuthority:
                 next_step_at=None if state.phase is Phase.STABLE else waiting,
                 root_until=issuing.root.not_valid_after_utc.timestamp(),
                 intermediate_until=issuing.intermediate.not_valid_after_utc.timestamp(),
+                intermediate_due_at=issuing.intermediate_due_at,
                 root_offline=self._ca.root_is_offline(),
             )
 
@@ -243,10 +246,10 @@ class WorkloadAuthority:
         with self._lock:
             return self._ca.export_root_key(passphrase)
 
-    def remove_root_key(self) -> None:
-        """Take the root offline, after signing a last intermediate; export the key first."""
+    def remove_root_key(self, pem: bytes, passphrase: Secret) -> None:
+        """Take the root offline, after signing a last intermediate; `pem` proves that the key is kept elsewhere."""
         with self._announcing():
-            self._ca.remove_root_key()
+            self._ca.remove_root_key(pem, passphrase)
 
     def restore_root_key(self, pem: bytes, passphrase: Secret) -> None:
         """Bring the root's key back."""

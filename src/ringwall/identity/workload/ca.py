@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -28,7 +29,7 @@ from ringwall.identity.workload.certificates import (
     svid_certificate,
 )
 from ringwall.identity.workload.generation import CaError, Generation, RootOfflineError, remove_unused
-from ringwall.identity.workload.rotation import Phase, RotationState
+from ringwall.identity.workload.rotation import Phase, RotationError, RotationState
 from ringwall.identity.workload.svid_check import check_leaf
 from ringwall.model.clock import Clock
 from ringwall.model.credentials import X509Credential
@@ -183,14 +184,35 @@ class CertificateAuthority:
         return self.issuing.root_is_offline(self._store)
 
     def export_root_key(self, passphrase: Secret) -> bytes:
-        """Return the root's key as PKCS#8 PEM, encrypted under `passphrase`, to be kept elsewhere."""
+        """Return the root's key as PKCS#8 PEM, encrypted under `passphrase`, to be kept elsewhere.
+
+        Raises:
+            RotationError: a rotation is under way, after which another root would be the one to keep.
+            RootOfflineError: it is away already.
+        """
+        self._check_settled()
+        if self.root_is_offline():
+            raise RootOfflineError(
+                "the root's key is offline already", hint="to export it anew, bring it back with `ringwall ca attach`"
+            )
         encryption = serialization.BestAvailableEncryption(passphrase.reveal())
         key = self.issuing.root_key(self._store)
         return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
-    def remove_root_key(self) -> None:
-        """Take the root offline, after signing an intermediate that lasts as long as any; export it first."""
+    def remove_root_key(self, pem: bytes, passphrase: Secret) -> None:
+        """Take the root offline, after signing an intermediate that lasts as long as any.
+
+        Args:
+            pem: what `export_root_key` gave, as it was read back from where it is kept: proof that it can be.
+            passphrase: of the exported key.
+
+        Raises:
+            CaError: that is not the present root's key, or not under this passphrase; nothing is removed.
+            RotationError: a rotation is under way.
+        """
+        self._check_settled()
         generation = self.issuing
+        generation.check_root_key(_exported(pem, passphrase))
         if generation.root_is_offline(self._store):
             return
         self._replace(generation.with_new_intermediate(self._store, self.trust_domain, self._clock.now()))
@@ -198,17 +220,18 @@ class CertificateAuthority:
 
     def restore_root_key(self, pem: bytes, passphrase: Secret) -> None:
         """Bring the root's key back; raise CaError where it is another key or the passphrase is wrong."""
-        try:
-            key = serialization.load_pem_private_key(pem, passphrase.reveal())
-        except (ValueError, TypeError) as error:
-            raise CaError("this is not a private key under that passphrase") from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise CaError("this is not the key of the present root")
-        self.issuing.put_root_key(self._store, key)
+        self.issuing.put_root_key(self._store, _exported(pem, passphrase))
 
     def close(self) -> None:
         """Keep what only this process knows: until when handed-out credentials last. A crash assumes the worst."""
         self._keep(handed_out={name: self._handed_out.get(name, 0.0) for name in self.state.trusted})
+
+    def _check_settled(self) -> None:
+        if self.state.phase is not Phase.STABLE:
+            raise RotationError(
+                f"a rotation is under way ({self.state.phase}), after which the root is another one",
+                hint="wait until `ringwall ca status` says stable",
+            )
 
     def _may_retire(self, now: float) -> bool:
         return now >= self.state.retire_at and not self._holds[self.state.other or ""]
@@ -296,6 +319,17 @@ class CertificateAuthority:
 def bundle_der(roots: tuple[x509.Certificate, ...]) -> bytes:
     """Return root certificates as the Workload API wants them: DER, concatenated."""
     return b"".join(root.public_bytes(serialization.Encoding.DER) for root in roots)
+
+
+def _exported(pem: bytes, passphrase: Secret) -> ec.EllipticCurvePrivateKey:
+    """Return the key that `export_root_key` encrypted."""
+    try:
+        key = serialization.load_pem_private_key(pem, passphrase.reveal())
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CaError("this is not a private key under that passphrase") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise CaError("this is not the key of the present root")
+    return key
 
 
 def _key_der(key: ec.EllipticCurvePrivateKey) -> Secret:

@@ -86,9 +86,13 @@ class Generation:
 
     def intermediate_due(self, now: float) -> bool:
         """Return whether the intermediate is past half of its life, or not valid at all (a clock that went back)."""
+        return now >= self.intermediate_due_at or not is_valid_at(self.intermediate, now)
+
+    @property
+    def intermediate_due_at(self) -> float:
+        """Epoch seconds after which the intermediate is to be replaced."""
         start = self.intermediate.not_valid_before_utc.timestamp()
-        end = self.intermediate.not_valid_after_utc.timestamp()
-        return now >= half_life(start, end) or not is_valid_at(self.intermediate, now)
+        return half_life(start, self.intermediate.not_valid_after_utc.timestamp())
 
     def with_new_intermediate(self, store: KeyStore, trust_domain: str, now: float) -> Self:
         """Return this generation with a fresh intermediate certificate over the same key.
@@ -114,17 +118,21 @@ class Generation:
             raise RootOfflineError(
                 "the intermediate must be replaced, and the root's key is offline; the present intermediate "
                 f"ends on {self.intermediate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
-                hint="bring the root's key back, or run: ringwall rotate ca",
+                hint="bring the root's key back (`ringwall ca attach`), or replace the root (`ringwall rotate ca`)",
             ) from error
 
     def root_is_offline(self, store: KeyStore) -> bool:
         """Return whether the root's key is away."""
         return f"{_entry(self.id, 'root')}.pem" not in store.names()
 
-    def put_root_key(self, store: KeyStore, key: ec.EllipticCurvePrivateKey) -> None:
-        """Bring the root's key back; raise CaError where it is not the key of this root."""
+    def check_root_key(self, key: ec.EllipticCurvePrivateKey) -> None:
+        """Raise CaError where this is not the key of this root."""
         if key.public_key() != self.root.public_key():
             raise CaError("this is not the key of the present root", hint="the root may have been replaced since")
+
+    def put_root_key(self, store: KeyStore, key: ec.EllipticCurvePrivateKey) -> None:
+        """Bring the root's key back; raise CaError where it is not the key of this root."""
+        self.check_root_key(key)
         store.put_key(_entry(self.id, "root"), key)
 
     def remove_root_key(self, store: KeyStore) -> None:

@@ -284,7 +284,7 @@ def test_the_root_can_be_taken_away_and_brought_back(
 ) -> None:
     passphrase = Secret("kept in a safe place")
     pem = authority.export_root_key(passphrase)
-    authority.remove_root_key()
+    authority.remove_root_key(pem, passphrase)
     assert told
     assert authority.status().root_offline
     assert verifies(authority, clock)

@@ -150,7 +150,7 @@ class TestOfflineRoot:
     @pytest.fixture
     def exported(self, ca: CertificateAuthority) -> bytes:
         pem = ca.export_root_key(self.PASSPHRASE)
-        ca.remove_root_key()
+        ca.remove_root_key(pem, self.PASSPHRASE)
         return pem
 
     def test_the_exported_key_is_encrypted(self, exported: bytes) -> None:
@@ -180,10 +180,11 @@ class TestOfflineRoot:
         with pytest.raises(RootOfflineError, match="root's key is offline") as caught:
             ca.issue(PATIENTS)
         assert "rotate ca" in caught.value.hint
+        assert "ca attach" in caught.value.hint
 
     def test_taking_it_offline_leaves_a_fresh_intermediate(self, ca: CertificateAuthority, clock: ManualClock) -> None:
         clock.advance(40 * DAY)
-        ca.remove_root_key()
+        ca.remove_root_key(ca.export_root_key(self.PASSPHRASE), self.PASSPHRASE)
         assert ca.issuing.intermediate.not_valid_after_utc.timestamp() == clock.now() + 90 * DAY
 
     def test_brought_back(self, ca: CertificateAuthority, clock: ManualClock, exported: bytes) -> None:
@@ -200,6 +201,30 @@ class TestOfflineRoot:
         other = open_ca(MemoryKeyStore(), clock).export_root_key(self.PASSPHRASE)
         with pytest.raises(CaError, match="not the key of the present root"):
             ca.restore_root_key(other, self.PASSPHRASE)
+        assert ca.root_is_offline()
+
+    def test_it_is_taken_away_only_by_whoever_has_it(self, ca: CertificateAuthority, clock: ManualClock) -> None:
+        pem = ca.export_root_key(self.PASSPHRASE)
+        other = open_ca(MemoryKeyStore(), clock).export_root_key(self.PASSPHRASE)
+        wrong = [(pem, Secret("wrong passphrase")), (b"", self.PASSPHRASE), (pem[:-60], self.PASSPHRASE)]
+        for shown, passphrase in [*wrong, (other, self.PASSPHRASE)]:
+            with pytest.raises(CaError):
+                ca.remove_root_key(shown, passphrase)
+            assert not ca.root_is_offline()
+
+    def test_nothing_is_taken_away_while_a_rotation_is_under_way(self, ca: CertificateAuthority) -> None:
+        pem = ca.export_root_key(self.PASSPHRASE)
+        ca.begin_rotation()
+        with pytest.raises(RotationError, match="another one"):
+            ca.export_root_key(self.PASSPHRASE)
+        with pytest.raises(RotationError, match="another one"):
+            ca.remove_root_key(pem, self.PASSPHRASE)
+        assert not ca.root_is_offline()
+
+    def test_away_already_it_cannot_be_exported(self, ca: CertificateAuthority, exported: bytes) -> None:
+        with pytest.raises(RootOfflineError):
+            ca.export_root_key(self.PASSPHRASE)
+        ca.remove_root_key(exported, self.PASSPHRASE)
         assert ca.root_is_offline()
 
     def test_rotation_needs_no_old_root(self, ca: CertificateAuthority, clock: ManualClock, exported: bytes) -> None:
