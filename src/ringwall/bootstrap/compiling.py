@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ringwall.bootstrap.seen_files import SeenFiles, Sign
 from ringwall.bootstrap.state import StateFolder
-from ringwall.bootstrap.watch import SeenFiles, Sign
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic
 from ringwall.plan.cedar import CedarPolicy

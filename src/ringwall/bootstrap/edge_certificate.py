@@ -9,7 +9,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from ringwall.bootstrap.watch import sign_of
+from ringwall.bootstrap.seen_files import sign_of
 from ringwall.model.credentials import CredentialSource, X509Credential
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret

@@ -8,8 +8,10 @@ from ringwall.bootstrap.state import find_blueprint
 from ringwall.cli.describe import short
 from ringwall.cli.output import Output, Style, error_data
 from ringwall.model.errors import InvalidBlueprintError
+from ringwall.model.garbage import collection_given_up
 
 
+@collection_given_up()
 def check(path: Path = Path(), /, *, json: bool = False) -> int:
     """Say everything that is wrong with the blueprint and with the files it names; start nothing.
 

@@ -1,8 +1,12 @@
 """Words for a running system: what listens where, and what came of a change."""
 
-from ringwall.bootstrap.run import Change
+from typing import TYPE_CHECKING
+
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Edge, Plan, Protocol, Service
+
+if TYPE_CHECKING:  # what runs a system takes a while to load, and most commands run none
+    from ringwall.bootstrap.run import Change
 
 _SHORT = 12
 
@@ -38,7 +42,7 @@ def edge_url(edge: Edge, address: Address) -> str:
     return f"https://{host}:{address.port}"
 
 
-def describe_change(change: Change) -> str:
+def describe_change(change: "Change") -> str:
     """Return one sentence on what was put in force."""
     if not change.changed:
         return f"nothing to change: plan {short(change.digest)} is in force"

@@ -10,6 +10,7 @@ from ringwall.bootstrap.state import NotRunningError, StateFolder, find_blueprin
 from ringwall.cli.describe import short
 from ringwall.cli.output import Cell, Output, Style
 from ringwall.model.errors import InvalidBlueprintError
+from ringwall.model.garbage import collection_given_up
 from ringwall.plan import matrix as tables
 from ringwall.plan.diff import Change
 from ringwall.plan.diff import diff as differences
@@ -23,6 +24,7 @@ _MARKS: Final = {
 }
 
 
+@collection_given_up()
 def plan(
     path: Path = Path(),
     /,

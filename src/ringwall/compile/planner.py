@@ -1,8 +1,6 @@
 """Blueprint → Plan: reads, checks and lowers in one run, and says everything that is wrong at once."""
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ringwall.blueprint.files import Files
@@ -24,6 +22,7 @@ from ringwall.compile.rules import PolicyIndex, RuleMaker, covered
 from ringwall.compile.services import builtin_issuer, builtin_policy, callers_of, lower_service, scope_of, tcp_services
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
+from ringwall.model.garbage import collection_paused
 from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.model import Mode, Operation, Plan, Service
 
@@ -53,7 +52,7 @@ def plan_files(
     """
     report = Report()
     cache = cache if cache is not None else PlanCache()
-    with _collector_paused():
+    with collection_paused():
         blueprint = read_blueprint(files, name, report, listen=listen, cache=cache)
         if blueprint is None:
             raise InvalidBlueprintError(report.diagnostics)
@@ -69,20 +68,8 @@ def make_plan(blueprint: Blueprint, *, cache: PlanCache | None = None) -> PlanRe
     report = Report()
     for file, text in blueprint.texts.items():
         report.add_source(file, text)
-    with _collector_paused():
+    with collection_paused():
         return _plan(blueprint, report, cache if cache is not None else PlanCache())
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector, which would visit the many objects of a growing plan over and over."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:

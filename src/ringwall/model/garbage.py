@@ -28,3 +28,16 @@ def collection_paused() -> Iterator[None]:
             _paused -= 1
             if _paused == 0:
                 gc.enable()
+
+
+@contextmanager
+def collection_given_up() -> Iterator[None]:
+    """Put collection off for the rest of a command that builds much and then ends.
+
+    What was built meanwhile is never looked at, not even when the interpreter ends: the system takes it back at once.
+    """
+    with collection_paused():
+        try:
+            yield
+        finally:
+            gc.freeze()

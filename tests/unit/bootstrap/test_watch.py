@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ringwall.bootstrap.files import DiskFiles
-from ringwall.bootstrap.watch import SeenFiles, Watch
+from ringwall.bootstrap.seen_files import SeenFiles
+from ringwall.bootstrap.watch import Watch
 
 
 @pytest.fixture
