@@ -90,6 +90,19 @@ def test_a_listener_changes_under_load_without_a_failed_request(tmp_path: Path) 
     assert set(statuses) == {200}
 
 
+def test_the_edge_turns_from_a_table_for_each_segment_to_one_and_back_without_a_failed_request(tmp_path: Path) -> None:
+    """A service whose paths may begin with anything comes and goes."""
+    catch_all = service("billing", operation("billing", "any", "GET", "/{name}.bill", token=False), prefix="")
+    with running(plan(_patients(), catch_all), tmp_path) as rig, _traffic(rig) as statuses:
+        for _ in range(2):
+            assert rig.get("/7.bill").status == 200
+            rig.publish(plan(_patients()))
+            _until(lambda: rig.get("/7.bill").status == 404)
+            rig.publish(plan(_patients(), catch_all))
+            _until(lambda: rig.get("/7.bill").status == 200)
+    assert set(statuses) == {200}
+
+
 def test_certificates_are_replaced_under_load_without_a_failed_request(tmp_path: Path) -> None:
     with running(PLAN, tmp_path) as rig, _traffic(rig) as statuses:
         for _ in range(5):
@@ -176,7 +189,7 @@ def test_a_plan_that_a_proxy_refuses_is_taken_back_and_told(tmp_path: Path) -> N
             rig.publish(_broken())
         rejection = refused.value.rejections[0]
         assert rejection.node == "edge"
-        assert rejection.what == "the edge's listener or its routes"
+        assert rejection.what == "the edge's routes below '/api'"
         assert "missing )" in rejection.message
         assert rig.get("/api/patients/7").status == 200
         rig.server.wait_in_force(PLAN.digest, 5)
@@ -201,7 +214,7 @@ def test_what_is_not_in_force_in_time_is_said(tmp_path: Path) -> None:
         os.kill(rig.envoys["edge"].pid, signal.SIGSTOP)
         changed = plan(_patients(DENY, rule_id="000000000003"))
         rig.server.publish(changed, rig.bindings)
-        with pytest.raises(PlanNotInForceError, match="the edge proxy still lacks the edge's listener or its routes"):
+        with pytest.raises(PlanNotInForceError, match="the edge proxy still lacks the edge's routes below '/api'"):
             rig.server.wait_in_force(changed.digest, 1)
         os.kill(rig.envoys["edge"].pid, signal.SIGCONT)
         rig.server.wait_in_force(changed.digest, 10)

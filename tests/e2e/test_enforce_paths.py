@@ -12,7 +12,7 @@ from tests.support.enforce_rig import Rig, running
 from ringwall.plan.routes import match_edge
 from ringwall.plan.rule import DENY
 
-PLAN = plan(
+SERVICES = (
     service(
         "patients",
         operation("patients", "list", "GET", "/patients", token=False),
@@ -38,11 +38,14 @@ PLAN = plan(
         prefix="",
     ),
 )
+PLAN = plan(*SERVICES)
+ANY_SEGMENT = service("any", operation("any", "one", "GET", "/{x}.any", token=False), prefix="")
+"""A path that may begin with anything: the edge then has one route table for all paths."""
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(PLAN, tmp_path_factory.mktemp("paths")) as started:
+@pytest.fixture(scope="module", params=[PLAN, plan(*SERVICES, ANY_SEGMENT)], ids=["by segment", "one table"])
+def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(request.param, tmp_path_factory.mktemp("paths")) as started:
         yield started
 
 
@@ -155,6 +158,13 @@ def test_what_is_matched_is_what_the_service_gets(rig: Rig) -> None:
     request = b"GET /api/./x/..//%70atients/%37 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert rig.raw(request).startswith(b"HTTP/1.1 200 ")
     assert rig.apps["patients"].seen[-1].path == "/patients/7"
+
+
+def test_no_client_chooses_the_route_table(rig: Rig) -> None:
+    chosen = {"x-ringwall-path": "/api/patients"}
+    assert rig.request("GET", "/api/closed/7", headers=chosen).status == 403
+    assert rig.request("GET", "/pages/x", headers=chosen).json()["headers"]["x-ringwall-operation"] == "portal/page"
+    assert "x-ringwall-path" not in rig.request("GET", "/api/patients").json()["headers"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from envoy.config.listener.v3 import quic_config_pb2, udp_listener_config_pb2
-from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 
 from ringwall.enforce import access_log, filters, http_manager, names, routes, table, tls
 from ringwall.enforce.listeners import listener
@@ -23,21 +23,25 @@ _LEAKY = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "
 _IF_ABSENT = "ADD_IF_ABSENT"
 
 
-def listeners(plan: Plan, edge: Edge, bindings: Bindings, log_path: str) -> list[Any]:
-    """Return the TLS listener and, where asked for, the HTTP/3 and the redirecting one."""
+def listeners(plan: Plan, edge: Edge, bindings: Bindings, log_path: str, *, scoped: bool) -> list[Any]:
+    """Return the TLS listener and, where asked for, the HTTP/3 and the redirecting one.
+
+    With `scoped` there is a route table for each first segment of paths; otherwise one for all.
+    """
     where = bindings.edge or Address(host=edge.host, port=edge.port)
     log = access_log.public_log(log_path, EDGE, recorded_claims(plan))
     chain = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT)
+    tables = http_manager.ByFirstSegment(names.EDGE_SCOPES) if scoped else names.EDGE_ROUTES
     made = [
         listener(
             names.EDGE_LISTENER,
             where,
-            [http_manager.filter_of(_manager(edge), "edge", routes=names.EDGE_ROUTES, filters=chain, log=log)],
+            [http_manager.filter_of(_manager(edge), "edge", routes=tables, filters=chain, log=log)],
             tls.edge_socket(),
         )
     ]
     if edge.http3:
-        made.append(_quic(edge, where, chain, log))
+        made.append(_quic(edge, where, tables, chain, log))
     if bindings.redirect is not None:
         made.append(_redirect(edge, where, bindings.redirect, log))
     return made
@@ -59,8 +63,8 @@ def _manager(edge: Edge, codec: str = "AUTO") -> http_manager.Manager:
     )
 
 
-def _quic(edge: Edge, where: Address, chain: list[Any], log: list[Any]) -> Any:
-    manager = http_manager.filter_of(_manager(edge, "HTTP3"), "edge", routes=names.EDGE_ROUTES, filters=chain, log=log)
+def _quic(edge: Edge, where: Address, tables: Any, chain: list[Any], log: list[Any]) -> Any:
+    manager = http_manager.filter_of(_manager(edge, "HTTP3"), "edge", routes=tables, filters=chain, log=log)
     made = listener(names.EDGE_QUIC_LISTENER, where, [manager], tls.edge_quic_socket())
     made.address.CopyFrom(address(where, udp=True))
     made.udp_listener_config.CopyFrom(
@@ -101,8 +105,17 @@ def _redirect(edge: Edge, to: Address, where: Address, log: list[Any]) -> Any:
     return listener(names.REDIRECT_LISTENER, where, [manager])
 
 
-def route_table(edge: Edge, entries: Iterable[table.Entry], port: int) -> Any:
-    """Return the route table of the edge from the entries of every exposed service."""
+def scope(segment: str) -> Any:
+    """Return what leads requests for paths with this first segment to their route table."""
+    name = names.edge_routes(segment)
+    key = scoped_route_pb2.ScopedRouteConfiguration.Key(
+        fragments=[scoped_route_pb2.ScopedRouteConfiguration.Key.Fragment(string_key=segment)]
+    )
+    return scoped_route_pb2.ScopedRouteConfiguration(name=name, route_configuration_name=name, key=key)
+
+
+def route_table(edge: Edge, entries: Iterable[table.Entry], port: int, segment: str | None) -> Any:
+    """Return the route table of the edge for paths with this first segment, or for all paths."""
     host = route_components_pb2.VirtualHost(
         name="edge",
         domains=edge.domains,
@@ -110,7 +123,7 @@ def route_table(edge: Edge, entries: Iterable[table.Entry], port: int) -> Any:
     )
     nobody = route_components_pb2.VirtualHost(name="nobody", domains=["*"], routes=[routes.not_found()])
     return route_pb2.RouteConfiguration(
-        name=names.EDGE_ROUTES,
+        name=names.EDGE_ROUTES if segment is None else names.edge_routes(segment),
         virtual_hosts=[host, nobody],
         ignore_port_in_host_matching=True,
         validate_clusters=FALSE,

@@ -18,7 +18,7 @@ from envoy.extensions.request_id.uuid.v3 import uuid_pb2
 from envoy.type.matcher.v3 import string_pb2
 
 from ringwall.enforce import problems
-from ringwall.enforce.proto import FALSE, TRUE, ads, extension, pack, seconds, u32
+from ringwall.enforce.proto import FALSE, TRUE, ads, extension, header, pack, seconds, u32
 from ringwall.model import headers
 
 MAX_HEADER_KB = 32
@@ -57,12 +57,19 @@ class Manager:
     reply_headers: tuple[Any, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ByFirstSegment:
+    """Route tables that come by SRDS and RDS, one for each first segment of a path; `name` is that of the scopes."""
+
+    name: str
+
+
 SPOOFABLE = (*headers.IDENTITY_HEADERS, *headers.FORGEABLE)
 """What every listener removes first."""
 
 
 def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any], log: Sequence[Any]) -> Any:
-    """Return the network filter; `routes` is a route configuration, or the name of one that comes by RDS."""
+    """Return the network filter; `routes` is a route configuration, the name of one that comes by RDS, or several."""
     common = protocol_pb2.HttpProtocolOptions(
         idle_timeout=seconds(manager.idle_seconds),
         max_headers_count=u32(MAX_HEADERS),
@@ -88,7 +95,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
         xff_num_trusted_hops=manager.trusted_hops,
         skip_xff_append=True,  # the edge's routes set exactly one address, nobody else sets any
         internal_address_config=_nobody_internal(),
-        early_header_mutation_extensions=[_removing(manager.strip)],
+        early_header_mutation_extensions=[_early(manager.strip, scoped=isinstance(routes, ByFirstSegment))],
         forward_client_cert_details="SANITIZE",
         # What is asked for: one reading of the path for every filter, rule and service
         normalize_path=TRUE,
@@ -112,6 +119,8 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
     )
     if isinstance(routes, str):
         config.rds.CopyFrom(http_connection_manager_pb2.Rds(config_source=ads(), route_config_name=routes))
+    elif isinstance(routes, ByFirstSegment):
+        config.scoped_routes.CopyFrom(_scopes(routes.name))
     else:
         config.route_config.CopyFrom(routes)
     return listener_components_pb2.Filter(
@@ -128,8 +137,25 @@ def _nobody_internal() -> Any:
     return http_connection_manager_pb2.HttpConnectionManager.InternalAddressConfig(cidr_ranges=[nobody])
 
 
-def _removing(names: Sequence[str]) -> Any:
-    """Return the mutation that removes headers before anything else reads them."""
+def _scopes(name: str) -> Any:
+    """Return the choice of a route table by the path's first segment, from the header that `_early` has set."""
+    scoped = http_connection_manager_pb2.ScopedRoutes
+    extractor = scoped.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor(
+        name=headers.ROUTED_PATH, element_separator="/", index=1
+    )
+    builder = scoped.ScopeKeyBuilder(
+        fragments=[scoped.ScopeKeyBuilder.FragmentBuilder(header_value_extractor=extractor)]
+    )
+    discovered = http_connection_manager_pb2.ScopedRds(scoped_rds_config_source=ads())
+    return scoped(name=name, scope_key_builder=builder, rds_config_source=ads(), scoped_rds=discovered)
+
+
+def _early(names: Sequence[str], *, scoped: bool) -> Any:
+    """Return the mutation that removes headers before anything else reads them.
+
+    Where route tables are chosen by the path, it also says the path without its query, which Envoy's choice would
+    take for a part of the first segment. The next hop removes that header with its like.
+    """
     rule = mutation_rules_pb2.HeaderMutation
     mutations = [
         rule(
@@ -139,4 +165,6 @@ def _removing(names: Sequence[str]) -> Any:
         else rule(remove=name)
         for name in names
     ]
+    if scoped:
+        mutations.append(rule(append=header(headers.ROUTED_PATH, "%PATH(NQ)%")))
     return extension("ringwall.spoofable", header_mutation_pb2.HeaderMutation(mutations=mutations))

@@ -11,11 +11,17 @@ EDGE_LISTENER = "edge"
 EDGE_QUIC_LISTENER = "edge-http3"
 REDIRECT_LISTENER = "redirect"
 EDGE_ROUTES = "edge"
+EDGE_SCOPES = "edge"
 TOKENS_FILTER = "tokens"
 BUNDLE_SECRET = "bundle"  # noqa: S105  # the name of a resource
 EDGE_CERTIFICATE = "edge-certificate"
 DECISION_POINT_CLUSTER = "decision-point"
 PER_IP_LIMIT = "limit/edge/address"
+
+
+def edge_routes(segment: str) -> str:
+    """Name of the edge's route table, and of its scope, for paths whose first segment is this."""
+    return f"edge/{segment}"
 
 
 def inbound(service: str) -> str:
@@ -72,6 +78,7 @@ def describe(name: str) -> str:
     kind, _, rest = name.partition("/")
     caller, _, callee = rest.partition(">")
     return {
+        "edge": f"the edge's routes below {f'/{rest}'!r}",
         "inbound": f"the inbound listener or the routes of service {rest!r}",
         "outbound": f"the way by which {caller!r} calls {callee!r}",
         "hop": f"the connection from {caller!r} to {callee!r}",

@@ -51,6 +51,8 @@ _PLAIN = (
 
 _TITLE = f"%CEL({TITLES}[response.code])%"
 _ID = "%REQ(x-request-id)%"
+_NO_ROUTE = "!has(xds.route_name)"
+"""No route matched. The rule that refuses whatever brings no rules of its own has refused it; it is said as 404."""
 _BEFORE_THE_ID = (400, 408, 426, 431)
 """Refusals that come before Envoy has made an id; the request may still carry one that its client chose."""
 
@@ -63,6 +65,7 @@ def replies(extra: tuple[Any, ...] = ()) -> Any:
     mappers = [
         _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
         _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),
+        _mapper(all_of(is_403, cel(_NO_ROUTE)), extra, status=404),
         _mapper(all_of(is_401, has_header("authorization")), (*extra, not_valid)),
         _mapper(is_401, (*extra, _challenge(""))),
         _mapper(status_is(503), (*extra, header("retry-after", "1", "ADD_IF_ABSENT"))),

@@ -4,7 +4,7 @@ A pure function but for the credentials and keys that it asks for. What belongs 
 kept for as long as nothing that it is built from changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from envoy.config.core.v3 import extension_pb2
 from google.protobuf.message import Message
@@ -67,10 +67,12 @@ class _Builder:
         yield self._certificate(names.svid(EDGE), self.credentials.svid(public.spiffe_id))
         yield self._certificate(names.EDGE_CERTIFICATE, self.credentials.edge_certificate(public.domains))
         yield from self._shared()
-        yield from self._edge_listeners(public)
-        entries = [entry for service in exposed for entry in self._entries(service, at_edge=True)]
-        port = self.bindings.edge.port if self.bindings.edge else public.port
-        yield Resource.of(edge.route_table(public, entries, port))
+        by_segment = self._by_segment(exposed)
+        yield from self._edge_listeners(public, scoped=by_segment is not None)
+        if by_segment is None:
+            yield from self._edge_table(public, None, exposed)
+        for segment, services in (by_segment or {}).items():
+            yield from self._edge_table(public, segment, services)
         yield _filter(names.PER_IP_LIMIT, limits.per_address(public.per_ip))
         yield _filter(names.principal_limit(EDGE), limits.per_principal(public.per_principal))
         yield _filter(names.body_limit(EDGE), filters.body_limit(max(map(_body_bytes, exposed), default=1)))
@@ -97,12 +99,35 @@ class _Builder:
 
     # --- pieces, each built once for what it is built from ---
 
-    def _edge_listeners(self, public: Edge) -> Resources:
+    def _edge_listeners(self, public: Edge, *, scoped: bool) -> Resources:
         def build() -> Resources:
             log = str(self.bindings.access_log(EDGE))
-            return tuple(map(Resource.of, edge.listeners(self.plan, public, self.bindings, log)))
+            return tuple(map(Resource.of, edge.listeners(self.plan, public, self.bindings, log, scoped=scoped)))
 
-        return self.memo.once(("edge", public, self.bindings.edge, self.bindings.redirect, self.common), build)
+        return self.memo.once(("edge", public, scoped, self.bindings.edge, self.bindings.redirect, self.common), build)
+
+    def _edge_table(self, public: Edge, segment: str | None, services: Sequence[Service]) -> Resources:
+        """The edge's routes for one first segment of paths with its scope, or for all paths."""
+        port = self.bindings.edge.port if self.bindings.edge else public.port
+
+        def build() -> Resources:
+            entries = [e for s in services for e in self._entries(s, at_edge=True) if segment in {None, e.segment}]
+            made = edge.route_table(public, entries, port, segment)
+            return tuple(map(Resource.of, (made,) if segment is None else (made, edge.scope(segment))))
+
+        versions = tuple(self.memo.version(service) for service in services)
+        return self.memo.once(("edge table", public, segment, port, versions, self.common), build)
+
+    def _by_segment(self, exposed: Sequence[Service]) -> dict[str, list[Service]] | None:
+        """Return which services have routes below which first segment; None where one has routes below any."""
+        found: dict[str, list[Service]] = {}
+        for service in exposed:
+            segments = {entry.segment for entry in self._entries(service, at_edge=True)}
+            if None in segments:
+                return None
+            for segment in segments - {None}:
+                found.setdefault(str(segment), []).append(service)
+        return found
 
     def _inbound(self, service: Service) -> Resources:
         name, where, app = service.name, self.bindings.inbound[service.name], self.bindings.app[service.name]
@@ -168,7 +193,7 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
         callers = None if at_edge else [plan.spiffe_of(caller) for caller in hop.callers]
         made = routes.operation_routes(service, operation, hop, mode=mode, callers=callers, cluster=cluster)
         order = precedence(operation.method, prefix + operation.template)
-        yield table.Entry((0, *order), prefix + table.literal_of(operation.template), table.route_list(made[:1]))
+        yield table.Entry((0, *order), prefix + operation.template, table.route_list(made[:1]))
         if made[1:]:
             yield table.Entry((0, *order), prefix, table.route_list(made[1:]))
         methods.setdefault(operation.template, []).append(operation.method)
@@ -176,7 +201,7 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
         if "*" not in allowed:
             order = precedence("*", prefix + template)
             answer = routes.wrong_method(prefix, template, allowed)
-            yield table.Entry((1, *order), prefix + table.literal_of(template), table.route_list([answer]))
+            yield table.Entry((1, *order), prefix + template, table.route_list([answer]))
 
 
 def _filter(name: str, config: Message) -> Resource:

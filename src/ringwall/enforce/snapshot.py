@@ -8,7 +8,7 @@ from types import MappingProxyType
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import extension_pb2
 from envoy.config.listener.v3 import listener_pb2
-from envoy.config.route.v3 import route_pb2
+from envoy.config.route.v3 import route_pb2, scoped_route_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
@@ -17,14 +17,15 @@ from ringwall.enforce.proto import pack, type_url
 
 CLUSTER = type_url(cluster_pb2.Cluster)
 LISTENER = type_url(listener_pb2.Listener)
+SCOPES = type_url(scoped_route_pb2.ScopedRouteConfiguration)
 ROUTES = type_url(route_pb2.RouteConfiguration)
 SECRET = type_url(secret_pb2.Secret)
 FILTER = type_url(extension_pb2.TypedExtensionConfig)
 
-TYPES = (CLUSTER, SECRET, LISTENER, ROUTES, FILTER)
+TYPES = (CLUSTER, SECRET, LISTENER, SCOPES, ROUTES, FILTER)
 """Every type served, in the order in which new resources become usable (make before break)."""
 
-WILDCARD_TYPES = frozenset({CLUSTER, LISTENER})
+WILDCARD_TYPES = frozenset({CLUSTER, LISTENER, SCOPES})
 """Types of which a proxy asks for all; of the others it asks by name."""
 
 
@@ -41,7 +42,7 @@ class Resource:
         """Pack a message that has a name; the version is a digest of its deterministic bytes."""
         body = pack(message)
         version = hashlib.blake2b(body.value, digest_size=12).hexdigest()
-        return cls(name=message.name, version=version, body=body)  # type: ignore[attr-defined]  # all five types have it
+        return cls(name=message.name, version=version, body=body)  # type: ignore[attr-defined]  # all six types have it
 
 
 @dataclass(frozen=True, slots=True)

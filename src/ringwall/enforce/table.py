@@ -25,18 +25,24 @@ class Entry:
 
     Attributes:
         order: sort key; a lower one is tried first.
-        literal: text that every path of these routes begins with.
+        template: of the paths that these routes match, the service's prefix included.
         routes: serialised `RouteList`.
     """
 
     order: tuple[Any, ...]
-    literal: str
+    template: str
     routes: bytes
 
+    @property
+    def literal(self) -> str:
+        """Text that every path of these routes begins with."""
+        return self.template.partition("{")[0]
 
-def literal_of(template: str) -> str:
-    """Return what every path of a template begins with."""
-    return template.partition("{")[0]
+    @property
+    def segment(self) -> str | None:
+        """The first segment of every path of these routes, None where a parameter is in it."""
+        first = self.template.split("/", 2)[1]
+        return None if "{" in first else first
 
 
 def matcher(entries: Iterable[Entry], otherwise: bytes) -> Any:

@@ -12,6 +12,8 @@ CALLER: Final = "x-ringwall-caller"
 """SPIFFE ID of the calling workload, from its certificate."""
 OPERATION: Final = "x-ringwall-operation"
 """Operation id of the plan."""
+ROUTED_PATH: Final = "x-ringwall-path"
+"""The path without its query, for the edge's own choice of a route table; never reaches a service."""
 REQUEST_ID: Final = "x-request-id"
 """Made by the edge; the same at every hop, in every log record and in every error answer."""
 

@@ -69,6 +69,9 @@ _BY_STATUS: Final = {
     405: Outcome.NO_ROUTE,
     429: Outcome.LIMITED,
 }
+_NO_RULES: Final = "rbac_access_denied_matched_policy[none]"
+_NOT_FOUND: Final = 404
+"""With `_NO_RULES`: no route matched, and what refuses everything without rules of its own came before the router."""
 _SERVER_ERROR: Final = 500
 _REDIRECT: Final = 300
 
@@ -77,6 +80,8 @@ def outcome_of(status: int, details: str, flags: str, method: str) -> Outcome:
     """Return what happened to a request at the hop that recorded this."""
     if details == VIA_UPSTREAM:
         return Outcome.ALLOWED
+    if details == _NO_RULES and status == _NOT_FOUND:
+        return Outcome.NO_ROUTE
     for prefix, outcome in _BY_DETAIL:
         if details.startswith(prefix):
             return outcome

@@ -5,14 +5,14 @@ import string
 from pathlib import Path
 from typing import Any
 
-from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.enforce_pki import Credentials, Tokens
 from tests.support.enforce_plans import bindings, operation, plan, service
 
 from ringwall.enforce.resources import snapshot
-from ringwall.enforce.snapshot import ROUTES
+from ringwall.enforce.snapshot import ROUTES, SCOPES, Snapshot
 from ringwall.plan.model import Plan
 from ringwall.plan.routes import match_edge
 
@@ -20,14 +20,35 @@ FOLDER = Path("/nowhere")
 CREDENTIALS, TOKENS = Credentials(), Tokens()
 
 
-def _table(made: Plan) -> Any:
-    """Return the edge's virtual host."""
-    built = snapshot(made, bindings(made, FOLDER, lambda: 1), "edge", CREDENTIALS, TOKENS)
-    return route_pb2.RouteConfiguration.FromString(built.of_type(ROUTES)["edge"].body.value).virtual_hosts[0]
+NOWHERE = route_components_pb2.Route(direct_response={"status": 404})
 
 
-def _candidates(host: Any, path: str) -> list[Any]:
-    """Return the routes that Envoy tries for a path, as its longest-prefix map does."""
+def _edge(made: Plan) -> Snapshot:
+    return snapshot(made, bindings(made, FOLDER, lambda: 1), "edge", CREDENTIALS, TOKENS)
+
+
+def _tables(made: Plan) -> dict[str | None, Any]:
+    """Return the edge's virtual hosts by the first segment of the paths that they are for; None for one for all."""
+    built = _edge(made)
+    tables = {
+        name: route_pb2.RouteConfiguration.FromString(resource.body.value).virtual_hosts[0]
+        for name, resource in built.of_type(ROUTES).items()
+    }
+    if not built.of_type(SCOPES):
+        return {None: tables.pop("edge")} if len(tables) == 1 else {}
+    scopes = [
+        scoped_route_pb2.ScopedRouteConfiguration.FromString(resource.body.value)
+        for resource in built.of_type(SCOPES).values()
+    ]
+    assert {scope.route_configuration_name for scope in scopes} == set(tables)
+    return {scope.key.fragments[0].string_key: tables[scope.route_configuration_name] for scope in scopes}
+
+
+def _candidates(tables: dict[str | None, Any], path: str) -> list[Any]:
+    """Return the routes that Envoy tries for a path: the table of its first segment, then the longest prefix."""
+    host = tables.get(None) or tables.get(path.split("/")[1])
+    if host is None:
+        return []
     entries = host.matcher.matcher_tree.prefix_match_map.map
     keys = [key for key in entries if path.startswith(key)]
     found = entries[max(keys, key=len)] if keys else host.matcher.on_no_match
@@ -45,8 +66,8 @@ def _matches(route: Any, method: str, path: str) -> bool:
     return fits and all(header.string_match.exact == method for header in match.headers)
 
 
-def _found(host: Any, method: str, path: str) -> Any:
-    return next(route for route in _candidates(host, path) if _matches(route, method, path))
+def _found(tables: dict[str | None, Any], method: str, path: str) -> Any:
+    return next((route for route in _candidates(tables, path) if _matches(route, method, path)), NOWHERE)
 
 
 _SEGMENT = st.sampled_from(["a", "b", "ab", "{x}", "a{x}", "{x}.png", "", "c"])
@@ -85,9 +106,9 @@ def test_a_table_finds_what_the_plan_finds(
             for name, prefix, operations in (("root", "", root), ("inner", "/a", inner), ("deep", "/a/b", deep))
         )
     )
-    host = _table(made)
+    tables = _tables(made)
     for method, path in requests:
-        expected, found = match_edge(made, method, path), _found(host, method, path)
+        expected, found = match_edge(made, method, path), _found(tables, method, path)
         if expected is None:
             assert found.direct_response.status in {404, 405}
         else:
@@ -104,15 +125,16 @@ def test_the_routes_tried_do_not_grow_with_the_operations() -> None:
             for name in names
         )
     )
-    host = _table(made)
-    tried = [len(_candidates(host, f"/api/{name}/thing3/7")) for name in names]
+    tables = _tables(made)
+    tried = [len(_candidates(tables, f"/api/{name}/thing3/7")) for name in names]
     assert max(tried) <= 3  # the operation, its 405 and the 404
 
 
 def test_every_list_ends_with_an_answer_that_no_rule_stands_in_the_way_of() -> None:
-    host = _table(plan(service("a", operation("a", "x", "GET", "/x/{y}"), prefix="/a"), service("b", prefix="/b")))
-    for path in ("/", "/a", "/a/x/1", "/b", "/zzz"):
-        last = _candidates(host, path)[-1]
+    one = _tables(plan(service("a", operation("a", "x", "GET", "/x/{y}"), prefix="/a"), service("b", prefix="/b")))
+    all_ = _tables(plan(service("a", operation("a", "x", "GET", "/{x}/y"), prefix="")))
+    for tables, path in ((one, "/a"), (one, "/a/x/1"), *((all_, path) for path in ("/", "/a", "/a/y", "/zzz"))):
+        last = _candidates(tables, path)[-1]
         assert last.direct_response.status == 404
         assert last.match.prefix == "/"
         assert set(last.typed_per_filter_config) == {"tokens", "ringwall.rbac", "ringwall.decision"}
@@ -123,8 +145,27 @@ def test_each_operation_brings_its_own_rule_and_its_own_demand_for_a_token() -> 
     made = plan(
         service("a", operation("a", "x", "GET", "/x"), operation("a", "y", "GET", "/y", token=False), prefix="/a")
     )
-    host = _table(made)
+    tables = _tables(made)
     for path, requirement in (("/a/x", b"required"), ("/a/y", b"optional")):
-        demands = _found(host, "GET", path).typed_per_filter_config
+        demands = _found(tables, "GET", path).typed_per_filter_config
         assert set(demands) == {"tokens", "ringwall.rbac", "ringwall.decision"}
         assert requirement in demands["tokens"].value
+
+
+def test_an_edit_renews_only_the_table_of_the_paths_it_is_about() -> None:
+    def made(policy: str) -> Snapshot:
+        changed = operation("b", "y", "GET", policy)
+        return _edge(
+            plan(
+                service("a", operation("a", "x", "GET", "/x"), prefix="/a"),
+                service("b", changed, prefix="/b"),
+                service("root", operation("root", "home", "GET", "/"), prefix=""),
+            )
+        )
+
+    before, after = made("/y"), made("/z")
+    assert set(before.of_type(ROUTES)) == {"edge/", "edge/a", "edge/b"}
+    renewed = {
+        r.name for kind in before.resources for r in after.of_type(kind).values() if r != before.of_type(kind)[r.name]
+    }
+    assert renewed == {"edge/b"}

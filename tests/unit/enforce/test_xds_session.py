@@ -6,13 +6,13 @@ import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 
-from ringwall.enforce.snapshot import CLUSTER, LISTENER, ROUTES, SECRET, TYPES, Resource, Snapshot
+from ringwall.enforce.snapshot import CLUSTER, LISTENER, ROUTES, SCOPES, SECRET, TYPES, Resource, Snapshot
 from ringwall.enforce.xds.session import Session
 
 
 def _snapshot(plan: str = "p1", **versions: str) -> Snapshot:
     """Build a snapshot from names such as `cds_a="1"`: type, name and version."""
-    kinds = {"cds": CLUSTER, "sds": SECRET, "lds": LISTENER, "rds": ROUTES}
+    kinds = {"cds": CLUSTER, "sds": SECRET, "lds": LISTENER, "srds": SCOPES, "rds": ROUTES}
     resources = []
     for key, version in versions.items():
         kind, _, name = key.partition("_")
@@ -234,3 +234,42 @@ def test_every_type_is_served(kind: str) -> None:
     proxy.ask(kind, *(() if kind in {CLUSTER, LISTENER} else ("x",)))
     proxy.run()
     assert proxy.got == [(kind, ("x",), ())]
+
+
+def test_scopes_come_after_listeners_and_before_routes_and_go_before_clusters() -> None:
+    proxy = _proxy(_snapshot(cds_a="1", lds_a="1", srds_a="1", srds_b="1", rds_a="1"))
+    for kind in (ROUTES, SCOPES, LISTENER, CLUSTER):
+        proxy.ask(kind, *(["a"] if kind == ROUTES else []))
+    proxy.got.clear()
+    proxy.session.aim(_snapshot("p2", cds_a="2", cds_b="1", lds_a="2", srds_a="2", srds_b="1", rds_a="2"), remove=True)
+    proxy.run()
+    assert [kind for kind, _, _ in proxy.got if kind != ROUTES] == [CLUSTER, LISTENER, SCOPES]
+    proxy.got.clear()
+    proxy.session.aim(_snapshot("p3", cds_a="2", lds_a="2", srds_a="2", rds_a="2"), remove=True)
+    proxy.run()
+    assert proxy.got == [(SCOPES, (), ("b",)), (CLUSTER, (), ("b",))]
+
+
+def test_scopes_stay_while_none_are_wanted_and_are_sent_again_when_some_are() -> None:
+    scoped = _snapshot(lds_a="1", srds_a="1")
+    proxy = _proxy(scoped)
+    proxy.ask(LISTENER)
+    proxy.ask(SCOPES)
+    proxy.run()
+    proxy.got.clear()
+    proxy.session.aim(_snapshot("p2", lds_a="2"), remove=True)
+    proxy.run()
+    assert proxy.got == [(LISTENER, ("a",), ())]
+    assert proxy.session.settled()
+    proxy.session.aim(scoped, remove=True)
+    proxy.got.clear()
+    proxy.run()
+    assert proxy.got == [(LISTENER, ("a",), ()), (SCOPES, ("a",), ())]
+
+
+def test_a_proxy_that_reconnects_is_not_sent_the_scopes_it_has() -> None:
+    proxy = _proxy(None)
+    proxy.ask(SCOPES, a="1")
+    proxy.session.aim(_snapshot(srds_a="1"), remove=True)
+    proxy.run()
+    assert proxy.got == []

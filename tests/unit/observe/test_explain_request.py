@@ -128,6 +128,7 @@ def test_a_path_that_was_cut_raises_no_false_alarm(archive: PlanArchive) -> None
         ({"s": 504, "d": "upstream_response_timeout", "f": "UT"}, "in time", "timeout"),
         ({"s": 0, "d": "downstream_remote_disconnect", "f": "DC"}, "the client left", ""),
         ({"s": 404, "d": "direct_response", "op": None, "r": None}, "no operation of the plan", "ringwall plan"),
+        ({**DENIED, "s": 404, "op": None, "r": None}, "no operation of the plan", "ringwall plan"),
     ],
 )
 def test_every_other_refusal_says_what_and_what_to_do(

@@ -4,9 +4,11 @@ Protocol: xDS, incremental, aggregated (Envoy's `xds_protocol`, section "Increme
 
 1. A request with a nonce answers the response of that nonce: with an error it is a NACK, otherwise an ACK.
 2. A name newly subscribed is answered at once; so is a name subscribed again, even if nothing changed.
-3. Updates go out in the order clusters, secrets, listeners, routes and filters, each kind when all before it were
-   answered; removals come last, listeners before clusters. So nothing ever points at what is not there.
-4. Of a refused response with several resources each is sent again alone, so that one bad one does not hold
+3. Updates go out in the order clusters, secrets, listeners, scopes, routes and filters, each kind when all before it
+   were answered; removals come last, listeners and scopes before clusters. So nothing ever points at what is not there.
+4. While nothing is chosen by scope, scopes stay: a listener that closes its connections may still need them. When they
+   come back, all are sent again, because Envoy may have dropped them with that listener.
+5. Of a refused response with several resources each is sent again alone, so that one bad one does not hold
    back the others. A resource refused alone is not sent again until it changes.
 """
 
@@ -16,11 +18,21 @@ from typing import Any
 
 from envoy.service.discovery.v3 import discovery_pb2
 
-from ringwall.enforce.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, TYPES, WILDCARD_TYPES, Snapshot
+from ringwall.enforce.snapshot import (
+    CLUSTER,
+    FILTER,
+    LISTENER,
+    ROUTES,
+    SCOPES,
+    SECRET,
+    TYPES,
+    WILDCARD_TYPES,
+    Snapshot,
+)
 from ringwall.enforce.xds.status import Rejection
 
-_STAGES: tuple[tuple[str, ...], ...] = ((CLUSTER,), (SECRET,), (LISTENER,), (ROUTES, FILTER))
-_REMOVALS = (LISTENER, CLUSTER)
+_STAGES: tuple[tuple[str, ...], ...] = ((CLUSTER,), (SECRET,), (LISTENER,), (SCOPES,), (ROUTES, FILTER))
+_REMOVALS = (LISTENER, SCOPES, CLUSTER)
 _MANY = 1000
 
 
@@ -59,6 +71,8 @@ class Session:
 
     def aim(self, target: Snapshot, *, remove: bool) -> None:
         """Set what the proxy is to have; nothing is taken away before `remove`."""
+        if self._target is not None and not self._target.of_type(SCOPES):  # rule 4
+            self._kinds[SCOPES].acked.clear()
         self._target, self._remove = target, remove
         for kind, state in self._kinds.items():
             current = target.of_type(kind)
@@ -131,11 +145,17 @@ class Session:
         """The end of rule 3: one kind at a time."""
         for kind in _REMOVALS if self._remove else ():
             state = self._kinds[kind]
-            available = self._target.of_type(kind) if self._target else {}
-            gone = tuple(sorted(name for name in state.acked if name not in available))
+            gone = self._gone(kind, state)
             if state.asked and gone:
                 yield self._response(kind, state, {}, gone)
                 return
+
+    def _gone(self, kind: str, state: _Kind) -> tuple[str, ...]:
+        """Return what the proxy has and is to have no more."""
+        available = self._target.of_type(kind) if self._target else {}
+        if kind == SCOPES and not available:  # rule 4
+            return ()
+        return tuple(sorted(name for name in state.acked if name not in available))
 
     def _outdated(self, kind: str, state: _Kind) -> set[str]:
         current = self._wanted(kind, state)
@@ -144,7 +164,7 @@ class Session:
             for name, version in current.items()
             if state.acked.get(name) != version and state.refused.get(name, ("", ""))[0] != version
         }
-        while state.alone:  # rule 4
+        while state.alone:  # rule 5
             if (name := state.alone[0]) in outdated:
                 return {name}
             state.alone.pop(0)
@@ -196,7 +216,7 @@ class Session:
                 if state.acked.get(name) != resource.version and name not in state.refused:
                     waiting.append(name)
             if self._remove and kind in _REMOVALS:
-                waiting += [name for name in state.acked if name not in self._target.of_type(kind)]
+                waiting += self._gone(kind, state)
         return tuple(sorted(waiting))
 
     def rejections(self) -> tuple[Rejection, ...]:
