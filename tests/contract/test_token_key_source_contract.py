@@ -14,7 +14,6 @@ from tests.support.issuer_plan import BUILTIN, issuer_plan
 from tests.support.joserfc_keys import make_key, public_jwk, sign
 from tests.support.misbehaving_issuer import IssuerServer, issuer_server
 
-from ringwall.identity.durable import replace_file
 from ringwall.identity.federation.external_keys import ExternalKeys
 from ringwall.identity.federation.fetch import Fetcher
 from ringwall.identity.federation.remote import MIN_SECONDS
@@ -23,6 +22,7 @@ from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.clock import ManualClock
 from ringwall.model.credentials import TokenKeySource
+from ringwall.model.durable import replace_file
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import Issuer
 

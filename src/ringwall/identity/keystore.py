@@ -20,8 +20,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ringwall.identity.durable import StorageError, replace_file
 from ringwall.identity.sealing import HEADER_NAME, Sealer, SealingError
+from ringwall.model.durable import StorageError, replace_file
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 

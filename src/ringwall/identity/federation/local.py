@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ringwall.identity.durable import Stamp, stamp_of
 from ringwall.identity.federation.key_filter import usable_keys
 from ringwall.identity.federation.source import KeySource
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.keys import MAX_SET_BYTES
 from ringwall.model.clock import Clock
+from ringwall.model.durable import Stamp, stamp_of
 from ringwall.plan.model import Issuer
 
 

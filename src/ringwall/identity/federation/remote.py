@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ringwall.identity.durable import StorageError, replace_file
 from ringwall.identity.federation.discovery import fetch_key_set
 from ringwall.identity.federation.fetch import Fetcher
 from ringwall.identity.federation.key_filter import EMPTY, usable_keys
 from ringwall.identity.federation.source import KeySource
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.model.clock import Clock
+from ringwall.model.durable import StorageError, replace_file
 from ringwall.model.errors import RingwallError
 from ringwall.plan.model import Issuer
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ringwall.identity.durable import StorageError, replace_file, stamp_of
 from ringwall.identity.issuer.directory import Directory
 from ringwall.model.clock import Clock
+from ringwall.model.durable import StorageError, replace_file, stamp_of
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ringwall.identity.durable import stamp_of
+from ringwall.model.durable import stamp_of
 from ringwall.model.errors import RingwallError
 from ringwall.plan.model import Client, Person, Plan
 

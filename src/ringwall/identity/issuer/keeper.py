@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ringwall.identity.durable import remove_leftovers, replace_file
 from ringwall.identity.issuer.ring import Ring, RingKey, Schedule
 from ringwall.identity.keystore import KeyMissingError, KeyStore
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.identity.tokens.signing import SigningKey
 from ringwall.model.clock import Clock
+from ringwall.model.durable import remove_leftovers, replace_file
 
 _ENTRY: Final = "ring"
 

@@ -15,7 +15,6 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ringwall.identity.durable import replace_file
 from ringwall.identity.keystore import KeyMissingError, KeyStore, KeyStoreError
 from ringwall.identity.workload.certificates import (
     credential,
@@ -27,6 +26,7 @@ from ringwall.identity.workload.certificates import (
 )
 from ringwall.identity.workload.generation import pem_of
 from ringwall.model.credentials import X509Credential
+from ringwall.model.durable import replace_file
 from ringwall.model.errors import RingwallError
 
 ROOT_SECONDS: Final = 365 * 86_400

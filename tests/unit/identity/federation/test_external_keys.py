@@ -10,11 +10,11 @@ from tests.support.issuer_plan import BUILTIN, issuer_plan
 from tests.support.joserfc_keys import make_key, public_jwk
 from tests.support.misbehaving_issuer import DISCOVERY, IssuerServer, issuer_server
 
-from ringwall.identity.durable import replace_file
 from ringwall.identity.federation.external_keys import ExternalKeys
 from ringwall.identity.federation.fetch import Fetcher
 from ringwall.model.clock import SystemClock
 from ringwall.model.credentials import TokenKeySource
+from ringwall.model.durable import replace_file
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import Issuer
 

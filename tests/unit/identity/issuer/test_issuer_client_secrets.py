@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from tests.support.issuer_plan import BATCH, issuer_plan
 
-from ringwall.identity.durable import StorageError
 from ringwall.identity.issuer.client_secrets import (
     PREFIX,
     ClientSecrets,
@@ -15,6 +14,7 @@ from ringwall.identity.issuer.client_secrets import (
 )
 from ringwall.identity.issuer.directory import Directory
 from ringwall.model.clock import ManualClock
+from ringwall.model.durable import StorageError
 from ringwall.model.secret import Secret
 from ringwall.plan.model import Client
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.support.issuer_world import IssuerWorld
 
-from ringwall.identity.durable import replace_file
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.ring import KeyRingError, KeyState, Schedule
 from ringwall.identity.keystore import FolderKeyStore, KeyStore, MemoryKeyStore
@@ -17,6 +16,7 @@ from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.clock import SystemClock
+from ringwall.model.durable import replace_file
 from ringwall.model.secret import Secret
 
 
@@ -182,7 +182,7 @@ def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
 ROTATE_FOREVER = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from ringwall.identity.durable import replace_file
+    from ringwall.model.durable import replace_file
 from ringwall.identity.issuer.keeper import KeyKeeper
     from ringwall.identity.issuer.ring import Schedule
     from ringwall.identity.keystore import FolderKeyStore
