@@ -3,9 +3,10 @@
 Source: OpenAPI Specification 3.1.0, 4.8.8 (Paths Object), 4.8.9 (Path Item Object), 4.8.10 (Operation Object).
 """
 
-import json
 import re
 from typing import Final
+
+import orjson
 
 from ringwall.blueprint.document import Mapping, Node, Scalar, Sequence, describe
 from ringwall.blueprint.model import Operation
@@ -148,8 +149,8 @@ def _data(node: Mapping, report: Report) -> tuple[At[str], ...] | None:
     return tuple(At(item.text, item.span) for item in items if isinstance(item, Scalar))
 
 
-def dump_operations(operations: tuple[Operation, ...]) -> str:
-    """Return operations as text for `load_operations`; where they stand is kept, the file's name is not."""
+def dump_operations(operations: tuple[Operation, ...]) -> bytes:
+    """Return operations as bytes for `load_operations`; where they stand is kept, the file's name is not."""
     rows = [
         [
             *(o.id, o.method, o.template, o.span.line, o.span.column),
@@ -157,10 +158,10 @@ def dump_operations(operations: tuple[Operation, ...]) -> str:
         ]
         for o in operations
     ]
-    return json.dumps(rows)
+    return orjson.dumps(rows)
 
 
-def load_operations(file: str, text: str) -> tuple[Operation, ...]:
+def load_operations(file: str, data: bytes) -> tuple[Operation, ...]:
     """Return the operations that `dump_operations` wrote."""
     return tuple(
         Operation(
@@ -168,7 +169,7 @@ def load_operations(file: str, text: str) -> tuple[Operation, ...]:
             method=method,
             template=template,
             span=Span(file, line, column),
-            data=None if data is None else tuple(At(value, Span(file, *place)) for value, *place in data),
+            data=None if classes is None else tuple(At(value, Span(file, *place)) for value, *place in classes),
         )
-        for name, method, template, line, column, data in json.loads(text)
+        for name, method, template, line, column, classes in orjson.loads(data)
     )

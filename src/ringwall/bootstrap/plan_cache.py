@@ -24,6 +24,8 @@ def load_plan_cache(path: Path) -> PlanCache:
 
 def save_plan_cache(path: Path, cache: PlanCache) -> None:
     """Keep a cache, replacing the file as a whole; a folder that cannot be written to is no error, only slower."""
+    if not cache.changed:
+        return
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from ringwall.blueprint.files import Files
 from ringwall.blueprint.load import BLUEPRINT_NAME, read_blueprint
 from ringwall.blueprint.model import Blueprint
@@ -18,11 +20,12 @@ from ringwall.compile.issuers import (
     lower_roles,
 )
 from ringwall.compile.policies.check import check_policies
-from ringwall.compile.rules import PolicyIndex, RuleMaker, covered
+from ringwall.compile.rules import Made, PolicyIndex, RuleMaker, covered
 from ringwall.compile.services import builtin_issuer, builtin_policy, callers_of, lower_service, scope_of, tcp_services
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
 from ringwall.model.garbage import collection_paused
+from ringwall.plan.base import canonical
 from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.model import Mode, Operation, Plan, Service
 
@@ -108,9 +111,11 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
     declared = {service.name.value: service for service in blueprint.services}
     tcp = tcp_services(blueprint)
     services = []
+    made: dict[str, Made] = {}
     for scope in scopes:
         user_service = declared.get(scope.name)
-        operations = maker.operations(scope, index.of(scope.name) if user_service is not None else builtin)
+        made[scope.name] = maker.operations(scope, index.of(scope.name) if user_service is not None else builtin)
+        operations = made[scope.name].operations
         services.append(
             lower_service(scope, user_service, operations, trust_domain=trust_domain, file=blueprint.file, tcp=tcp)
         )
@@ -139,9 +144,18 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
             actions=actions,
         ),
     )
+    vars(plan)["canonical_bytes"] = _canonical_bytes(plan, made)
     plan.digest  # noqa: B018  # computed and kept while the collector is paused
     cache.sweep()
     return PlanResult(plan, report.diagnostics, by_id)
+
+
+def _canonical_bytes(plan: Plan, made: Mapping[str, Made]) -> bytes:
+    """Return `plan.canonical_bytes`, with the part that is by far the largest taken from where it is known."""
+    rest = plan.model_dump(mode="json", exclude={"services": {"__all__": {"operations"}}})
+    for service in rest["services"]:
+        service["operations"] = orjson.Fragment(made[service["name"]].canonical)
+    return canonical(rest)
 
 
 def _check_coverage(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
 from pydantic import TypeAdapter
 
 from ringwall.compile.cedar.compiler import CompileCache, HopContext, PolicyCompiler
@@ -47,6 +48,14 @@ class ServiceScope:
     operations: tuple[Declared, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The operations of one service, ordered by id, and the canonical JSON of them all, which takes long to make."""
+
+    operations: tuple[Operation, ...]
+    canonical: bytes
+
+
 class RuleMaker:
     """Makes operations of one system."""
 
@@ -69,20 +78,21 @@ class RuleMaker:
         parts = [[part.model_dump(mode="json") for part in group] for group in (issuers, roles, claims)]
         self._system = canonical([trust_domain, parts, timezone]).decode()
 
-    def operations(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> tuple[Operation, ...]:
-        """Return the operations of a service, ordered by id; `policies` are those that can apply to some of them."""
+    def operations(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> Made:
+        """Return the operations of a service; `policies` are those that can apply to some of them."""
         key = self._key(scope, policies)
-        text = self._cache.get(key)
         known = self._cache.get_object(key)
-        if isinstance(known, tuple):
+        if isinstance(known, Made):
             return known
+        text = self._cache.get(key)
         if text is not None:
-            found = _OPERATIONS.validate_json(text)
+            made = Made(_OPERATIONS.validate_json(text), text)
         else:
-            found = self._make(scope, [parsed.policy for parsed in policies])
-            self._cache.put(key, _OPERATIONS.dump_json(found).decode())
-        self._cache.put_object(key, found)
-        return found
+            operations = self._make(scope, [parsed.policy for parsed in policies])
+            made = Made(operations, canonical(orjson.loads(_OPERATIONS.dump_json(operations))))
+            self._cache.put(key, made.canonical)
+        self._cache.put_object(key, made)
+        return made
 
     def _key(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> str:
         about = [

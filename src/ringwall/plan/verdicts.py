@@ -4,11 +4,11 @@ Systems have few kinds of policy and many operations: what a policy says depends
 those facts only that they mention. Each such question is evaluated once, whatever the operation is called.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ringwall.plan.base import canonical
 from ringwall.plan.cedar import SERVICE, CedarPolicy
 from ringwall.plan.partial import Facts, holds
 
@@ -54,17 +54,18 @@ class Verdicts:
     def __init__(self, policies: Mapping[str, CedarPolicy]) -> None:
         """Take every policy of the plan, by id."""
         self._shapes: dict[str, _Shape] = {}
-        alike: dict[bytes, _Shape] = {}
+        alike: dict[str, _Shape] = {}
         for name, parsed in policies.items():
-            text = canonical([parsed.body["effect"], parsed.body["principal"], parsed.body["conditions"]])
+            said = [parsed.body[part] for part in ("effect", "principal", "conditions")]
+            text = json.dumps(said)  # they nest more deeply than orjson writes
             shape = alike.get(text)
             if shape is None:
                 shape = alike[text] = _Shape(
                     number=len(alike),
                     policy=parsed,
-                    caller=b'"caller"' in text or b'"source"' in text,
-                    resource=b'"resource"' in text,
-                    service=f'"{SERVICE}"'.encode() in text,
+                    caller='"caller"' in text or '"source"' in text,
+                    resource='"resource"' in text,
+                    service=f'"{SERVICE}"' in text,
                 )
             self._shapes[name] = shape
         self._groups: dict[tuple[str, ...], _Group] = {}

@@ -8,6 +8,7 @@ from ringwall.bootstrap.plan_cache import load_plan_cache, save_plan_cache
 from ringwall.compile.planner import plan_files
 from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import InvalidBlueprintError
+from ringwall.plan.model import Plan
 
 _SYNTHETIC = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "synthetic.py"))
 MADE: MemoryFiles = _SYNTHETIC["synthetic_system"](6, 18, 24)
@@ -71,6 +72,27 @@ def test_a_warm_cache_gives_what_a_cold_one_gives_after_every_kind_of_edit() -> 
         assert digest(files, PlanCache.load(kept)) == cold
         assert digest(files, warm) == cold
         assert digest(SYSTEM, warm) == baseline
+
+
+def test_the_bytes_of_a_plan_are_the_same_however_they_were_made() -> None:
+    warm = PlanCache()
+    plan_files(SYSTEM, cache=warm)
+    good = [files for files in edits() if len(digest(files)) == len(digest(SYSTEM))]
+    assert len(good) > 15
+    for files in (SYSTEM, *good):
+        for cache in (PlanCache(), warm, PlanCache.load(warm.dump())):
+            plan = plan_files(files, cache=cache).plan
+            assert plan.canonical_bytes == Plan.model_validate(plan.model_dump()).canonical_bytes
+
+
+def test_a_cache_is_written_only_where_something_is_new(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    for files, writes in ((SYSTEM, True), (SYSTEM, False), (edits()[16], True), (edits()[16], False)):
+        cache = load_plan_cache(path)
+        plan_files(files, cache=cache)
+        before = path.stat().st_ino if path.exists() else 0
+        save_plan_cache(path, cache)
+        assert (path.stat().st_ino != before) == writes
 
 
 def test_diagnostics_are_the_same_from_the_cache() -> None:

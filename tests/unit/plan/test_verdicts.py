@@ -69,3 +69,8 @@ def test_a_decision_names_policies_by_their_place_in_the_question() -> None:
     assert asked.decide(("a", "b"), facts()).policies == (0, 1)
     assert asked.decide(("b", "c"), facts()).policies == (1,)
     assert asked.decide(("c", "a"), facts()).policies == (0,)
+
+
+def test_a_policy_as_deep_as_a_policy_may_be_is_decided() -> None:
+    hours = " || ".join(f"context.hour == {hour}" for hour in range(190))
+    assert verdicts(a=f"permit () when {{ {hours} }};").decide(("a",), facts()).verdict is Verdict.CONDITIONAL

@@ -1,10 +1,14 @@
-"""Policies as they were written, parsed: what later checks need, with places; remembered by the text of the file."""
+"""Policies as they were written, parsed: what later checks need, with places; remembered by the text of the file.
+
+Bodies nest more deeply than orjson writes.
+"""
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import cedarpy
+import orjson
 
 from ringwall.blueprint.report import Report
 from ringwall.compile.policies.syntax import check_syntax
@@ -57,16 +61,15 @@ def parse_file(source: SourceText, cache: PlanCache, report: Report) -> tuple[Pa
     key = key_of("policy file", source.text)
     kept = cache.get_object(key)
     if isinstance(kept, tuple):
-        cache.get(key)
         return kept
-    text = cache.get(key)
-    if text is not None:
-        found = tuple(_restore(item) for item in json.loads(text))
+    data = cache.get(key)
+    if data is not None:
+        found = tuple(_restore(item) for item in orjson.loads(data))
     else:
         found = tuple(_parse(source, policy, report) for policy in split(source.text))
         if any(policy.body is None for policy in found):
             return found
-        cache.put(key, json.dumps([asdict(policy) for policy in found]))
+        cache.put(key, json.dumps([asdict(policy) for policy in found]).encode())
     cache.put_object(key, found)
     return found
 
@@ -74,16 +77,16 @@ def parse_file(source: SourceText, cache: PlanCache, report: Report) -> tuple[Pa
 def parse_policy(cedar: str, cache: PlanCache) -> dict[str, Any]:
     """Return the JSON form of a single policy that is known to be valid."""
     key = key_of("policy", cedar)
-    text = cache.get(key)
-    if text is None:
-        text = json.dumps(_body(cedar))
-        cache.put(key, text)
-    body: dict[str, Any] = json.loads(text)
+    data = cache.get(key)
+    if data is None:
+        data = json.dumps(_body(cedar)).encode()
+        cache.put(key, data)
+    body: dict[str, Any] = orjson.loads(data)
     return body
 
 
 def _body(cedar: str) -> dict[str, Any]:
-    policies = json.loads(cedarpy.policies_to_json_str(cedar))["staticPolicies"]
+    policies = orjson.loads(cedarpy.policies_to_json_str(cedar))["staticPolicies"]
     (body,) = policies.values()
     return dict(body)
 

@@ -90,7 +90,7 @@ class TypeChecker:
         )
         errors = _validate(text, schema)
         if not errors:
-            self._cache.put(key, "valid")
+            self._cache.put(key, b"valid")
         said: set[tuple[int, str]] = set()
         for index, message in errors:
             about = _ATTRIBUTE.search(message)  # the same attribute of several actions or principals is said once
