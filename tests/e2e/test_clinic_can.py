@@ -37,7 +37,7 @@ def _grid(plan: Plan, values: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _plan(system: System) -> Plan:
-    return Plan.model_validate_json((system.state / "plan" / "current.json").read_bytes())
+    return PlanStore(system.state / "plan").current()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -93,7 +93,14 @@ def test_the_command_says_the_same(clinic: System) -> None:
     assert "clinicians.cedar:2" in clinic.ringwall("can", "noor", "GET", "/api/patients/7", *at, code=0)
     assert "clinicians.cedar:22" in clinic.ringwall("can", "dana", "GET", "/api/patients/7", *at, code=3)
     clinic.ringwall("can", "adam", "GET", "/api/patients", "--from", "203.0.113.9", code=3)
-    clinic.ringwall("can", "portal", "TCP", "/", "--service", "billing-store", code=3)
+    assert "ringwall.yaml:" in clinic.ringwall("can", "portal", "TCP", "/", "--service", "billing-store", code=3)
+    assert "ringwall.yaml:" in clinic.ringwall("can", "billing", "TCP", "/", "--service", "billing-store", code=0)
+
+
+def test_what_no_service_has_is_not_taken_for_the_issuers(clinic: System) -> None:
+    """The issuer answers whatever path it is asked for, below a prefix of its own."""
+    clinic.ringwall("can", "alice", "GET", "/nothing/7", "--via", "portal", code=2)
+    clinic.ringwall("can", "portal", "POST", "/token", code=2)
 
 
 def test_the_source_network_counts(clinic: System) -> None:

@@ -19,6 +19,49 @@ def test_try_says_the_same_and_names_the_policy(clinic: System) -> None:
     clinic.ringwall("try", "requests.yaml")
 
 
+def test_try_asks_as_services_do_what_they_may_not(clinic: System) -> None:
+    rows = clinic.folder / "hops.yaml"
+    rows.write_text(
+        """
+- {as: "service:portal", to: billing-store, method: TCP, path: /, expect: 403}
+- {as: "service:appointments", to: billing-store, method: TCP, path: /, expect: 403}
+- {as: "service:billing", to: billing-store, method: TCP, path: /, body: "{}\\n", expect: 200}
+- {as: alice, via: billing, to: patients, method: GET, path: /patients/7, expect: 403}
+- {as: alice, via: portal, to: patients, method: GET, path: /patients/7, expect: 200}
+"""
+    )
+    found = clinic.ringwall_json("try", "hops.yaml")["rows"]
+    assert [row["got"] for row in found] == [403, 403, 200, 403, 200]
+    store, portal = _line(clinic, "  billing:"), "policies/own-record.cedar:3"
+    assert [row["decided_by"] for row in found] == [[], [], [store], [], [portal]]
+    assert [row["nearest"] for row in found[:2]] == [[store], [store]]
+    assert "portal may not connect; billing may" in found[0]["why"]
+    assert "'billing' may not call this operation" in found[3]["why"]
+    clinic.ringwall("try", "hops.yaml")
+
+
+def _line(clinic: System, text: str) -> str:
+    lines = clinic.blueprint.read_text().splitlines()
+    return f"ringwall.yaml:{lines.index(text) + 1}"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{method: TCP, path: /, expect: 403}",
+        '{as: "service:portal", to: patients, method: TCP, path: /, expect: 403}',
+        '{as: "service:billing", method: GET, path: /, expect: 200}',
+        '{as: "service:portal", method: GET, path: /, expect: 200}',
+        '{as: "service:nobody", method: GET, path: /, expect: 200}',
+        '{as: "service:portal", to: nobody, method: GET, path: /, expect: 200}',
+    ],
+)
+def test_a_row_that_cannot_be_sent_is_an_error(clinic: System, row: str) -> None:
+    wrong = clinic.folder / "unsendable.yaml"
+    wrong.write_text(f"- {row}\n")
+    assert "unsendable.yaml:1" in clinic.ringwall_error("try", "unsendable.yaml")
+
+
 def test_try_fails_where_a_row_is_not_as_expected(clinic: System) -> None:
     wrong = clinic.folder / "wrong.yaml"
     wrong.write_text("- {method: GET, path: /, expect: 403}\n")

@@ -202,6 +202,10 @@ class System:
         """Run a command with `--json` and return its data."""
         return json.loads(self.ringwall(*words, "--json", code=code))["data"]
 
+    def ringwall_error(self, *words: str) -> str:
+        """Run a command that fails with an error, and return its message."""
+        return str(json.loads(self.ringwall(*words, "--json", code=1))["data"]["message"])
+
     def token(self, person: str) -> str:
         """Return a token of a development user; the same one for the same person."""
         if person not in self._tokens:

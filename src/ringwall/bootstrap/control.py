@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ringwall.bootstrap.admin_socket import Action, serve
 from ringwall.bootstrap.control_plane import ControlPlane
+from ringwall.bootstrap.impersonation import LEND, lend
 from ringwall.bootstrap.part import run_part
 from ringwall.bootstrap.root_key import ATTACH, DETACH, EXPORT, RootKey
 from ringwall.bootstrap.state import StateFolder
@@ -54,6 +55,7 @@ def actions(control: ControlPlane) -> dict[str, Action]:
         EXPORT: change(root_key.export, passphrase=str),
         DETACH: change(root_key.detach, pem=str, passphrase=str),
         ATTACH: change(root_key.attach, pem=str, passphrase=str),
+        LEND: change(lambda asked: lend(control.plan, control.authority, asked), service=str),
         "plan": change(lambda asked: control.apply(asked["digest"], IN_FORCE_SECONDS), digest=str),
         "rotate-ca": change(lambda asked: control.rotate_authority(compromised=asked["compromised"]), compromised=bool),
     }

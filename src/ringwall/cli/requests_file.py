@@ -12,7 +12,8 @@ from ringwall.model.errors import InvalidBlueprintError, RingwallError, Span
 
 GUEST: Final = "guest"
 EDGE: Final = "edge"
-_SERVICE: Final = "service:"
+SERVICE: Final = "service:"
+"""Before the name of a service that asks without a user's token."""
 _LARGEST_FILE: Final = 4 * 1024 * 1024
 
 
@@ -29,7 +30,7 @@ class Asked:
 
     Attributes:
         who: a person's name, `guest`, or `service:NAME` for a call of that service without a user's token.
-        via: `edge`, or the service through whose outbound listener it goes.
+        via: `edge`, or the service that asks.
         to: the callee, where `via` is a service.
         expect: the status code expected.
     """
@@ -83,7 +84,7 @@ def _asked(
     note: At[str] | None = None,
 ) -> Asked:
     name = who.value if who else GUEST
-    service = name.removeprefix(_SERVICE) if name.startswith(_SERVICE) else EDGE
+    service = name.removeprefix(SERVICE) if name.startswith(SERVICE) else EDGE
     return Asked(
         who=name,
         method=method.value,
@@ -105,7 +106,9 @@ _FILE: Final = ListOf(
         _asked,
         {
             "as": Field(_WORD, "A person, `guest` (default), or `service:NAME`.", attribute="who"),
-            "method": Field(Text("an HTTP method", r"^[A-Z]{1,20}$", str, "GET"), "The HTTP method.", required=True),
+            "method": Field(
+                Text("an HTTP method", r"^[A-Z]{1,20}$", str, "GET"), "The HTTP method, or TCP.", required=True
+            ),
             "path": Field(Text("a path", r"^/[!-~]*$", str, "/patients/7"), "Path, with query.", required=True),
             "headers": Field(Pairs(_TOKEN, Text("text", r"^[^\0\r\n]*$", str)), "Headers."),
             "body": Field(_Body(), "Text, or anything that is sent as JSON."),

@@ -12,6 +12,7 @@ from ringwall.model.events import DecisionEvent, Outcome
 from ringwall.model.route import matches
 from ringwall.observe.advice import describe
 from ringwall.observe.askers import GUEST
+from ringwall.observe.connections import decide_connection
 from ringwall.observe.outcomes import TCP
 from ringwall.observe.plans import PlanArchive, Ruled
 from ringwall.observe.reader import EventReader
@@ -74,13 +75,17 @@ class Explanation:
 
     @property
     def complete(self) -> bool:
-        """Whether edge and service are both there where the request went through both."""
+        """Whether every hop is there that those which are there passed the request on to, or had it from."""
         kinds = {(hop.kind, hop.event.hop) for hop in self.hops}
         for hop in self.hops:
             passed_on = hop.kind == EDGE and hop.event.outcome is Outcome.ALLOWED and hop.event.operation
             if passed_on and ("inbound", hop.event.operation.partition("/")[0]) not in kinds:
                 return False
             if hop.kind == "inbound" and hop.caller == EDGE and (EDGE, EDGE) not in kinds:
+                return False
+            # A way out records what came back from the callee's own listener, which has its own record.
+            callee = hop.event.hop.partition(_OUTBOUND)[2]
+            if hop.kind == "outbound" and hop.event.outcome is Outcome.ALLOWED and ("inbound", callee) not in kinds:
                 return False
         return bool(self.hops)
 
@@ -175,14 +180,17 @@ def _explain_tcp(bare: HopExplanation, plan: Plan) -> HopExplanation:
     service = plan.by_name.get(bare.event.hop)
     if service is None:
         return bare
-    allowed = ", ".join(service.tcp_callers) or "nobody"
+    verdict = decide_connection(plan, service, bare.caller)
     if bare.event.outcome is Outcome.DENIED:
+        allowed = ", ".join(service.tcp_callers) or "nobody"
         return replace(
             bare,
             what=f"{bare.caller or 'the caller'} may not connect; {allowed} may",
             todo=f"add {service.name!r} to the `calls` of the service that needs it",
+            near=verdict.near,
+            reasons=verdict.reasons,
         )
-    return replace(bare, reasons=(f"declared callers: {allowed}",))
+    return replace(bare, policies=verdict.policies, reasons=verdict.reasons)
 
 
 def _question(event: DecisionEvent, kind: Kind, caller: str, ruled: Ruled) -> Question:

@@ -6,6 +6,7 @@ from typing import Final
 
 from ringwall.model.events import Outcome
 from ringwall.observe.askers import Asker, ForeseeError
+from ringwall.observe.connections import decide_connection
 from ringwall.observe.verdict import Verdict, decide
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
@@ -195,12 +196,12 @@ class Foresight:
         service = self._service(asked.service or asked.path.strip("/"))
         if service.protocol is not Protocol.TCP:
             raise ForeseeError(f"{service.name} speaks {service.protocol}", hint="ask with an HTTP method and a path")
-        allowed = caller in service.tcp_callers
-        callers = ", ".join(service.tcp_callers) or "nobody"
-        verdict = Verdict(
-            outcome=Outcome.ALLOWED if allowed else Outcome.DENIED, reasons=(f"declared callers: {callers}",)
+        verdict = decide_connection(self._plan, service, caller)
+        todo = (
+            ""
+            if verdict.outcome is Outcome.ALLOWED or caller == EDGE
+            else f"add {service.name!r} to the `calls` of {caller!r}"
         )
-        todo = "" if allowed or caller == EDGE else f"add {service.name!r} to the `calls` of {caller!r}"
         return Foreseen(hop=service.name, caller=caller, path="", verdict=verdict, todo=todo)
 
     def _methods_at_the_edge(self, path: str) -> tuple[str, ...]:
