@@ -14,6 +14,7 @@ from ringwall.observe.foresee import Asked, Foresight
 from ringwall.plan.evaluate import Evaluator
 from ringwall.plan.model import Plan
 from ringwall.plan.routes import edge_template
+from ringwall.plan.store import PlanStore
 
 REFUSALS = {401, 403}
 EXAMPLES = {"clinic": ("7", "8", "9"), "unmodified": ("planets", "elements.json", "418")}

@@ -14,14 +14,14 @@ from ringwall.identity.keystore import FolderKeyStore
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.model.clock import SystemClock
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import Plan
+from ringwall.plan.store import PlanStore
 
 
 def _context(system: System, workload: str, folder: Path) -> ssl.SSLContext:
     """Return a context with the certificate of a workload, made with the keys that lie open in development mode."""
     authority = WorkloadAuthority(FolderKeyStore(system.state / "ca", passphrase=None), "clinic", SystemClock())
     try:
-        plan = Plan.model_validate_json((system.state / "plan" / "current.json").read_bytes())
+        plan = PlanStore(system.state / "plan").current()
         known = workload in {*plan.by_name, "edge"}
         svid = authority.svid(plan.spiffe_of(workload) if known else f"spiffe://clinic/{workload}")
         bundle = authority.trust_bundle().decode()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ringwall.plan.model import Claim, ClaimType, Client, Issuer, Person, Plan
+from ringwall.plan.store import PlanStore
 
 ISSUER = "https://localhost:8443/auth"
 AUDIENCE = "clinic"
@@ -30,11 +31,8 @@ def issuer_plan(**changes: Any) -> Plan:
     return Plan(**{**fields, **changes})
 
 
-def write_plan(state: Path, plan: Plan) -> Path:
-    """Put a plan in force, as the supervisor does: beside, then renamed."""
-    file = state / "plan" / "current.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_suffix(".new")
-    new.write_bytes(plan.canonical_bytes)
-    new.replace(file)
-    return file
+def write_plan(state: Path, plan: Plan) -> PlanStore:
+    """Put a plan in force, as the supervisor does."""
+    plans = PlanStore(state / "plan")
+    plans.write(plan)
+    return plans

@@ -21,6 +21,7 @@ from ringwall.identity.tokens.claims import ACCESS_TOKEN, Expected, VerifiedClai
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.clock import ManualClock
 from ringwall.plan.model import Plan
+from ringwall.plan.store import PlanStore
 
 EXPECTED = Expected(issuer=ISSUER, audiences=frozenset({AUDIENCE}), types=frozenset({ACCESS_TOKEN}))
 
@@ -31,7 +32,7 @@ class IssuerWorld:
         self.clock = ManualClock()
         self.store = store or MemoryKeyStore()
         write_plan(state, plan or issuer_plan())
-        self.directory = LiveDirectory(self.settings.plan_file)
+        self.directory = LiveDirectory(PlanStore(self.settings.plan_folder))
         self.schedule = Schedule(lifetime=1000.0, overlap=100.0)
         self.keys = self.open_keys()
         self.secrets = ClientSecrets(self.settings.clients_file)

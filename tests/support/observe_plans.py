@@ -13,6 +13,7 @@ from ringwall.model.events import DecisionEvent
 from ringwall.observe.access_lines import parse
 from ringwall.observe.plans import PlanArchive
 from ringwall.plan.model import EDGE, Operation, Plan
+from ringwall.plan.store import PlanStore
 
 BLUEPRINT = """
 ringwall: 1
@@ -91,11 +92,7 @@ def operation(plan: Plan, name: str) -> Operation:
 
 def put_in_force(plan: Plan, state: Path) -> PlanArchive:
     """Lay a plan down as the supervisor does."""
-    (state / "plan" / "archive").mkdir(parents=True, exist_ok=True)
-    (state / "plan" / "archive" / f"{plan.digest}.json").write_bytes(plan.canonical_bytes)
-    new = state / "plan" / "new.json"
-    new.write_bytes(plan.canonical_bytes)
-    new.replace(state / "plan" / "current.json")
+    PlanStore(state / "plan").write(plan)
     return PlanArchive(state)
 
 

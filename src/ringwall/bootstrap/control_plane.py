@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ringwall.bootstrap.edge_certificate import EdgeCredentials
-from ringwall.bootstrap.plan_reader import PlanReader
 from ringwall.bootstrap.state import StateFolder, workloads_file
 from ringwall.enforce.decision_point.server import DecisionPoint
 from ringwall.enforce.xds import XdsServer
@@ -38,8 +37,7 @@ class ControlPlane:
     """Everything that runs beside the proxies. `start` and `stop` block; the rest may be called from any thread."""
 
     def __init__(self, folder: StateFolder, clock: Clock) -> None:
-        self._reader = PlanReader()
-        plan, bindings = self._reader.read(folder.current_plan), folder.bindings()
+        plan, bindings = folder.plans.current(), folder.bindings()
         self._folder = folder
         self.plan = plan
         self.bindings = bindings
@@ -97,7 +95,7 @@ class ControlPlane:
 
     def _apply(self, digest: str, seconds: float) -> dict[str, Any]:
         begun = time.monotonic()
-        plan, bindings = self._reader.read(self._folder.current_plan, digest), self._folder.bindings()
+        plan, bindings = self._folder.plans.current(digest), self._folder.bindings()
         if plan.trust_domain != self.plan.trust_domain or plan.development != self.plan.development:
             raise ControlStartError(
                 "the trust domain and the mode of a running system cannot be changed",

@@ -139,7 +139,7 @@ class Run:
         compiled = await self._compile()
         plan = compiled.plan
         bindings = self._addresses.assign(plan)
-        self.folder.write_plan(plan)
+        self.folder.plans.write(plan)
         self.folder.write_bindings(bindings)
         self._registry = ProcessRegistry(file=workloads_file(bindings))
         self._identities = _identities(plan)
@@ -262,7 +262,7 @@ class Run:
             for name in sorted(changed | (new - old)):
                 await self._supervisor.settled(name)
             await self._own_parts(before, plan, bindings)
-            self.folder.write_plan(plan)
+            self.folder.plans.write(plan)
             self.folder.write_bindings(bindings)
             await self._in_force(plan, bindings, lambda _text: None)
         except Exception:
@@ -290,7 +290,7 @@ class Run:
     async def _restore(self, plan: Plan, bindings: Bindings, retired: list[str], touched: set[str]) -> None:
         """Go back to the last good plan after a change that failed half-way."""
         self._addresses.restore(bindings)
-        self.folder.write_plan(plan)
+        self.folder.plans.write(plan)
         self.folder.write_bindings(bindings)
         for name in touched & set(self._supervisor.names):
             await self._supervisor.stop(name)

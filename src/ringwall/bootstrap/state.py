@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from ringwall.bootstrap.ports import command_of
+from ringwall.model.durable import replace_file
 from ringwall.model.errors import RingwallError
-from ringwall.model.garbage import collection_paused
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import Plan
+from ringwall.plan.store import NoPlanError, PlanStore
 
 STATE_FOLDER: Final = ".ringwall"
 BLUEPRINT_FILE: Final = "ringwall.yaml"
-_ARCHIVED_PLANS: Final = 500
-_ARCHIVED_BYTES: Final = 256 * 1024 * 1024
 
 
 class NotFoundError(RingwallError):
@@ -66,20 +65,17 @@ class StateFolder:
 
     Attributes:
         path: the folder, absolute.
+        plans: the plan in force and those before it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.plans = PlanStore(path / "plan")
 
     @classmethod
     def beside(cls, blueprint: Path) -> Self:
         """Return the state folder that belongs to a blueprint."""
         return cls(blueprint.parent / STATE_FOLDER)
-
-    @property
-    def current_plan(self) -> Path:
-        """The plan in force."""
-        return self.path / "plan" / "current.json"
 
     @property
     def plan_cache(self) -> Path:
@@ -100,17 +96,13 @@ class StateFolder:
         """Return the process id of the `up` that uses this folder now, None where there is none."""
         return Lock(self).holder()
 
-    def archived_plan(self, digest: str) -> Path:
-        """Where a plan with this digest is kept."""
-        return self.path / "plan" / "archive" / f"{digest}.json"
-
     def log(self, name: str) -> Path:
         """The file that holds what a process prints."""
         return self.path / "log" / f"{name}.log"
 
     def create(self) -> None:
         """Make the folders, for the owner only, and keep them out of version control."""
-        for folder in ("", "run", "log", "plan", "plan/archive"):
+        for folder in ("", "run", "log", "plan", "plan/archive", "plan/parts"):
             (self.path / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
         ignore = self.path / ".gitignore"
@@ -133,31 +125,9 @@ class StateFolder:
     def plan(self) -> Plan:
         """Read the plan in force; raise NotRunningError where there is none."""
         try:
-            with collection_paused():
-                return Plan.model_validate_json(self.current_plan.read_bytes())
-        except FileNotFoundError as error:
+            return self.plans.current()
+        except NoPlanError as error:
             raise NotRunningError("no plan is in force", hint="start the system with `ringwall up`") from error
-
-    def write_plan(self, plan: Plan) -> None:
-        """Archive a plan and make it the current one, atomically; the oldest archived ones go."""
-        archived = self.archived_plan(plan.digest)
-        replace(archived, plan.canonical_bytes)
-        # The same file under a second name: plans are large, and never written to once they are there.
-        link = self.current_plan.with_name(f".current.{os.getpid()}")
-        link.unlink(missing_ok=True)
-        link.hardlink_to(archived)
-        link.replace(self.current_plan)
-        self._prune()
-
-    def _prune(self) -> None:
-        """Keep as many archived plans as decisions may still be explained by, within bounds."""
-        archived = sorted(self.archived_plan("x").parent.glob("*.json"), key=_changed_at, reverse=True)
-        size = 0
-        for count, path in enumerate(archived):
-            with contextlib.suppress(OSError):
-                size += path.stat().st_size
-                if count >= _ARCHIVED_PLANS or (size > _ARCHIVED_BYTES and count):
-                    path.unlink()
 
     def write_bindings(self, bindings: Bindings) -> None:
         """Record where things listen, atomically; a file that says so already is left alone."""
@@ -165,30 +135,7 @@ class StateFolder:
         with contextlib.suppress(OSError):
             if self.bindings_file.read_bytes() == data:
                 return
-        replace(self.bindings_file, data)
-
-
-def _changed_at(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content and never a part of it; owner only."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+        replace_file(self.bindings_file, data)
 
 
 class Lock:

@@ -52,7 +52,7 @@ def plan(
         limits: Print rate limits.
         routes: Print every operation, who may call it, what enforces it, and why where it is not the proxy alone.
         diff: Print what would change against the plan in force.
-        canonical: Print the whole plan as it is handed to the running parts.
+        canonical: Print the whole plan as one JSON document.
         envoy: Print the resources that one proxy would be given; certificates and keys are left out.
         service: Show only this service in matrix and routes; may be given several times.
         json: Print one JSON document.

@@ -16,10 +16,11 @@ class StorageError(RingwallError):
     code = "storage"
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write `content` beside `path` (mode 0600), sync it, and rename it into place; StorageError where that fails.
 
-    Whoever reads `path` finds the old content or the new one, also after a crash at any moment.
+    Whoever reads `path` finds the old content or the new one, also after a crash at any moment. Without `sync` that
+    holds for a crash of this process, and not of the machine.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -28,8 +29,11 @@ def replace_file(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         temporary.replace(path)
+        if not sync:
+            return
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

@@ -1,26 +1,22 @@
 """Which plan was in force: rule ids → plans, from the plan on disk and those that were before it."""
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import orjson
 
-from ringwall.model.errors import RingwallError
+from ringwall.model.durable import Stamp, stamp_of
 from ringwall.model.garbage import collection_paused
 from ringwall.plan.evaluate import Evaluator
+from ringwall.plan.manifest import SERVICES, is_digest
 from ringwall.plan.model import Operation, Plan, Service
+from ringwall.plan.store import NoPlanError, PlanStore, PlanUnreadableError
 
 _KEPT_PLANS: Final = 4
 _KNOWN_RULES: Final = 200_000
-
-
-class PlanError(RingwallError):
-    """A plan on disk cannot be read."""
-
-    code = "plan-unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +36,32 @@ class RuleIndex:
     """
 
     def __init__(self, state: Path) -> None:
-        self._current = state / "plan" / "current.json"
-        self._seen: tuple[int, int] | None = None
+        self._plans = PlanStore(state / "plan")
+        self._seen: Stamp | None = None
         self._digest = ""
+        self._of_part: dict[str, list[str]] = {}
         self._rules: dict[str, str] = {}
 
     def refresh(self) -> None:
         """Look whether another plan is in force."""
+        stamp = stamp_of(self._plans.current_file)
+        if stamp is None or stamp == self._seen:
+            return
         try:
-            stat = self._current.stat()
-            mark = (stat.st_ino, stat.st_mtime_ns)
-            if mark == self._seen:
-                return
-            data = self._current.read_bytes()
+            digest, fields = self._plans.fields()
             with collection_paused():
-                rules = [
-                    operation["rule_id"]
-                    for service in orjson.loads(data)["services"]
-                    for operation in service["operations"]
-                ]
-        except (OSError, ValueError, KeyError, TypeError):
-            return  # there is no plan yet; decisions are stored without one
-        self._seen = mark
-        self._digest = hashlib.sha256(data).hexdigest()
+                self._of_part = {
+                    part: self._of_part.get(part) or self._rule_ids(part) for part in fields[SERVICES].values()
+                }
+        except (PlanUnreadableError, ValueError, KeyError, TypeError):
+            return  # there is no plan yet, or a damaged one; decisions are stored as before
+        self._seen, self._digest = stamp, digest
         if len(self._rules) > _KNOWN_RULES:
             self._rules.clear()
-        self._rules.update(dict.fromkeys(rules, self._digest))
+        self._rules.update(dict.fromkeys(chain.from_iterable(self._of_part.values()), digest))
+
+    def _rule_ids(self, part: str) -> list[str]:
+        return [operation["rule_id"] for operation in orjson.loads(self._plans.part(part))["operations"]]
 
     def plan_of(self, rule: str) -> str:
         """Return the digest of the latest plan that has this rule; the plan in force for an unknown one."""
@@ -76,23 +72,26 @@ class PlanArchive:
     """Plans by digest, the last few of them in memory, each with its evaluator."""
 
     def __init__(self, state: Path) -> None:
-        self._folder = state / "plan"
+        self._store = PlanStore(state / "plan")
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._evaluators: dict[str, Evaluator] = {}
 
     def current(self) -> Plan | None:
         """Return the plan in force, None where there is none."""
-        return self._read(self._folder / "current.json")
+        try:
+            return self._store.current()
+        except NoPlanError:
+            return None
 
     def plan(self, digest: str) -> Plan | None:
         """Return a plan that is or was in force, None where it is not kept."""
-        if not _is_digest(digest):
+        if not is_digest(digest):
             return None
         if digest not in self._plans:
-            plan = self._read(self._folder / "archive" / f"{digest}.json")
-            if plan is None or plan.digest != digest:
+            try:
+                self._plans[digest] = self._store.archived(digest)
+            except PlanUnreadableError:
                 return None
-            self._plans[digest] = plan
             while len(self._plans) > _KEPT_PLANS:
                 self._evaluators.pop(self._plans.popitem(last=False)[0], None)
         self._plans.move_to_end(digest)
@@ -115,18 +114,3 @@ class PlanArchive:
                 if operation.rule_id == rule and plan is not None:
                     return Ruled(plan, service, operation)
         return None
-
-    def _read(self, path: Path) -> Plan | None:
-        try:
-            return Plan.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise PlanError(
-                f"the plan {path} cannot be read",
-                hint="`ringwall up` or `ringwall apply` writes the plan in force anew",
-            ) from error
-
-
-def _is_digest(text: str) -> bool:
-    return len(text) == hashlib.sha256().digest_size * 2 and set(text) <= set("0123456789abcdef")

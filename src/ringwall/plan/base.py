@@ -1,6 +1,7 @@
 """What every part of a plan has in common: frozen, closed to unknown fields, canonical as bytes."""
 
 import hashlib
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -11,6 +12,11 @@ class Part(BaseModel):
     """A piece of a plan: immutable, and strict about what it is built from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, ser_json_bytes="base64")
+
+    @cached_property
+    def canonical_bytes(self) -> bytes:
+        """The one byte form of this piece."""
+        return canonical(orjson.loads(self.model_dump_json()))
 
 
 def canonical(value: Any) -> bytes:

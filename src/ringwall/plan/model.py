@@ -4,16 +4,15 @@ Everything a running part needs is here, and nothing that depends on one machine
 listen is in `ringwall.plan.bindings`.
 """
 
-import hashlib
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
-import orjson
 from pydantic import Field
 
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.base import Part, canonical
+from ringwall.plan.base import Part
+from ringwall.plan.manifest import Manifest, split
 from ringwall.plan.rule import Rule
 
 EDGE = "edge"
@@ -278,19 +277,16 @@ class Edge(Part):
     max_connections: int = 10_000
 
 
-class Plan(Part):
-    """Everything that is to be enforced. Two equal inputs give equal bytes and one digest.
+class Head(Part):
+    """What a plan says about the whole system: everything but services, policies and the Cedar schema.
 
     Attributes:
         format: version of this form; a running part refuses one it does not know.
         audience: what the built-in issuer puts into `aud`.
-        cedar_schema: the Cedar schema (JSON form) that all policies were validated against.
         claims: claims that some policy reads; only these are ever logged.
-        policies: every policy, ordered by id.
-        services: ordered by name, built-in ones included.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     system: str
     trust_domain: str
     timezone: str = "UTC"
@@ -303,19 +299,30 @@ class Plan(Part):
     people: tuple[Person, ...] = ()
     clients: tuple[Client, ...] = ()
     edge: Edge | None = None
+
+
+class Plan(Head):
+    """Everything that is to be enforced. Two equal inputs give equal bytes and one digest.
+
+    Attributes:
+        cedar_schema: the Cedar schema (JSON form) that all policies were validated against.
+        policies: every policy, ordered by id.
+        services: ordered by name, built-in ones included.
+    """
+
     services: tuple[Service, ...] = ()
     policies: tuple[Policy, ...] = ()
     cedar_schema: str
 
     @cached_property
-    def canonical_bytes(self) -> bytes:
-        """The one byte form of this plan."""
-        return canonical(orjson.loads(self.model_dump_json()))
+    def manifest(self) -> Manifest:
+        """This plan in pieces."""
+        return split(self, self.services, self.policies, self.cedar_schema)
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """SHA-256 over the canonical bytes, in hex."""
-        return hashlib.sha256(self.canonical_bytes).hexdigest()
+        """What names this plan and no other: the digest of its manifest, in hex."""
+        return self.manifest.digest
 
     @cached_property
     def by_name(self) -> dict[str, Service]:

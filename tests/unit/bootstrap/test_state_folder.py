@@ -12,7 +12,6 @@ from ringwall.bootstrap.state import (
     RunningError,
     StateFolder,
     find_blueprint,
-    replace,
 )
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Plan
@@ -58,10 +57,9 @@ def test_plans_and_bindings_come_back(tmp_path: Path) -> None:
         folder.plan()
     with pytest.raises(NotRunningError):
         folder.bindings()
-    folder.write_plan(plan)
+    folder.plans.write(plan)
     folder.write_bindings(Bindings(state=folder.path, edge=Address(port=1234)))
     assert folder.plan() == plan
-    assert folder.archived_plan(plan.digest).read_bytes() == plan.canonical_bytes
     assert folder.bindings().edge == Address(port=1234)
 
 
@@ -70,29 +68,6 @@ def test_damaged_bindings_are_not_a_traceback(tmp_path: Path) -> None:
     folder.bindings_file.write_text("{")
     with pytest.raises(NotRunningError, match="cannot be read"):
         folder.bindings()
-
-
-def test_the_archive_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ringwall.bootstrap.state._ARCHIVED_PLANS", 3)
-    folder = folder_of(tmp_path)
-    for number in range(6):
-        plan = a_plan(f"x{number}")
-        folder.write_plan(plan)
-        os.utime(folder.archived_plan(plan.digest), (number, number))
-    kept = {path.stem for path in folder.archived_plan("x").parent.iterdir()}
-    assert len(kept) <= 4
-    assert a_plan("x5").digest in kept
-    assert a_plan("x0").digest not in kept
-
-
-def test_a_replaced_file_is_for_the_owner_only_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    target.write_text("old")
-    target.chmod(0o644)
-    replace(target, b"new")
-    assert target.read_text() == "new"
-    assert target.stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_lock_is_held_by_one_and_names_its_holder(tmp_path: Path) -> None:

@@ -37,5 +37,11 @@ def test_what_services_inherit_is_documented() -> None:
 def test_the_state_folder_is_documented() -> None:
     text = (REFERENCE / "state.md").read_text()
     folder = StateFolder(Path(STATE_FOLDER))
-    for path in (folder.current_plan, folder.bindings_file, folder.plan_cache, folder.archived_plan("DIGEST")):
+    for path in (
+        folder.plans.current_file,
+        folder.bindings_file,
+        folder.plan_cache,
+        folder.plans.archived_file("DIGEST"),
+        folder.plans.part_file("DIGEST"),
+    ):
         assert f"`{path.relative_to(STATE_FOLDER)}`" in text

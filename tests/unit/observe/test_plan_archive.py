@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from tests.support.observe_plans import CEDAR, operation, put_in_force, small_plan
 
-from ringwall.observe.plans import PlanArchive, PlanError, RuleIndex
+from ringwall.observe.plans import PlanArchive, RuleIndex
+from ringwall.plan.store import PlanUnreadableError
 
 OLD = small_plan()
 NEW = small_plan(CEDAR.replace("context.hour < 7", "context.hour > 7"))
@@ -42,10 +43,12 @@ def test_a_plan_that_cannot_be_read_leaves_the_last_one(tmp_path: Path, content:
     put_in_force(OLD, tmp_path)
     index = RuleIndex(tmp_path)
     index.refresh()
-    (tmp_path / "plan" / "current.json").write_bytes(content)
+    current = tmp_path / "plan" / "current.json"
+    current.unlink()  # it has a second name, in the archive
+    current.write_bytes(content)
     index.refresh()
     assert index.plan_of("") == OLD.digest
-    with pytest.raises(PlanError, match=r"current\.json"):
+    with pytest.raises(PlanUnreadableError, match=r"current\.json"):
         PlanArchive(tmp_path).current()
 
 

@@ -3,21 +3,12 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-from pydantic import ValidationError
 
 from ringwall.model.durable import stamp_of
-from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Client, Person, Plan
+from ringwall.plan.model import Client, Head, Person
+from ringwall.plan.store import PlanStore, PlanUnreadableError
 
 _log = logging.getLogger(__name__)
-
-
-class PlanUnreadableError(RingwallError):
-    """There is no plan that the issuer could work with."""
-
-    code = "issuer-plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +35,7 @@ class Directory:
     ambiguous: frozenset[str]
 
     @classmethod
-    def of(cls, plan: Plan) -> "Directory":
+    def of(cls, plan: Head) -> "Directory":
         """Take what the issuer needs from a plan; PlanUnreadableError where it has no built-in issuer."""
         builtin = next((issuer for issuer in plan.issuers if issuer.builtin), None)
         if builtin is None:
@@ -66,31 +57,19 @@ class Directory:
 class LiveDirectory:
     """The directory of the plan in force; follows the file, and keeps the last good one where it cannot be read."""
 
-    def __init__(self, plan_file: Path) -> None:
+    def __init__(self, plans: PlanStore) -> None:
         """Read the plan; PlanUnreadableError where there is none that can be read."""
-        self._file = plan_file
-        self._stamp = stamp_of(plan_file)
-        self._current = _read(plan_file)
+        self._plans = plans
+        self._stamp = stamp_of(plans.current_file)
+        self._current = Directory.of(plans.head())
 
     def current(self) -> Directory:
         """Return the directory of the plan as it lies there now; costs one look at the file's date."""
-        stamp = stamp_of(self._file)
+        stamp = stamp_of(self._plans.current_file)
         if stamp != self._stamp:
             self._stamp = stamp
             try:
-                self._current = _read(self._file)
+                self._current = Directory.of(self._plans.head())
             except PlanUnreadableError as error:
                 _log.warning("keeping the former plan: %s", error.message)
         return self._current
-
-
-def _read(path: Path) -> Directory:
-    try:
-        plan = Plan.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise PlanUnreadableError(f"cannot read the plan {path}: {error.strerror}", hint="run `ringwall up`") from error
-    except ValidationError as error:
-        raise PlanUnreadableError(
-            f"{path} is not a plan of this version", hint="compile it anew with `ringwall up`"
-        ) from error
-    return Directory.of(plan)

@@ -24,6 +24,7 @@ from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.keystore import FolderKeyStore, passphrase_from
 from ringwall.model.clock import Clock, SystemClock
 from ringwall.model.errors import RingwallError
+from ringwall.plan.store import PlanStore
 
 TICK_SECONDS: Final = 1.0
 KEEP_ALIVE_SECONDS: Final = 7200
@@ -44,7 +45,7 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
     """Serve until SIGTERM or SIGINT; raise a RingwallError where the issuer cannot start."""
     clock = clock or SystemClock()
     with _only_one(settings.folder):
-        directory = LiveDirectory(settings.plan_file)
+        directory = LiveDirectory(PlanStore(settings.plan_folder))
         development = directory.current().development
         keys = KeyKeeper(
             store=_open_store(settings, development=development),

@@ -35,9 +35,9 @@ class IssuerSettings:
         return Bindings(state=self.state, sockets=self.sockets)
 
     @property
-    def plan_file(self) -> Path:
-        """The plan in force."""
-        return self.state / "plan" / "current.json"
+    def plan_folder(self) -> Path:
+        """Where the plan in force lies."""
+        return self.state / "plan"
 
     @property
     def folder(self) -> Path:

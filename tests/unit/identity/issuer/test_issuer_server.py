@@ -26,6 +26,7 @@ from ringwall.identity.tokens.claims import verify_token
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.clock import SystemClock
 from ringwall.plan.model import Plan
+from ringwall.plan.store import PlanStore
 
 RUN = """
 import sys
@@ -137,7 +138,7 @@ def test_tokens_and_secrets_hold_across_a_kill(state: Path) -> None:
     settings = IssuerSettings(state=state)
     with running(state) as process:
         token = dev_token(state)
-        directory = LiveDirectory(settings.plan_file).current()
+        directory = LiveDirectory(PlanStore(settings.plan_folder)).current()
         secret = create_client_secret(settings.clients_file, "batch", directory=directory, clock=SystemClock())
         with public(state) as client:
             form = {"grant_type": "client_credentials"}
