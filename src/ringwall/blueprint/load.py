@@ -47,7 +47,7 @@ def read_blueprint(
     files: Files, name: str, report: Report, *, listen: str | None = None, cache: PlanCache | None = None
 ) -> Blueprint | None:
     """Read and check a blueprint like `load_blueprint`, into a report; None where nothing at all can be read."""
-    blueprint = _read(files, name, report)
+    blueprint = _read(files, name, cache, report)
     if blueprint is None:
         return None
     if listen is not None:
@@ -62,19 +62,27 @@ def read_blueprint(
     return blueprint
 
 
-def _read(files: Files, name: str, report: Report) -> Blueprint | None:
+def _read(files: Files, name: str, cache: PlanCache | None, report: Report) -> Blueprint | None:
     try:
         content = files.read(name)
     except FileRefusedError as error:
         report.error(error.code, error.message, Span(name), hint=error.hint)
         return None
+    key = key_of("blueprint", name, content.decode("utf-8", "surrogateescape"))
+    known = cache.get_object(key) if cache is not None else None
+    if isinstance(known, Blueprint):
+        decode(name, content, report)
+        return known
     root = parse(name, content, report)
     if root is None:
         return None
     if not isinstance(root, Mapping):
         report.error("wrong-type", "a blueprint is a mapping that begins with `ringwall: 1`", root.span)
         return None
-    return BLUEPRINT.read(root, "the blueprint", report)
+    blueprint = BLUEPRINT.read(root, "the blueprint", report)
+    if cache is not None and not report.count:
+        cache.put_object(key, blueprint)
+    return blueprint
 
 
 def _with_listen(blueprint: Blueprint, listen: str, report: Report) -> Blueprint:
@@ -95,15 +103,20 @@ def _with_operations(files: Files, service: Service, cache: PlanCache | None, re
 def _contract(file: str, content: bytes, cache: PlanCache | None, report: Report) -> tuple[Operation, ...] | None:
     """Return the operations of a contract, from the cache where the same file was read without a finding."""
     key = key_of("contract", file, content.decode("utf-8", "surrogateescape"))
-    text = cache.get(key) if cache is not None else None
-    if text is not None:
+    known = cache.get_object(key) if cache is not None else None
+    data = cache.get(key) if cache is not None and known is None else None
+    if cache is not None and data is not None:
+        known = load_operations(file, data)
+        cache.put_object(key, known)
+    if isinstance(known, tuple):
         report.add_source(file, content.decode())
-        return load_operations(file, text)
+        return known
     before = report.count
     root = parse(file, content, report)
     operations = read_contract(root, report) if root is not None else None
     if cache is not None and operations is not None and report.count == before:
         cache.put(key, dump_operations(operations))
+        cache.put_object(key, operations)
     return operations
 
 

@@ -24,15 +24,21 @@ class DiskFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        self._folders: dict[str, Path] = {}
 
     def read(self, path: str) -> bytes:
         """Return the content of a file, at most MAX_FILE_BYTES of it."""
-        inner = self._resolve(check_relative(path), path)
+        plain = check_relative(path)
+        folder, _, name = plain.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = self._resolve(folder, path)
         try:
-            # O_NONBLOCK: opening a pipe must not wait for its writer.
-            descriptor = os.open(inner, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            raise self._unreadable(path, error) from None
+            descriptor = self._open(f"{self._folders[folder]}/{name}")
+        except OSError:  # it is a link, or there is something to say about it
+            try:
+                descriptor = self._open(self._resolve(plain, path))
+            except OSError as error:
+                raise self._unreadable(path, error) from None
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
@@ -66,6 +72,11 @@ class DiskFiles:
                     f"{pattern!r} matches or searches too many files", hint="name a folder that holds only policies"
                 )
         return tuple(sorted(found))
+
+    @staticmethod
+    def _open(path: Path | str) -> int:
+        # O_NONBLOCK: opening a pipe must not wait for its writer.
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     def _below(self, start: Path, depth: int | None) -> Iterator[str]:
         """Yield the files below a folder, at most `depth` folders below the root."""

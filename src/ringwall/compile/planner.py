@@ -116,9 +116,10 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
         user_service = declared.get(scope.name)
         made[scope.name] = maker.operations(scope, index.of(scope.name) if user_service is not None else builtin)
         operations = made[scope.name].operations
-        services.append(
-            lower_service(scope, user_service, operations, trust_domain=trust_domain, file=blueprint.file, tcp=tcp)
+        service = lower_service(
+            scope, user_service, operations, trust_domain=trust_domain, file=blueprint.file, tcp=tcp
         )
+        services.append(_kept(service, made[scope.name], cache))
         if user_service is not None:
             _check_coverage(services[-1], operations, covered(operations, by_id), user_service.name.span, report)
     read = {claim for parsed in by_id.values() for claim in parsed.reads.claims}
@@ -144,18 +145,22 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
             actions=actions,
         ),
     )
-    vars(plan)["canonical_bytes"] = _canonical_bytes(plan, made)
     plan.digest  # noqa: B018  # computed and kept while the collector is paused
     cache.sweep()
     return PlanResult(plan, report.diagnostics, by_id)
 
 
-def _canonical_bytes(plan: Plan, made: Mapping[str, Made]) -> bytes:
-    """Return `plan.canonical_bytes`, with the part that is by far the largest taken from where it is known."""
-    rest = plan.model_dump(mode="json", exclude={"services": {"__all__": {"operations"}}})
-    for service in rest["services"]:
-        service["operations"] = orjson.Fragment(made[service["name"]].canonical)
-    return canonical(rest)
+def _kept(service: Service, made: Made, cache: PlanCache) -> Service:
+    """Return the service, or the equal one of the last run; its canonical bytes, which take long to make, are known."""
+    key = f"service {service.name}"
+    known = cache.get_object(key)
+    if isinstance(known, Service) and known == service:
+        return known
+    fields = service.model_dump(mode="json", exclude={"operations"})
+    fields["operations"] = orjson.Fragment(made.canonical)
+    vars(service)["canonical_bytes"] = canonical(fields)
+    cache.put_object(key, service)
+    return service
 
 
 def _check_coverage(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint
@@ -55,6 +56,7 @@ def _declared(service: str, operation: BlueprintOperation, holds: tuple[str, ...
     )
 
 
+@lru_cache(maxsize=4096)
 def readable_params(template: str) -> tuple[Param, ...]:
     """Return the parameters that fill a whole segment: those a policy may read."""
     return tuple(

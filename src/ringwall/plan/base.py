@@ -2,7 +2,7 @@
 
 import hashlib
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +17,13 @@ class Part(BaseModel):
     def canonical_bytes(self) -> bytes:
         """The one byte form of this piece."""
         return canonical(orjson.loads(self.model_dump_json()))
+
+    def __copy__(self) -> Self:
+        """Return a copy without what was computed from this piece, because `model_copy` goes on to change fields."""
+        copied = super().__copy__()
+        for name in vars(copied).keys() - type(self).model_fields.keys():
+            del vars(copied)[name]
+        return copied
 
 
 def canonical(value: Any) -> bytes:

@@ -1,10 +1,10 @@
 """Blueprint → Cedar schema (JSON form), exactly the vocabulary of docs/reference/policy.md."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ringwall.plan.base import canonical
 from ringwall.plan.cedar import GUEST, ROLE, SERVICE, USER, WORKLOAD, action_group
 from ringwall.plan.model import Claim, ClaimType, Role
 
@@ -65,7 +65,7 @@ def cedar_schema(
             },
         }
     }
-    return json.dumps(schema, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return canonical(schema).decode()
 
 
 def _record(attributes: dict[str, Any]) -> dict[str, Any]:

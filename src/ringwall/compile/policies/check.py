@@ -35,14 +35,14 @@ def check_policies(
     failed_before = report.failed
     good = []
     for written in collect(blueprint, cache, report):
-        if written.body is None:
+        if written.cedar is None:
             continue
         named = check_references(written, known, report)
         read = check_attributes(written, attributes, report)
         if written.policy.short_form and failed_before:
             continue  # what is wrong with it was said about the blueprint
         if named and read:
-            good.append((written, CedarPolicy(written.policy, written.body)))
+            good.append((written, written.cedar))
     checker = TypeChecker(claims=claims, roles=roles, actions=actions, cache=cache, report=report)
     checker.check(good)
     return [parsed for _, parsed in good]

@@ -1,18 +1,18 @@
 """Every policy of a system with its id, its mode and its place: Cedar files, short forms and built-in ones."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
 
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
 from ringwall.compile.policies.parse import ParsedPolicy, parse_file, parse_policy
 from ringwall.compile.policies.short_forms import expand
 from ringwall.compile.policies.text import SourceText
-from ringwall.model.cache import PlanCache
+from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import Span
+from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.model import Mode, Policy, Source
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/#-]{0,127}")
@@ -23,13 +23,13 @@ class Written:
     """A policy and where it stands.
 
     Attributes:
-        body: Cedar's JSON form; None where the text is not valid Cedar, which was reported.
+        cedar: the same as Cedar understands it; None where the text is not valid Cedar, which was reported.
         source, parsed: the file and its part, None for a policy that was expanded from YAML.
     """
 
     policy: Policy
     span: Span
-    body: dict[str, Any] | None
+    cedar: CedarPolicy | None
     source: SourceText | None = None
     parsed: ParsedPolicy | None = None
 
@@ -53,19 +53,32 @@ def collect(blueprint: Blueprint, cache: PlanCache, report: Report) -> tuple[Wri
 def _from_files(blueprint: Blueprint, cache: PlanCache, report: Report) -> Iterator[Written]:
     for file in blueprint.policy_files:
         source = SourceText(file.path, file.text)
-        for number, parsed in enumerate(parse_file(source, cache, report), start=1):
-            span = source.span(parsed.start)
-            name = f"{file.path}#{number}"
-            if parsed.id is not None:
-                name = parsed.id
-                if not _ID.fullmatch(name):
-                    report.error(
-                        "bad-policy-id",
-                        "a policy id is letters, digits and _ . : / # -, at most 128 of them",
-                        source.span(parsed.id_at),
-                    )
-            policy = Policy(id=name, cedar=file.text[parsed.start : parsed.end], source=_source(span))
-            yield Written(policy, span, parsed.body, source, parsed)
+        parsed = parse_file(source, cache, report)
+        key = key_of("policies written", file.path, file.text)
+        known = cache.get_object(key)
+        if not isinstance(known, tuple):
+            before = report.count
+            known = tuple(_from_file(source, parsed, report))
+            if report.count == before:
+                cache.put_object(key, known)
+        yield from known
+
+
+def _from_file(source: SourceText, found: Sequence[ParsedPolicy], report: Report) -> Iterator[Written]:
+    for number, parsed in enumerate(found, start=1):
+        span = source.span(parsed.start)
+        name = f"{source.file}#{number}"
+        if parsed.id is not None:
+            name = parsed.id
+            if not _ID.fullmatch(name):
+                report.error(
+                    "bad-policy-id",
+                    "a policy id is letters, digits and _ . : / # -, at most 128 of them",
+                    source.span(parsed.id_at),
+                )
+        policy = Policy(id=name, cedar=source.text[parsed.start : parsed.end], source=_source(span))
+        cedar = CedarPolicy(policy, parsed.body) if parsed.body is not None else None
+        yield Written(policy, span, cedar, source, parsed)
 
 
 def _from_short_forms(blueprint: Blueprint, cache: PlanCache) -> Iterator[Written]:
@@ -73,7 +86,7 @@ def _from_short_forms(blueprint: Blueprint, cache: PlanCache) -> Iterator[Writte
         for index, form in enumerate(service.allow):
             name = f"{blueprint.file}#{service.name.value}.allow[{index}]"
             policy = Policy(id=name, cedar=expand(service, form), source=_source(form.span), short_form=True)
-            yield Written(policy, form.span, parse_policy(policy.cedar, cache))
+            yield Written(policy, form.span, CedarPolicy(policy, parse_policy(policy.cedar, cache)))
 
 
 def _source(span: Span) -> Source:
@@ -111,4 +124,4 @@ def _shadowed(blueprint: Blueprint, policies: tuple[Written, ...], report: Repor
 
 def _as_shadow(written: Written) -> Written:
     policy = written.policy.model_copy(update={"mode": Mode.SHADOW})
-    return replace(written, policy=policy)
+    return replace(written, policy=policy, cedar=written.cedar.named(policy) if written.cedar is not None else None)
