@@ -4,7 +4,6 @@ from ringwall.plan.model import Mode, Policy, Source
 def test_a_changed_copy_has_bytes_of_its_own() -> None:
     policy = Policy(id="a", cedar="permit(principal, action, resource);", source=Source(file="a.cedar"))
     assert b"enforce" in policy.canonical_bytes
-    for copy in (policy.model_copy(update={"mode": Mode.SHADOW}), policy.model_copy(update={"mode": "shadow"})):
-        assert b"shadow" in copy.canonical_bytes
+    assert b"shadow" in policy.model_copy(update={"mode": Mode.SHADOW}).canonical_bytes
     assert policy.model_copy() == policy
     assert policy.model_copy().canonical_bytes == policy.canonical_bytes
