@@ -11,6 +11,7 @@ import os
 import random
 import socket
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,10 @@ class PortInUseError(RingwallError):
     exit_code = 3
 
 
+_STEPS: Final = (7919, 7907)
+"""Primes: a step that does not divide the number of ports visits each."""
+
+
 class HeldPorts:
     """Ports held for this run. Not safe for use by several threads."""
 
@@ -35,8 +40,7 @@ class HeldPorts:
 
     def choose(self, host: str, *, preferred: int = 0) -> int:
         """Return a free port at `host`, and hold it; `preferred` where that is free."""
-        candidates = [preferred] if preferred else []
-        for port in [*candidates, *_candidates()]:
+        for port in chain([preferred] if preferred else [], _candidates()):
             try:
                 self._hold(host, port)
             except OSError:
@@ -156,12 +160,15 @@ def _link(path: str) -> str:
 
 
 def _candidates() -> Iterator[int]:
+    """Give every port below those that the kernel hands out, each once, from anywhere."""
     low = 32_768
     with contextlib.suppress(OSError, ValueError):
         low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     first = max(1024, low - _BELOW_EPHEMERAL)
     if first >= low:
         return
-    ports = list(range(first, low))
-    random.shuffle(ports)  # two systems that start at once should not try the same ports
-    yield from ports
+    count = low - first
+    begin = random.randrange(count)  # noqa: S311  # two systems that start at once should not try the same ports
+    step = next(step for step in _STEPS if count % step)
+    for number in range(count):
+        yield first + (begin + number * step) % count

@@ -304,11 +304,10 @@ class XdsServer:
         if stream is None:
             return NodeStatus(node, connected=False, plan="", target=target, versions={}, pending=(), rejected=())
         session = stream.session
-        reached = aim is not None and self._reached(node) and not session.rejections()
         return NodeStatus(
             node,
             connected=True,
-            plan=target if reached else "",
+            plan=target if self._enforces(node, target) else "",
             target=target,
             versions={kind.rpartition(".")[2]: _digest(v) for kind, v in session.versions().items()},
             pending=session.pending(),
@@ -346,7 +345,13 @@ class XdsServer:
     def _in_force(self, digest: str) -> bool:
         if not self._wanted or any(wanted.plan != digest for wanted in self._wanted.values()):
             return False
-        return all(self._node_status(node).plan == digest for node in self._wanted)
+        return all(self._enforces(node, digest) for node in self._wanted)
+
+    def _enforces(self, node: str, digest: str) -> bool:
+        aim, stream = self._aimed.get(node), self._streams.get(node)
+        if aim is None or aim[0].plan != digest or stream is None:
+            return False
+        return self._reached(node) and not stream.session.rejections()
 
 
 _WAKE: Any = object()
