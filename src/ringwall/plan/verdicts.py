@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ringwall.plan.cedar import SERVICE, CedarPolicy
+from ringwall.plan.cedar import WORKLOAD, CedarPolicy
+from ringwall.plan.model import EDGE
 from ringwall.plan.partial import Facts, holds
 
 
@@ -34,18 +35,10 @@ DENIED = Decision(Verdict.DENY)
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A policy without its name and without what it applies to.
+    """A policy without its name and without what it applies to; `text` says all of it, as JSON."""
 
-    Attributes:
-        number: the same for policies that say the same.
-        caller, resource, service: whether the calling workload, the facts of the service, its name can matter.
-    """
-
-    number: int
+    text: str
     policy: CedarPolicy
-    caller: bool
-    resource: bool
-    service: bool
 
 
 class Verdicts:
@@ -58,49 +51,54 @@ class Verdicts:
         for name, parsed in policies.items():
             said = [parsed.body[part] for part in ("effect", "principal", "conditions")]
             text = json.dumps(said)  # they nest more deeply than orjson writes
-            shape = alike.get(text)
-            if shape is None:
-                shape = alike[text] = _Shape(
-                    number=len(alike),
-                    policy=parsed,
-                    caller='"caller"' in text or '"source"' in text,
-                    resource='"resource"' in text,
-                    service=f'"{SERVICE}"' in text,
-                )
-            self._shapes[name] = shape
+            self._shapes[name] = alike.setdefault(text, _Shape(text, parsed))
         self._groups: dict[tuple[str, ...], _Group] = {}
-        self._alike: dict[tuple[int, ...], _Group] = {}
+        self._alike: dict[tuple[str, ...], _Group] = {}
 
     def decide(self, names: tuple[str, ...], facts: Facts) -> Decision:
         """Return what the named policies, all of which can apply and are enforced, say under these facts."""
         group = self._groups.get(names)
         if group is None:
             shapes = [self._shapes[name] for name in names]
-            numbers = tuple(shape.number for shape in shapes)
-            group = self._groups[names] = self._alike.setdefault(numbers, _Group(shapes))
+            texts = tuple(shape.text for shape in shapes)
+            group = self._alike.get(texts)
+            if group is None:
+                group = self._alike[texts] = _Group(shapes)
+            self._groups[names] = group
         return group.decide(facts)
 
 
 class _Group:
-    """Policies that apply together, and what was decided for them."""
+    """Policies that apply together, and what was decided for them.
+
+    Names of workloads and services that no policy mentions cannot be told apart; the edge can, for what it alone knows
+    of a request.
+    """
 
     def __init__(self, shapes: Sequence[_Shape]) -> None:
         self._policies = [shape.policy for shape in shapes]
-        self._caller = any(shape.caller for shape in shapes)
-        self._resource = any(shape.resource for shape in shapes)
-        self._service = any(shape.service for shape in shapes)
+        self._text = "\n".join(shape.text for shape in shapes)
+        self._reads_resource = '"resource"' in self._text
+        self._names = {EDGE: EDGE}
         self._known: dict[tuple[object, ...], Decision] = {}
 
     def decide(self, facts: Facts) -> Decision:
-        resource: tuple[object, ...] = ()
-        if self._resource:
-            name = facts.resource if self._service else ""
-            resource = (name, facts.attributes["zone"], *facts.attributes["holds"])
-        key = (facts.principal, facts.roles, facts.caller if self._caller else "", resource)
+        kind, name = facts.principal
+        principal = (kind, self._told_apart(name) if kind == WORKLOAD else name)
+        key: tuple[object, ...] = (principal, facts.roles, self._told_apart(facts.caller))
+        if self._reads_resource:
+            key += (self._told_apart(facts.resource), facts.attributes["zone"], *facts.attributes["holds"])
         decision = self._known.get(key)
         if decision is None:
             decision = self._known[key] = self._decide(facts)
         return decision
+
+    def _told_apart(self, name: str) -> str:
+        """Return a name where some policy mentions it, else the same for all."""
+        found = self._names.get(name)
+        if found is None:
+            found = self._names[name] = name if json.dumps(name) in self._text else ""
+        return found
 
     def _decide(self, facts: Facts) -> Decision:
         found = [(number, parsed.permits, holds(parsed, facts)) for number, parsed in enumerate(self._policies)]
