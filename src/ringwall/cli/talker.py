@@ -25,6 +25,7 @@ class Talker:
         self._root = root
         self._done = done
         self._serving = False
+        self._warned: tuple[Diagnostic, ...] = ()
 
     def progress(self, text: str) -> None:
         """Show what is being done."""
@@ -87,8 +88,14 @@ class Talker:
             self._output.note(f"  │ {line}", Style.FAINT)
 
     def _warnings(self, warnings: tuple[Diagnostic, ...]) -> None:
-        if warnings:
-            self._output.diagnostics(warnings, root=self._root)
+        """Print what was not said for the plan before."""
+        said, self._warned = set(self._warned), warnings
+        new = [warning for warning in warnings if warning not in said]
+        if new:
+            self._output.diagnostics(new, root=self._root)
+        if len(new) < len(warnings):
+            count = len(warnings) - len(new)
+            self._output.note(f"{count} warning{'s' if count > 1 else ''} as before; `ringwall check` shows all")
 
     def _failed(self, name: str, error: NotReadyError) -> None:
         self._output.note(f"error: {error.message}, again and again; its callers get 503", Style.BAD)
