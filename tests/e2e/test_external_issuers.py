@@ -28,6 +28,11 @@ edge:
 
 roles: {{clinician: , clerk: }}
 
+claims:
+  ward: string
+
+policies: [leave.cedar]
+
 people:
   dana: {{roles: [clinician]}}
 
@@ -49,9 +54,14 @@ services:
     operations:
       - anybody: GET /hello
       - rounds: GET /rounds
+      - leave: GET /leave
     allow:
       - {{operations: [anybody], users: any}}
       - {{operations: [rounds], roles: [clinician]}}
+"""
+
+LEAVE = """\
+permit (principal, action == Action::"wards/leave", resource) unless { principal has ward };
 """
 
 SERVICE = """\
@@ -90,6 +100,11 @@ class World:
 
     def status(self, token: str, path: str = "/rounds") -> int:
         return self.system.ask("GET", path, headers={"authorization": f"Bearer {token}"}).status
+
+    def explained(self, request_id: str) -> list[dict[str, Any]]:
+        """Return the hops of a request as `explain` tells them, none before they are recorded."""
+        found = json.loads(self.system.ringwall("explain", request_id, "--json", code=None))
+        return list(found["data"]["hops"]) if found["kind"] == "explanation" else []
 
     def becomes(self, token: str, status: int, seconds: float) -> bool:
         """Ask again and again, as clients do, until this is the answer."""
@@ -136,6 +151,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         system.mkdir()
         (system / "ringwall.yaml").write_text(BLUEPRINT.format(hospital=hospital.url, partner=partner.url))
         (system / "service.py").write_text(SERVICE)
+        (system / "leave.cedar").write_text(LEAVE)
         with System(system, environ={"SSL_CERT_FILE": str(trusted)}) as running:
             made = World(running, hospital, partner)
             assert made.becomes(doctor(hospital), 200, 60), running.ringwall("status", code=None)
@@ -163,6 +179,21 @@ def test_a_role_counts_only_as_it_is_mapped(world: World, roles: Any) -> None:
 
 def test_a_role_at_another_place_does_not_count(world: World) -> None:
     assert world.status(doctor(world.hospital, realm_access=None, roles=["doctors", "clinician"])) == 403
+
+
+@pytest.mark.parametrize(("ward", "status"), [("north", 403), (None, 200), (7, 403), ("null", 403)], ids=repr)
+def test_a_null_claim_denies_and_is_explained_without_alarm(world: World, ward: Any, status: int) -> None:
+    made = claims(world.hospital, ward=ward)
+    if ward == "null":
+        made["ward"] = None
+    token = world.hospital.token("k1", made)
+    reply = world.system.ask("GET", "/leave", headers={"authorization": f"Bearer {token}"})
+    assert reply.status == status
+    end = time.monotonic() + 20
+    while not (hops := world.explained(reply.request_id)):
+        assert time.monotonic() < end
+    assert [hop["alarm"] for hop in hops] == [""] * len(hops)
+    assert ("which the record cannot tell" in hops[0]["note"]) == (ward == "null")
 
 
 def test_an_issuer_without_mapped_roles_names_none(world: World) -> None:

@@ -19,13 +19,14 @@ from ringwall.observe.reader import EventReader
 from ringwall.observe.verdict import Verdict, decide
 from ringwall.plan.decision import DecidingPolicy, Question
 from ringwall.plan.model import EDGE, Operation, Plan, Service
-from ringwall.plan.recorded import payload
+from ringwall.plan.recorded import payload, with_nulls
 
 Kind = Literal["edge", "inbound", "outbound"]
 UNKNOWN = "unknown"
 _OUTBOUND = ">"
 _SHOWN_IDS = 5
 _CUT = "…"
+_NULL = "the token holds null for one of these claims or more, which the record cannot tell from a claim that is absent"
 
 
 class UnknownRequestError(RingwallError):
@@ -145,14 +146,20 @@ def explain_event(event: DecisionEvent, archive: PlanArchive) -> HopExplanation:
         return replace(bare, note=f"the plan {known} is not kept, so no policy can be named")
     question = _question(event, kind, caller, ruled)
     verdict = decide(evaluator, ruled.service, ruled.operation, question)
+    if event.outcome is Outcome.DENIED and verdict.outcome is Outcome.ALLOWED and question.claims is not None:
+        # Proxies record a claim that is null as they do one that is absent, and null denies where absence need not.
+        nulls = replace(question, claims=with_nulls(ruled.plan, question.claims))
+        other = decide(evaluator, ruled.service, ruled.operation, nulls)
+        if other.outcome is Outcome.DENIED and other.reasons:
+            return _with_verdict(bare, other, note=_NULL)
     return _with_verdict(bare, verdict)
 
 
-def _with_verdict(bare: HopExplanation, verdict: Verdict) -> HopExplanation:
+def _with_verdict(bare: HopExplanation, verdict: Verdict, *, note: str = "") -> HopExplanation:
     event = bare.event
     if event.outcome not in {Outcome.ALLOWED, Outcome.DENIED}:
         return bare  # something else than the policies decided
-    alarm = note = ""
+    alarm = ""
     if (event.outcome is Outcome.ALLOWED) != (verdict.outcome is Outcome.ALLOWED):
         if event.path.endswith(_CUT):
             note = "the path was too long to be recorded whole, so the decision cannot be repeated"

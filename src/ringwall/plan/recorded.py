@@ -4,11 +4,12 @@ The proxies' log carries what rules can read and nothing else of the token, so t
 decided again and explained later.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ringwall.plan.model import Claim, ClaimType, Plan
-from ringwall.plan.subject import SCOPE_CLAIM
+from ringwall.plan.subject import SCOPE_CLAIM, claim_at, is_absent
 
 _OWN: Final = "@"
 """First character of recorded names that no declared claim can have."""
@@ -44,6 +45,15 @@ def payload(plan: Plan, *, subject: str, issuer: str, recorded: Mapping[str, obj
             _put(claims, claim.path, recorded[claim.name])
     claims |= {name: value for name, value in (("sub", subject), ("iss", issuer)) if value}
     return claims
+
+
+def with_nulls(plan: Plan, claims: Mapping[str, object]) -> dict[str, object]:
+    """Return a payload as `payload` gives it, with `null` for every claim that it lacks: what the token may have held."""
+    filled = copy.deepcopy(dict(claims))
+    for claim in sorted(recorded_claims(plan), key=lambda c: (len(c.path), c.path)):
+        if is_absent(claim_at(filled, claim.path)):
+            _put(filled, claim.path, None)
+    return filled
 
 
 def _put(claims: dict[str, Any], path: tuple[str, ...], value: object) -> None:

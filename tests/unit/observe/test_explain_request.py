@@ -104,6 +104,29 @@ def test_a_record_that_the_plan_contradicts_is_an_alarm(archive: PlanArchive, ev
     assert PLAN.digest[:12] in hop.alarm
 
 
+NULL_MATTERS = """
+permit (principal, action == Action::"patients/get", resource) unless { principal has night };
+"""
+
+
+def test_a_claim_that_may_have_been_null_is_no_alarm(tmp_path: Path) -> None:
+    plan = small_plan(CEDAR + NULL_MATTERS)
+    archive = put_in_force(plan, tmp_path)
+    denied = explain_event(recorded(plan, "patients/get", p="/api/patients/8", **DENIED), archive)
+    assert denied.alarm == ""
+    assert "claim 'night' is null" in denied.what
+    assert "cannot tell from a claim that is absent" in denied.note
+    allowed = explain_event(recorded(plan, "patients/get", p="/api/patients/8"), archive)
+    assert (allowed.alarm, allowed.note) == ("", "")
+    guest = recorded(plan, "patients/get", who="guest", p="/api/patients/8", **DENIED)
+    assert explain_event(guest, archive).note == ""
+
+
+def test_a_claim_that_no_policy_of_the_operation_reads_excuses_nothing(archive: PlanArchive) -> None:
+    hop = explain_event(recorded(PLAN, "patients/get", p="/api/patients/7", **DENIED), archive)
+    assert "defect" in hop.alarm
+
+
 def test_a_path_that_was_cut_raises_no_false_alarm(archive: PlanArchive) -> None:
     hop = explain_event(recorded(PLAN, "patients/get", p="/api/patients/" + "7" * 9000), archive)
     assert hop.alarm == ""
