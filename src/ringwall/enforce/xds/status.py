@@ -25,7 +25,7 @@ class Rejection:
     Attributes:
         node: `edge` or `mesh`.
         kind: connection, filter, listener, routes or certificate.
-        resource: name of the resource, as `ringwall plan --stage envoy` prints it.
+        resource: name of the resource, as `ringwall plan --envoy` prints it.
         what: the same in the user's terms.
         message: the proxy's own words.
         plan: digest of the plan that it belongs to.
