@@ -14,8 +14,8 @@ class Memo:
     def __init__(self) -> None:
         self._now: dict[Hashable, Any] = {}
         self._before: dict[Hashable, Any] = {}
-        self._services: dict[str, tuple[Service, int]] = {}
-        self._versions = 0
+        self._last: dict[tuple[str, str], tuple[object, int]] = {}
+        self._numbers = 0
 
     def once(self, key: Hashable, build: Callable[[], Built]) -> Built:
         """Return what `build` returns, or what it returned for this key in this or the last round."""
@@ -28,14 +28,22 @@ class Memo:
 
         Comparing a service with the last one of its name is far cheaper than a digest over it.
         """
-        last = self._services.get(service.name)
-        if last is None or last[0] != service:
-            self._versions += 1
-            last = (service, self._versions)
-        elif last[0] is not service:
-            last = (service, last[1])
-        self._services[service.name] = last
-        return last[1]
+        return self.stand_in("service", service.name, service)
+
+    def stand_in(self, kind: str, name: str, value: object) -> int:
+        """Return a number for a value: the same as long as that value stays equal to the last one of this name.
+
+        Where a value is a part of many keys, its number is hashed and compared faster.
+        """
+        last = self._last.get((kind, name))
+        if last is not None and last[0] is value:
+            return last[1]
+        if last is not None and last[0] == value:
+            number = last[1]
+        else:
+            number = self._numbers = self._numbers + 1
+        self._last[kind, name] = (value, number)
+        return number
 
     def turn(self) -> None:
         """End a round."""

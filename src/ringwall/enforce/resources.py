@@ -14,7 +14,7 @@ from ringwall.enforce.memo import Memo
 from ringwall.enforce.proto import pack
 from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
-from ringwall.plan.bindings import Bindings
+from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, Edge, Plan, Protocol, Service
 from ringwall.plan.recorded import recorded_claims
 from ringwall.plan.routes import precedence
@@ -52,8 +52,11 @@ class _Builder:
         self.credentials = credentials
         self.keys = keys
         self.memo = memo
-        # What the plan says to every service alike.
-        self.common = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state)
+        # What is said to every service alike.
+        alike = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state)
+        self.common = self.memo.stand_in("plan", "", alike)
+        self.public = self.memo.stand_in("edge", "", plan.edge)
+        self.log = str(bindings.access_log(names.MESH))
 
     # --- nodes ---
 
@@ -104,7 +107,9 @@ class _Builder:
             log = str(self.bindings.access_log(EDGE))
             return tuple(map(Resource.of, edge.listeners(self.plan, public, self.bindings, log, scoped=scoped)))
 
-        return self.memo.once(("edge", public, scoped, self.bindings.edge, self.bindings.redirect, self.common), build)
+        return self.memo.once(
+            ("edge", self.public, scoped, self.bindings.edge, self.bindings.redirect, self.common), build
+        )
 
     def _edge_table(self, public: Edge, segment: str | None, services: Sequence[Service]) -> Resources:
         """The edge's routes for one first segment of paths with its scope, or for all paths."""
@@ -116,27 +121,25 @@ class _Builder:
             return tuple(map(Resource.of, (made,) if segment is None else (made, edge.scope(segment))))
 
         versions = tuple(self.memo.version(service) for service in services)
-        return self.memo.once(("edge table", public, segment, port, versions, self.common), build)
+        return self.memo.once(("edge table", self.public, segment, port, versions, self.common), build)
 
     def _by_segment(self, exposed: Sequence[Service]) -> dict[str, list[Service]] | None:
         """Return which services have routes below which first segment; None where one has routes below any."""
         found: dict[str, list[Service]] = {}
         for service in exposed:
-            segments = {entry.segment for entry in self._entries(service, at_edge=True)}
-            if None in segments:
-                return None
-            for segment in segments - {None}:
-                found.setdefault(str(segment), []).append(service)
+            for segment in self._segments(service):
+                if segment is None:
+                    return None
+                found.setdefault(segment, []).append(service)
         return found
 
     def _inbound(self, service: Service) -> Resources:
         name, where, app = service.name, self.bindings.inbound[service.name], self.bindings.app[service.name]
 
         def build() -> Resources:
-            log = str(self.bindings.access_log(names.MESH))
             built = [
                 Resource.of(clusters.app(service, app)),
-                Resource.of(mesh.inbound_listener(self.plan, service, where, log)),
+                Resource.of(mesh.inbound_listener(self.plan, service, where, self.log)),
             ]
             if service.protocol is not Protocol.TCP:
                 built += [
@@ -146,21 +149,20 @@ class _Builder:
                 ]
             return tuple(built)
 
-        key = ("inbound", self.memo.version(service), where, app, self._callers(service), self.common)
+        key = ("inbound", self.memo.version(service), _at(where), _at(app), self.common)
         return self.memo.once(key, build)
 
     def _outbound(self, caller: Service, callee: Service) -> Resource:
         where = self.bindings.outbound[f"{caller.name}>{callee.name}"]
-        log = str(self.bindings.access_log(names.MESH))
         return self.memo.once(
-            ("outbound", caller.name, callee.name, callee.protocol, where, log),
-            lambda: Resource.of(mesh.outbound_listener(caller, callee, where, log)),
+            ("outbound", caller.name, callee.name, callee.protocol, _at(where), self.log),
+            lambda: Resource.of(mesh.outbound_listener(caller, callee, where, self.log)),
         )
 
     def _hop(self, caller: str, callee: Service) -> Resource:
         where = self.bindings.inbound[callee.name]
         return self.memo.once(
-            ("hop", caller, callee.name, callee.protocol, callee.spiffe_id, where),
+            ("hop", caller, callee.name, callee.protocol, callee.spiffe_id, _at(where)),
             lambda: Resource.of(clusters.hop(caller, callee, where)),
         )
 
@@ -173,12 +175,14 @@ class _Builder:
         def build() -> tuple[table.Entry, ...]:
             return tuple(_entries_of(self.plan, service, at_edge=at_edge))
 
-        key = ("entries", at_edge, self.memo.version(service), self._callers(service), self.common)
-        return self.memo.once(key, build)
+        # Of its callers only the names count, and those the service has: a SPIFFE ID is made of name and trust domain.
+        return self.memo.once(("entries", at_edge, self.memo.version(service), self.common), build)
 
-    def _callers(self, service: Service) -> tuple[str, ...]:
-        called_by = {caller for operation in service.operations for caller in operation.inbound.callers}
-        return tuple(sorted(self.plan.spiffe_of(caller) for caller in called_by.union(service.tcp_callers)))
+    def _segments(self, service: Service) -> frozenset[str | None]:
+        def build() -> frozenset[str | None]:
+            return frozenset(entry.segment for entry in self._entries(service, at_edge=True))
+
+        return self.memo.once(("segments", self.memo.version(service)), build)
 
 
 def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[table.Entry]:
@@ -202,6 +206,11 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
             order = precedence("*", prefix + template)
             answer = routes.wrong_method(prefix, template, allowed)
             yield table.Entry((1, *order), prefix + template, table.route_list([answer]))
+
+
+def _at(address: Address) -> tuple[str, int, str | None]:
+    """Return an address as a part of a key."""
+    return address.host, address.port, address.socket
 
 
 def _filter(name: str, config: Message) -> Resource:
