@@ -16,6 +16,7 @@ from typing import Final
 from ringwall import __version__
 from ringwall.cli.output import Output
 from ringwall.model.errors import RingwallError
+from ringwall.model.garbage import collection_given_up
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "up": ("Running", "check, compile and start the system"),
@@ -126,8 +127,10 @@ def _dispatch(verb: str, words: list[str]) -> int:
         close = get_close_matches(verb, VERBS, n=1)
         hint = f"did you mean 'ringwall {close[0]}'?" if close else "`ringwall --help` lists the commands"
         raise UsageError(f"there is no command {verb!r}", hint=hint)
-    from ringwall.cli.verb import run_verb  # noqa: PLC0415  # the parser costs 0.2 s that `--help` does not need
+    with collection_given_up():
+        from ringwall.cli.verb import run_verb  # noqa: PLC0415  # the parser costs 0.2 s that `--help` does not need
 
+        load(verb)
     return run_verb(verb, words)
 
 

@@ -32,9 +32,9 @@ def collection_paused() -> Iterator[None]:
 
 @contextmanager
 def collection_given_up() -> Iterator[None]:
-    """Put collection off for the rest of a command that builds much and then ends.
+    """Put collection off while something is made that stays until the process ends, such as modules or a last result.
 
-    What was built meanwhile is never looked at, not even when the interpreter ends: the system takes it back at once.
+    What was made meanwhile is never looked at, not even when the interpreter ends: the system takes it back at once.
     """
     with collection_paused():
         try:
