@@ -7,11 +7,15 @@ from typing import Any
 
 from ringwall.model.errors import RingwallError
 from ringwall.plan.bindings import Bindings
+from ringwall.plan.model import EDGE
 
 _MIB = 1024 * 1024
 _HEAP_BYTES = 1024 * _MIB
 _LOG_FLUSH_MILLISECONDS = 100
 _DRAIN_SECONDS = 10
+_RESETS = 200
+"""Streams of a connection of which half may end before an answer and within a second. Envoy says 500."""
+_NO_LIMIT = 1_000_000_000
 
 _XDS = "xds"
 _OVERLOAD = "envoy.overload_actions"
@@ -76,7 +80,7 @@ def envoy_bootstrap(bindings: Bindings, node: str, *, max_connections: int = 10_
         "static_resources": {"clusters": [_xds_cluster(bindings.xds)]},
         "stats_config": _statistics(),
         "overload_manager": _overload(max_connections),
-        "layered_runtime": {"layers": [{"name": "ringwall", "static_layer": _runtime()}]},
+        "layered_runtime": {"layers": [{"name": "ringwall", "static_layer": _runtime(node)}]},
     }
 
 
@@ -150,10 +154,11 @@ def _overload(max_connections: int) -> dict[str, Any]:
     }
 
 
-def _runtime() -> dict[str, Any]:
+def _runtime(node: str) -> dict[str, Any]:
     return {
-        # Rapid reset (CVE-2023-44487): a client that opens and resets streams is cut off.
-        "overload.premature_reset_total_stream_count": 500,
+        # Rapid reset (CVE-2023-44487): a client that opens and resets streams is cut off. Not so between proxies: there
+        # each client that goes away resets a stream, and cutting that connection would fail the requests of all others.
+        "overload.premature_reset_total_stream_count": _RESETS if node == EDGE else _NO_LIMIT,
         "overload.premature_reset_min_stream_lifetime_seconds": 1,
         # RE2 runs in linear time; the default of 100 refuses ordinary path templates and `like` patterns.
         "re2.max_program_size.error_level": 2000,

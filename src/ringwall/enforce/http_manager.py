@@ -17,15 +17,15 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3 import heade
 from envoy.extensions.request_id.uuid.v3 import uuid_pb2
 from envoy.type.matcher.v3 import string_pb2
 
-from ringwall.enforce import problems
+from ringwall.enforce import http2, problems
 from ringwall.enforce.proto import FALSE, TRUE, ads, extension, header, pack, seconds, u32
 from ringwall.model import headers
 
 MAX_HEADER_KB = 32
 MAX_HEADERS = 100
 HEADER_SECONDS = 10
-_MAX_STREAMS = 100
-_WINDOW_BYTES = 256 * 1024
+_ADDED_HEADERS, _ADDED_HEADER_KB = 20, 4
+"""What the proxy before may add to a request that it has let pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Manager:
     Attributes:
         codec: `AUTO`, `HTTP1`, `HTTP2` or `HTTP3`.
         strip: header names removed from what arrives; a trailing `*` means: every name that begins so.
+        shared: a connection carries the requests of many clients.
         own_address: the peer's address is the client's, whatever X-Forwarded-For says.
         trusted_hops: proxies in front whose X-Forwarded-For entries are believed; with `own_address` only.
         keep_request_id: believe the request id that arrives.
@@ -47,6 +48,7 @@ class Manager:
 
     codec: str = "AUTO"
     strip: tuple[str, ...]
+    shared: bool = False
     own_address: bool
     trusted_hops: int = 0
     keep_request_id: bool = False
@@ -72,7 +74,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
     """Return the network filter; `routes` is a route configuration, the name of one that comes by RDS, or several."""
     common = protocol_pb2.HttpProtocolOptions(
         idle_timeout=seconds(manager.idle_seconds),
-        max_headers_count=u32(MAX_HEADERS),
+        max_headers_count=u32(MAX_HEADERS + (_ADDED_HEADERS if manager.shared else 0)),
         headers_with_underscores_action="REJECT_REQUEST",
     )
     if manager.max_connection_seconds:
@@ -85,11 +87,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
         local_reply_config=problems.replies(manager.reply_headers),
         common_http_protocol_options=common,
         http_protocol_options=protocol_pb2.Http1ProtocolOptions(accept_http_10=False),
-        http2_protocol_options=protocol_pb2.Http2ProtocolOptions(
-            max_concurrent_streams=u32(_MAX_STREAMS),
-            initial_stream_window_size=u32(_WINDOW_BYTES),
-            initial_connection_window_size=u32(4 * _WINDOW_BYTES),
-        ),
+        http2_protocol_options=http2.shared_connection() if manager.shared else http2.own_connection(),
         # Who is asking
         use_remote_address=TRUE if manager.own_address else FALSE,
         xff_num_trusted_hops=manager.trusted_hops,
@@ -110,7 +108,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
             typed_config=pack(uuid_pb2.UuidRequestIdConfig(pack_trace_reason=FALSE))
         ),
         # How much and how slowly
-        max_request_headers_kb=u32(MAX_HEADER_KB),
+        max_request_headers_kb=u32(MAX_HEADER_KB + (_ADDED_HEADER_KB if manager.shared else 0)),
         request_headers_timeout=seconds(HEADER_SECONDS),
         request_timeout=seconds(manager.request_seconds),
         stream_idle_timeout=seconds(60),

@@ -41,7 +41,7 @@ def inbound_listener(plan: Plan, service: Service, where: Address, log_path: str
             tls.inbound_socket(service.name, plan.trust_domain, ()),
         )
     manager = http_manager.Manager(
-        strip=_INBOUND_STRIP, own_address=False, keep_request_id=True, idle_seconds=_IDLE_SECONDS
+        strip=_INBOUND_STRIP, shared=True, own_address=False, keep_request_id=True, idle_seconds=_IDLE_SECONDS
     )
     chain = filters.chain(service.name)
     log = access_log.http_log(log_path, service.name, recorded_claims(plan), peer=True)
