@@ -11,7 +11,7 @@ from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.base import canonical, digest_of
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Operation, Param, Policy, Role, Source
+from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Operation, Param, Role, Source
 from ringwall.plan.rule import DENY, Always, AnyOf, CallerIs, Case, CompiledRule, Predicate
 
 _OPERATIONS: TypeAdapter[tuple[Operation, ...]] = TypeAdapter(tuple[Operation, ...])
@@ -88,7 +88,7 @@ class RuleMaker:
         if text is not None:
             made = Made(_OPERATIONS.validate_json(text), text)
         else:
-            operations = self._make(scope, [parsed.policy for parsed in policies])
+            operations = self._make(scope, policies)
             made = Made(operations, canonical(orjson.loads(_OPERATIONS.dump_json(operations))))
             self._cache.put(key, made.canonical)
         self._cache.put_object(key, made)
@@ -113,15 +113,18 @@ class RuleMaker:
         ]
         return key_of("rules", self._system, canonical(about).decode())
 
-    def _make(self, scope: ServiceScope, policies: Sequence[Policy]) -> tuple[Operation, ...]:
+    def _make(self, scope: ServiceScope, policies: Sequence[CedarPolicy]) -> tuple[Operation, ...]:
+        cache = _compile_cache(self._cache)
+        for parsed in policies:
+            cache.parsed.setdefault(parsed.policy.cedar, parsed)
         compiler = PolicyCompiler(
             trust_domain=self._trust_domain,
             issuers=self._issuers,
             roles=self._roles,
             claims=self._claims,
             timezone=self._timezone,
-            policies=tuple(policies),
-            cache=_compile_cache(self._cache),
+            policies=tuple(parsed.policy for parsed in policies),
+            cache=cache,
         )
         made = (self._operation(scope, declared, compiler) for declared in scope.operations)
         return tuple(sorted(made, key=lambda operation: operation.id))

@@ -4,14 +4,13 @@ Bodies nest more deeply than orjson writes.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-import cedarpy
 import orjson
 
 from ringwall.blueprint.report import Report
-from ringwall.compile.policies.syntax import check_syntax
+from ringwall.compile.policies.syntax import check_syntax, json_of
 from ringwall.compile.policies.text import PolicyText, SourceText, Token, split
 from ringwall.model.cache import PlanCache, key_of
 
@@ -69,7 +68,7 @@ def parse_file(source: SourceText, cache: PlanCache, report: Report) -> tuple[Pa
         found = tuple(_parse(source, policy, report) for policy in split(source.text))
         if any(policy.body is None for policy in found):
             return found
-        cache.put(key, json.dumps([asdict(policy) for policy in found]).encode())
+        cache.put(key, json.dumps(found, default=_fields).encode())
     cache.put_object(key, found)
     return found
 
@@ -86,7 +85,7 @@ def parse_policy(cedar: str, cache: PlanCache) -> dict[str, Any]:
 
 
 def _body(cedar: str) -> dict[str, Any]:
-    policies = orjson.loads(cedarpy.policies_to_json_str(cedar))["staticPolicies"]
+    policies = orjson.loads(json_of(cedar))["staticPolicies"]
     (body,) = policies.values()
     return dict(body)
 
@@ -103,6 +102,10 @@ def _parse(source: SourceText, policy: PolicyText, report: Report) -> ParsedPoli
         reads=_reads(policy.tokens),
         body=_body(policy.text) if good else None,
     )
+
+
+def _fields(part: ParsedPolicy | EntityName | Read) -> dict[str, Any]:
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 def _restore(item: dict[str, Any]) -> ParsedPolicy:

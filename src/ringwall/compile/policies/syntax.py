@@ -1,6 +1,7 @@
 """Whether each policy is Cedar, and where it stops being that."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import cedarpy
@@ -92,10 +93,16 @@ def check_syntax(source: SourceText, text: PolicyText, report: Report) -> bool:
     return False
 
 
+@lru_cache(maxsize=1)
+def json_of(text: str) -> str:
+    """Return policies in Cedar's JSON form; ValueError says what is wrong. Who checks one soon asks for it again."""
+    return cedarpy.policies_to_json_str(text)
+
+
 def _parse(text: str) -> str:
     """Return what Cedar says is wrong with a text, or an empty text."""
     try:
-        cedarpy.policies_to_json_str(text)
+        json_of(text)
     except ValueError as error:
         return str(error)
     return ""
