@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from ringwall.bootstrap.admin_socket import Action, serve
 from ringwall.bootstrap.control_plane import ControlPlane
@@ -13,8 +13,6 @@ from ringwall.bootstrap.part import run_part
 from ringwall.bootstrap.root_key import ATTACH, DETACH, EXPORT, RootKey
 from ringwall.bootstrap.state import StateFolder
 from ringwall.model.clock import SystemClock
-
-IN_FORCE_SECONDS: Final = 15.0
 
 
 def _run(folder: StateFolder) -> None:
@@ -56,7 +54,7 @@ def actions(control: ControlPlane) -> dict[str, Action]:
         DETACH: change(root_key.detach, pem=str, passphrase=str),
         ATTACH: change(root_key.attach, pem=str, passphrase=str),
         LEND: change(lambda asked: lend(control.plan, control.authority, asked), service=str),
-        "plan": change(lambda asked: control.apply(asked["digest"], IN_FORCE_SECONDS), digest=str),
+        "plan": change(lambda asked: control.apply(asked["digest"], asked["within"]), digest=str, within=float),
         "rotate-ca": change(lambda asked: control.rotate_authority(compromised=asked["compromised"]), compromised=bool),
     }
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from ringwall.bootstrap.addresses import Addresses
 from ringwall.bootstrap.admin_socket import diagnostic_of, request
 from ringwall.bootstrap.compiling import Compiled, Compiler
+from ringwall.bootstrap.drain import drain
 from ringwall.bootstrap.environment import RUN_MARK
 from ringwall.bootstrap.orphans import Sentinel
 from ringwall.bootstrap.processes import ISSUER, OWN, PROXIES, Processes
@@ -23,10 +24,10 @@ from ringwall.identity.workload.attestation import AttestationError, ProcessRegi
 from ringwall.model.clock import SystemClock
 from ringwall.model.errors import Diagnostic, RingwallError
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import Plan, Service
+from ringwall.plan.model import EDGE, Plan, Service
 
-PATIENCE_SECONDS: Final = 20.0
-"""Longer than the control plane waits for the proxies."""
+_SPARE_SECONDS: Final = 5.0
+"""How much longer than for the proxies themselves the control plane's answer is waited for."""
 DRAIN_SECONDS: Final = 1.0
 """How long a replaced service may finish what it began, after the proxies have turned to its successor."""
 
@@ -151,7 +152,8 @@ class Run:
         for service in _runnable(plan):
             self._supervisor.start(self._processes.service(plan, service, bindings))
         await self._settle_own(progress)
-        await self._in_force(plan, bindings, progress)
+        progress("putting the plan in force")
+        await self._in_force(plan, bindings)
         return Change(
             digest=plan.digest,
             changed=True,
@@ -197,11 +199,12 @@ class Run:
         return self._supervisor.lines(name)
 
     async def stop(self) -> None:
-        """End everything: first what takes requests in, then the services, then Ringwall's own parts."""
+        """End everything: the edge, once what it began is answered; then the services; then Ringwall's own parts."""
         for task in self._background:
             task.cancel()
         names = self._supervisor.names
         if PROXIES["edge"] in names:
+            await drain(self.bindings.envoy_admin(EDGE))
             await self._supervisor.stop(PROXIES["edge"])
         await asyncio.gather(*(self._supervisor.stop(name) for name in names if name not in OWN))
         await self._supervisor.stop_all()
@@ -227,10 +230,11 @@ class Run:
             progress(f"starting {name}")
             await self._supervisor.settled(name)
 
-    async def _in_force(self, plan: Plan, bindings: Bindings, progress: Callable[[str], None]) -> None:
+    async def _in_force(self, plan: Plan, bindings: Bindings) -> None:
         """Tell the control plane of the plan on disk and wait until every proxy has it."""
-        progress("putting the plan in force")
-        await asyncio.to_thread(request, bindings.admin, "plan", seconds=PATIENCE_SECONDS, digest=plan.digest)
+        within = in_force_seconds(len(plan.services))
+        seconds = within + _SPARE_SECONDS
+        await asyncio.to_thread(request, bindings.admin, "plan", seconds=seconds, digest=plan.digest, within=within)
 
     async def _adopt(self, compiled: Compiled, begun: float) -> Change:
         plan, before = compiled.plan, self.plan
@@ -264,7 +268,7 @@ class Run:
             await self._own_parts(before, plan, bindings)
             self.folder.plans.write(plan)
             self.folder.write_bindings(bindings)
-            await self._in_force(plan, bindings, lambda _text: None)
+            await self._in_force(plan, bindings)
         except Exception:
             await self._restore(before, was, retired, changed | (new - old))
             raise
@@ -299,7 +303,7 @@ class Run:
         for service in _runnable(plan):
             if service.name not in self._supervisor.names:
                 self._supervisor.start(self._processes.service(plan, service, bindings))
-        await asyncio.to_thread(request, bindings.admin, "plan", seconds=PATIENCE_SECONDS, digest=plan.digest)
+        await self._in_force(plan, bindings)
 
     async def _retire(self, names: list[str]) -> None:
         await asyncio.sleep(DRAIN_SECONDS)
@@ -324,6 +328,14 @@ class Run:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def in_force_seconds(services: int) -> float:
+    """Return how long the proxies may take to put a plan of so many services in force: on a busy machine it is long.
+
+    200 services take two seconds on a quiet machine with two cores.
+    """
+    return 15.0 + services / 4
 
 
 def _runnable(plan: Plan) -> list[Service]:

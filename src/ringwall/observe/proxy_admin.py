@@ -1,4 +1,4 @@
-"""What the collector asks of a proxy, over its administration socket: to begin a new log file, and its counters."""
+"""What is asked of a proxy over its administration socket: new log files, its counters, and to take no more in."""
 
 import http.client
 import json
@@ -8,6 +8,7 @@ from typing import Final
 
 _TIMEOUT_SECONDS: Final = 2.0
 _LONGEST_ANSWER: Final = 1024 * 1024
+_OWN: Final = "http.admin."
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -36,6 +37,19 @@ class ProxyAdmin:
         try:
             stats = json.loads(self._ask("GET", "/stats?format=json&filter=^filesystem"))["stats"]
             return {stat["name"]: int(stat["value"]) for stat in stats if "value" in stat}
+        except (ValueError, KeyError, TypeError) as error:
+            raise OSError(f"{self._path} gave no statistics") from error
+
+    def drain(self) -> None:
+        """Have the proxy accept no more connections, and close those it has after the request that each carries."""
+        self._ask("POST", "/healthcheck/fail")  # from now on each answer asks its client to go
+        self._ask("POST", "/drain_listeners")
+
+    def active_requests(self) -> int:
+        """Return how many requests the proxy is busy with, this one not counted."""
+        try:
+            stats = json.loads(self._ask("GET", "/stats?format=json&filter=downstream_rq_active$"))["stats"]
+            return sum(int(stat["value"]) for stat in stats if not stat.get("name", _OWN).startswith(_OWN))
         except (ValueError, KeyError, TypeError) as error:
             raise OSError(f"{self._path} gave no statistics") from error
 

@@ -48,7 +48,7 @@ def payload(plan: Plan, *, subject: str, issuer: str, recorded: Mapping[str, obj
 
 
 def with_nulls(plan: Plan, claims: Mapping[str, object]) -> dict[str, object]:
-    """Return a payload as `payload` gives it, with `null` for every claim that it lacks: what the token may have held."""
+    """Return what `payload` gave with `null` for every claim that it lacks: what the token may have held."""
     filled = copy.deepcopy(dict(claims))
     for claim in sorted(recorded_claims(plan), key=lambda c: (len(c.path), c.path)):
         if is_absent(claim_at(filled, claim.path)):
