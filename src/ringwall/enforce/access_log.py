@@ -71,9 +71,9 @@ def _entry(hop: str, claims: tuple[Claim, ...], *, with_id: bool, peer: bool) ->
         key.DETAILS: "%RESPONSE_CODE_DETAILS%",
         key.OPERATION: f"%METADATA(ROUTE:{ROUTE_METADATA}:{ROUTE_METADATA_OPERATION})%",
         key.RULE: f"%METADATA(ROUTE:{ROUTE_METADATA}:{RULE})%",
-        key.SUBJECT: f"%DYNAMIC_METADATA({_TOKEN}:sub)%",
-        key.ISSUER: f"%DYNAMIC_METADATA({_TOKEN}:iss)%",
-        key.SHADOW: f"%DYNAMIC_METADATA(envoy.filters.http.rbac:{_SHADOW_KEY})%",
+        key.SUBJECT: _text(f"%DYNAMIC_METADATA({_TOKEN}:sub)%"),
+        key.ISSUER: _text(f"%DYNAMIC_METADATA({_TOKEN}:iss)%"),
+        key.SHADOW: _text(f"%DYNAMIC_METADATA(envoy.filters.http.rbac:{_SHADOW_KEY})%"),
     }
     if with_id:
         entry[key.REQUEST_ID] = f"%REQ({headers.REQUEST_ID})%"
@@ -82,6 +82,14 @@ def _entry(hop: str, claims: tuple[Claim, ...], *, with_id: bool, peer: bool) ->
     if claims:
         entry[key.CLAIMS] = {claim.name: f"%DYNAMIC_METADATA({_TOKEN}:{':'.join(claim.path)})%" for claim in claims}
     return entry
+
+
+def _text(operator: str) -> str:
+    """Return the format of a value that is a text: the mark before it spares a copy of all metadata of the request.
+
+    Envoy keeps the type of a value that stands alone, and copies everything to find it: about a microsecond each.
+    """
+    return f"{key.MARK}{operator}"
 
 
 def tcp_log(path: str, hop: str) -> list[Any]:

@@ -82,8 +82,11 @@ def deny_all() -> Any:
 
 
 def undecided() -> Any:
-    """Return the route's word that its rule was compiled and the decision point need not be asked."""
-    return ext_authz_pb2.ExtAuthzPerRoute(disabled=True)
+    """Return the route's word that its rule was compiled and the decision point need not be asked.
+
+    Said this way the filter is not even made for the request. A route that says nothing has it.
+    """
+    return route_components_pb2.FilterConfig(disabled=True)
 
 
 def _fixed(name: str, config: Message, *, disabled: bool = False) -> Any:

@@ -109,7 +109,7 @@ def _event(record: dict[str, Any], plan_of: Callable[[str], str]) -> DecisionEve
     details = _optional(get(key.DETAILS), _LONG)
     flags = _optional(get(key.FLAGS), _SHORT)
     rule = _text(get(key.RULE), _SHORT)
-    shadow = get(key.SHADOW)
+    shadow = _marked(get(key.SHADOW), _SHORT)
     claims = get(key.CLAIMS)
     hop = _text(get(key.HOP), _LONG)
     if not hop:
@@ -131,8 +131,8 @@ def _event(record: dict[str, Any], plan_of: Callable[[str], str]) -> DecisionEve
         operation=_text(get(key.OPERATION), _LONG),
         rule=rule,
         plan=plan_of(rule),
-        subject=_text(get(key.SUBJECT), _LONG),
-        issuer=_text(get(key.ISSUER), _LONG),
+        subject=_marked(get(key.SUBJECT), _LONG),
+        issuer=_marked(get(key.ISSUER), _LONG),
         caller=_text(get(key.CALLER), _LONG * 2),
         source=_optional(get(key.SOURCE), _SHORT),
         duration_ms=_count(get(key.DURATION), _LONGEST_DURATION, "duration"),
@@ -152,6 +152,11 @@ def _text(value: Any, longest: int) -> str:
     if len(value) > longest:
         value = value[:longest] + "…"
     return value if value.isprintable() else visible(value)
+
+
+def _marked(value: Any, longest: int) -> str:
+    """As `_text`, of a value that the mark stands before."""
+    return _text(value[1:] if type(value) is str and value[:1] == key.MARK else value, longest)
 
 
 def _optional(value: Any, longest: int) -> str:

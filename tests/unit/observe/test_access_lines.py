@@ -40,6 +40,13 @@ def test_a_record_needs_only_hop_and_time() -> None:
     assert (event.hop, event.time, event.status, event.request_id, event.claims) == ("edge", 1.5, 0, "", {})
 
 
+def test_a_marked_value_is_what_stands_behind_the_mark() -> None:
+    event = parse(b'{"h":"edge","t":"1.5","u":"  bob","i":" https://i","x":" denied"}')
+    assert (event.subject, event.issuer, event.shadow) == (" bob", "https://i", "denied")
+    event = parse(b'{"h":"edge","t":"1.5","u":" ","i":" ","x":" "}')
+    assert (event.subject, event.issuer, event.shadow) == ("", "", "")
+
+
 @pytest.mark.parametrize(("outcome", "answer"), REAL)
 def test_what_the_pinned_proxy_writes_has_its_meaning(outcome: Outcome, answer: bytes) -> None:
     fields: dict[str, Any] = {"s": None, "d": None, **json.loads(answer)}
