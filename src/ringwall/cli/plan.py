@@ -11,11 +11,12 @@ from ringwall.cli.describe import short
 from ringwall.cli.output import Cell, Output, Style
 from ringwall.model.errors import InvalidBlueprintError
 from ringwall.model.garbage import collection_given_up
-from ringwall.plan import matrix as tables
+from ringwall.plan import tables
 from ringwall.plan.diff import Change
 from ringwall.plan.diff import diff as differences
-from ringwall.plan.matrix import Matrix, Row, Verdict, access_matrix
+from ringwall.plan.matrix import Matrix, Row, access_matrix
 from ringwall.plan.model import Plan
+from ringwall.plan.verdicts import Verdict
 
 _MARKS: Final = {
     Verdict.ALLOW: Cell("yes", Style.GOOD),

@@ -6,9 +6,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ringwall.plan.base import Part
-from ringwall.plan.matrix import Cell, Verdict, access_matrix, limit_text
+from ringwall.plan.matrix import Cell, access_matrix
 from ringwall.plan.model import HopRule, Limit, Operation, Plan, Service
 from ringwall.plan.rule import DecisionPointRule
+from ringwall.plan.tables import limit_text
+from ringwall.plan.verdicts import Verdict
 
 
 class Kind(StrEnum):

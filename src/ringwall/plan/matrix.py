@@ -1,4 +1,4 @@
-"""The access matrix and the other tables that a person reads a plan by: who x operation, identities, exposures, limits.
+"""The access matrix that a person reads a plan by: who x operation.
 
 Plain data, derived from the plan alone. A cell says what holds before a request is known: allowed, denied, or that it
 depends on conditions, and then on which policies.
@@ -11,27 +11,10 @@ from types import MappingProxyType
 from typing import Final
 
 from ringwall.plan.cedar import USER, CedarPolicy, nodes
-from ringwall.plan.model import EDGE, Limit, Mode, Operation, Plan, Policy, Protocol, Service
+from ringwall.plan.model import EDGE, Mode, Operation, Plan, Policy, Service
 from ringwall.plan.partial import Entity, Facts, guest, user, workload
 from ringwall.plan.rule import DecisionPointRule
 from ringwall.plan.verdicts import Decision, Verdict, Verdicts
-
-__all__ = [
-    "Cell",
-    "Exposure",
-    "Identity",
-    "LimitRow",
-    "Matrix",
-    "Row",
-    "Verdict",
-    "Who",
-    "WhoKind",
-    "access_matrix",
-    "exposures",
-    "identities",
-    "limit_text",
-    "limits",
-]
 
 
 class WhoKind(StrEnum):
@@ -112,46 +95,15 @@ class Matrix:
     """How many users whom policies name have no column of their own, because there are too many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A workload: its SPIFFE ID, whom it may call, and who may call it."""
-
-    name: str
-    spiffe_id: str
-    protocol: str
-    zone: str
-    calls: tuple[str, ...]
-    called_by: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """What of a service the edge offers."""
-
-    service: str
-    prefix: str
-    operations: int
-    public: tuple[str, ...]
-    """Operations that somebody without a token may reach."""
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRow:
-    """A rate limit: what is counted, where."""
-
-    where: str
-    counts: str
-    limit: str
-
-
 MAX_USER_COLUMNS: Final = 20
 
 _DENIED: Final = Cell(Verdict.DENY)
-_NOTHING_PARSED: Final[Mapping[str, CedarPolicy]] = MappingProxyType({})
+NOTHING_PARSED: Final[Mapping[str, CedarPolicy]] = MappingProxyType({})
+"""For whoever has no policies parsed already."""
 
 
 def access_matrix(
-    plan: Plan, services: Sequence[str] = (), parsed: Mapping[str, CedarPolicy] = _NOTHING_PARSED
+    plan: Plan, services: Sequence[str] = (), parsed: Mapping[str, CedarPolicy] = NOTHING_PARSED
 ) -> Matrix:
     """Return who may do what. Built-in services are left out.
 
@@ -297,58 +249,3 @@ def _principal(
             return user(who.name), held
         case WhoKind.WORKLOAD:
             return None
-
-
-def identities(plan: Plan) -> tuple[Identity, ...]:
-    """Return every workload of a plan, the edge first."""
-    called_by: dict[str, list[str]] = {service.name: [] for service in plan.services}
-    for service in plan.services:
-        for callee in service.calls:
-            called_by[callee].append(service.name)
-    exposed = tuple(service.name for service in plan.services if service.prefix is not None)
-    found = [Identity(EDGE, plan.edge.spiffe_id, "https", "edge", exposed, ())] if plan.edge is not None else []
-    for service in plan.services:
-        callers = ([EDGE] if service.prefix is not None else []) + called_by[service.name]
-        found.append(
-            Identity(
-                service.name, service.spiffe_id, service.protocol.value, service.zone, service.calls, tuple(callers)
-            )
-        )
-    return tuple(found)
-
-
-def exposures(plan: Plan, parsed: Mapping[str, CedarPolicy] = _NOTHING_PARSED) -> tuple[Exposure, ...]:
-    """Return what the edge offers, built-in services included, ordered by prefix; `parsed` as for the matrix."""
-    matrix = {row.operation: row for row in access_matrix(plan, (), parsed).rows}
-    found = []
-    for service in plan.services:
-        if service.prefix is None or service.protocol is Protocol.TCP:
-            continue
-        open_to_guests = [
-            operation.id
-            for operation in service.operations
-            if operation.id not in matrix or matrix[operation.id].cells[0].verdict is not Verdict.DENY
-        ]
-        found.append(Exposure(service.name, service.prefix or "/", len(service.operations), tuple(open_to_guests)))
-    return tuple(sorted(found, key=lambda exposure: (exposure.prefix, exposure.service)))
-
-
-def limits(plan: Plan) -> tuple[LimitRow, ...]:
-    """Return the rate limits of a plan."""
-    found = []
-    if plan.edge is not None:
-        found.append(LimitRow(EDGE, "client address", limit_text(plan.edge.per_ip)))
-        if plan.edge.per_principal is not None:
-            found.append(LimitRow(EDGE, "principal", limit_text(plan.edge.per_principal)))
-    found.extend(
-        LimitRow(service.name, "principal", limit_text(service.per_principal))
-        for service in plan.services
-        if service.per_principal is not None
-    )
-    return tuple(found)
-
-
-def limit_text(limit: Limit) -> str:
-    """Return a limit as the blueprint writes it."""
-    unit = {1: "s", 60: "m", 3600: "h"}.get(limit.seconds, f"{limit.seconds}s")
-    return f"{limit.requests}/{unit} burst {limit.burst}"

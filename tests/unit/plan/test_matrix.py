@@ -13,19 +13,10 @@ from ringwall.bootstrap.files import DiskFiles
 from ringwall.compile.planner import plan_files
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.matrix import (
-    Cell,
-    Matrix,
-    Verdict,
-    Who,
-    WhoKind,
-    access_matrix,
-    exposures,
-    identities,
-    limit_text,
-    limits,
-)
+from ringwall.plan.matrix import Cell, Matrix, Who, WhoKind, access_matrix
 from ringwall.plan.model import EDGE, Limit, Plan
+from ringwall.plan.tables import exposures, identities, limit_text, limits
+from ringwall.plan.verdicts import Verdict
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
