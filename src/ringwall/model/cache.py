@@ -84,11 +84,15 @@ class PlanCache:
         body = memoryview(data)[start:]
         if data[:start] != _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n":
             return cache
-        found_salt, index = orjson.loads(data[start : data.index(b"\n", start)])
-        if found_salt != salt:
+        try:
+            found_salt, index = orjson.loads(data[start : data.index(b"\n", start)])
+            lengths = {str(key): int(length) for key, length in index}
+        except (ValueError, TypeError):
             return cache
         at = data.index(b"\n", start) + 1
-        for key, length in index:
+        if found_salt != salt or at + sum(lengths.values()) != len(data):
+            return cache
+        for key, length in lengths.items():
             cache._values[key] = memoryview(data)[at : at + length]  # its own class
             at += length
         cache.changed = False

@@ -1,3 +1,4 @@
+import hashlib
 import runpy
 from pathlib import Path
 
@@ -105,7 +106,14 @@ def test_diagnostics_are_the_same_from_the_cache() -> None:
     assert plan_files(files, cache=PlanCache.load(cache.dump())).diagnostics == first
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "foreign", "not json", "salt"])
+def sealed(data: bytes, body: bytes) -> bytes:
+    """Return a file of the same kind with another body, its digest right."""
+    return data.split(b"\n", 1)[0] + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+@pytest.mark.parametrize(
+    "damage", ["flip", "cut", "empty", "foreign", "not json", "no index", "bad index", "bad length", "salt"]
+)
 def test_a_damaged_cache_is_ignored(damage: str) -> None:
     cache = PlanCache("code")
     plan_files(SYSTEM, cache=cache)
@@ -115,7 +123,10 @@ def test_a_damaged_cache_is_ignored(damage: str) -> None:
         "cut": data[: len(data) // 2],
         "empty": b"",
         "foreign": b"SQLite format 3\0" + data,
-        "not json": data.split(b"\n", 2)[0] + b"\n" + b"0" * 64 + b"\n{",
+        "not json": sealed(data, b"{\n"),
+        "no index": sealed(data, b"{"),
+        "bad index": sealed(data, b'["code",[["key"]]]\n'),
+        "bad length": sealed(data, b'["code",[["key",9]]]\nshort'),
         "salt": data,
     }[damage]
     loaded = PlanCache.load(damaged, "other code" if damage == "salt" else "code")
