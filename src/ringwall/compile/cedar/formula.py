@@ -5,43 +5,44 @@ value under any truth value of the atoms that it does not look at (`principal ha
 never looks at `x` where there is none), so an atom over an absent claim may be false here and an error in CEL.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import is_
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from ringwall.compile.cedar.cel import Cel
 from ringwall.plan.rule import Predicate
 
 
-class Atom(Protocol):
+class Atom(ABC):
     """One fact about a request that is true or false.
 
     Atoms are frozen dataclasses: equal atoms are the same fact.
     """
 
-    def __hash__(self) -> int: ...
+    __slots__ = ()
 
+    @abstractmethod
     def native(self) -> Predicate | None:
         """Return the fact as a native matcher, or None where Envoy has none."""
-        ...
 
+    @abstractmethod
     def cel(self) -> Cel | None:
         """Return the fact in CEL, or None where CEL cannot say it."""
-        ...
 
     def needs(self) -> Predicate | None:
         """Return a native matcher without which this cannot be true, or None; it spares Envoy the CEL."""
-        ...
+        return None
 
     def reads(self) -> tuple[tuple[str, ...], ...]:
         """Return the paths of the claims that `cel` reads and that may be absent."""
-        ...
+        return ()
 
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Return the paths of the claims that have their declared type where this and `needs` hold."""
-        ...
+        return ()
 
 
 class _Hashed:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts, re2
 from ringwall.compile.cedar.cel import Cel, negated, some
-from ringwall.compile.cedar.formula import Formula, Lit, all_of, any_of
+from ringwall.compile.cedar.formula import Atom, Formula, Lit, all_of, any_of
 from ringwall.compile.cedar.membership import ISS, SUB
 from ringwall.compile.cedar.place import System
 from ringwall.compile.cedar.text import TextIs, is_text
@@ -25,7 +25,7 @@ from ringwall.plan.subject import SCOPE_CLAIM
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPresent:
+class TokenPresent(Atom):
     """The request carries a verified token."""
 
     def native(self) -> Predicate:
@@ -35,20 +35,9 @@ class TokenPresent:
     def cel(self) -> None:
         """Never needed: every case asks natively first."""
 
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing about claims."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class ClaimIsThere:
+class ClaimIsThere(Atom):
     """The token carries a claim, of whatever type."""
 
     path: tuple[str, ...]
@@ -61,20 +50,9 @@ class ClaimIsThere:
         """`"name" in claims`, and so on down the path."""
         return facts.present(self.path)
 
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing: it may have any type."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class FlagIs:
+class FlagIs(Atom):
     """A boolean claim is true."""
 
     path: tuple[str, ...]
@@ -95,12 +73,9 @@ class FlagIs:
         """Only a boolean matches."""
         return (self.path,)
 
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class SubjectNamed:
+class SubjectNamed(Atom):
     """`sub` is a text that can name a user of this issuer."""
 
     builtin: bool
@@ -112,20 +87,13 @@ class SubjectNamed:
     def cel(self) -> None:
         """Never needed: every case asks natively first."""
 
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""
         return (SUB.path,)
 
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class ParamReadable:
+class ParamReadable(Atom):
     """A path parameter holds only characters that nobody reads differently."""
 
     number: int
@@ -136,17 +104,6 @@ class ParamReadable:
 
     def cel(self) -> None:
         """Never needed: every case asks natively first."""
-
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing about claims."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
 
 
 @dataclass(frozen=True, slots=True)

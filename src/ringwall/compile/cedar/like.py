@@ -11,7 +11,7 @@ from typing import Any
 
 from ringwall.compile.cedar import re2
 from ringwall.compile.cedar.cel import Cel, call, const, every, infix, method
-from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, constant
+from ringwall.compile.cedar.formula import FALSE, TRUE, Atom, Formula, Lit, constant
 from ringwall.compile.cedar.terms import ClaimString, Segment, Text, TextTerm
 from ringwall.compile.cedar.text import can_be, claim_paths, optional_claims, same_text, text_cel
 from ringwall.compile.cedar.unsupported import UnsupportedError
@@ -19,7 +19,7 @@ from ringwall.plan.rule import AllOf, ClaimText, Not, Predicate
 
 
 @dataclass(frozen=True, slots=True)
-class TextLike:
+class TextLike(Atom):
     """A string matches a pattern, given as the literal pieces between its wildcards: `a*b` is `("a", "b")`."""
 
     source: ClaimString | Segment
@@ -61,9 +61,6 @@ class TextLike:
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""
         return claim_paths(self.source)
-
-    def needs(self) -> None:
-        """Nothing more."""
 
     def _simple(self, path: tuple[str, ...]) -> Predicate | None:
         match self.pieces:

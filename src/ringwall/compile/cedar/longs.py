@@ -7,7 +7,7 @@ from typing import Final
 
 from ringwall.compile.cedar import facts
 from ringwall.compile.cedar.cel import Cel, const, infix, method, ternary
-from ringwall.compile.cedar.formula import Formula, Lit, constant, negation
+from ringwall.compile.cedar.formula import Atom, Formula, Lit, constant, negation
 from ringwall.compile.cedar.terms import ClaimLong, Clock, LongTerm, Number
 
 _OPERATORS: Final[dict[str, Callable[[int, int], bool]]] = {"<": operator.lt, "<=": operator.le, "==": operator.eq}
@@ -16,7 +16,7 @@ _RANGES: Final = {"hour": range(24), "minute": range(60), "weekday": range(1, 8)
 
 
 @dataclass(frozen=True, slots=True)
-class LongIs:
+class LongIs(Atom):
     """`left op right`, where op is one of `<`, `<=`, `==`."""
 
     op: str
@@ -33,13 +33,6 @@ class LongIs:
     def reads(self) -> tuple[tuple[str, ...], ...]:
         """Those that are claims."""
         return tuple(term.path for term in (self.left, self.right) if isinstance(term, ClaimLong))
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing: a number need not be whole."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
 
 
 def compare_longs(op: str, left: LongTerm, right: LongTerm) -> Formula:

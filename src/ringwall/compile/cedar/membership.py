@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts
 from ringwall.compile.cedar.cel import Cel, const, every, infix
-from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, any_of, constant
+from ringwall.compile.cedar.formula import FALSE, TRUE, Atom, Formula, Lit, any_of, constant
 from ringwall.compile.cedar.place import Place, System
 from ringwall.compile.cedar.terms import Caller, ClaimString, Entity, SetOf, Term, User
 from ringwall.compile.cedar.text import TextIs
@@ -19,7 +19,7 @@ ISS = ClaimString(("iss",))
 
 
 @dataclass(frozen=True, slots=True)
-class RoleGiven:
+class RoleGiven(Atom):
     """The list of roles holds this value; a token without such a list gives no roles."""
 
     path: tuple[str, ...]
@@ -33,20 +33,13 @@ class RoleGiven:
         """`"value" in claim`, false where there is no such claim."""
         return every([facts.present(self.path), infix("in", const(self.value), facts.claim(self.path))])
 
-    def needs(self) -> None:
-        """Nothing more: the guard asks for a list."""
-
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim without asking whether it is there."""
-        return ()
-
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a list holds something."""
         return (self.path,)
 
 
 @dataclass(frozen=True, slots=True)
-class CalledBy:
+class CalledBy(Atom):
     """The peer's certificate names this workload."""
 
     spiffe_id: str
@@ -58,17 +51,6 @@ class CalledBy:
     def cel(self) -> Cel:
         """`connection.uri_san_peer_certificate == "spiffe://…"`."""
         return infix("==", facts.CALLER, const(self.spiffe_id))
-
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing about claims."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
 
 
 def is_type(term: Term, name: str) -> Formula:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ringwall.compile.cedar import facts
 from ringwall.compile.cedar.cel import Cel, call, const, infix, method
-from ringwall.compile.cedar.formula import FALSE, TRUE, Formula, Lit, all_of, negation
+from ringwall.compile.cedar.formula import FALSE, TRUE, Atom, Formula, Lit, all_of, negation
 from ringwall.compile.cedar.terms import Duration, Moment, Now, TimeOfDay
 from ringwall.compile.cedar.unsupported import UnsupportedError
 
@@ -23,7 +23,7 @@ _UNITS: Final = (_DAY, 3_600_000, 60_000, 1_000, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class Before(Atom):
     """The request began before this millisecond since the epoch."""
 
     millis: int
@@ -37,20 +37,9 @@ class Before:
         stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
         return infix("<", facts.TIME, call("timestamp", const(stamp)))
 
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing about claims."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class EarlierInDay:
+class EarlierInDay(Atom):
     """The request began less than this many milliseconds after midnight, UTC."""
 
     millis: int
@@ -64,17 +53,6 @@ class EarlierInDay:
         for name, weight in (("getSeconds", 1_000), ("getMinutes", 60_000), ("getHours", 3_600_000)):
             total = infix("+", infix("*", method(facts.TIME, name), const(weight)), total)
         return infix("<", total, const(self.millis))
-
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing about claims."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
 
 
 def compare_now(op: str, now: Now, other: Moment) -> Formula:

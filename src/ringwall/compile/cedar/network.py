@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ringwall.compile.cedar.formula import FALSE, Formula, Lit, any_of, constant
+from ringwall.compile.cedar.formula import FALSE, Atom, Formula, Lit, any_of, constant
 from ringwall.compile.cedar.terms import Address, Source
 from ringwall.compile.cedar.unsupported import UnsupportedError
 from ringwall.plan.rule import Predicate, SourceIn
@@ -20,7 +20,7 @@ TESTS = frozenset(_BLOCKS)
 
 
 @dataclass(frozen=True, slots=True)
-class SourceInBlock:
+class SourceInBlock(Atom):
     """The client's address lies in a block."""
 
     cidr: str
@@ -31,17 +31,6 @@ class SourceInBlock:
 
     def cel(self) -> None:
         """Envoy's CEL has no addresses."""
-
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
-    def proves(self) -> tuple[tuple[str, ...], ...]:
-        """Nothing about claims."""
-        return ()
-
-    def needs(self) -> None:
-        """Nothing more."""
 
 
 def parse_address(text: str) -> Address:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts
 from ringwall.compile.cedar.cel import Cel, const, every, infix, method
-from ringwall.compile.cedar.formula import FALSE, Formula, Lit, all_of, any_of, constant, negation
+from ringwall.compile.cedar.formula import FALSE, Atom, Formula, Lit, all_of, any_of, constant, negation
 from ringwall.compile.cedar.terms import ClaimSet, ClaimString, Scopes, Segment, SetOf, Term, Text
 from ringwall.compile.cedar.text import is_text, optional_claims, text_cel
 from ringwall.compile.cedar.unsupported import UnsupportedError
@@ -16,7 +16,7 @@ Equal = Callable[[Term, Term], Formula]
 
 
 @dataclass(frozen=True, slots=True)
-class SetHas:
+class SetHas(Atom):
     """A claim is a list that holds this string."""
 
     path: tuple[str, ...]
@@ -44,7 +44,7 @@ class SetHas:
 
 
 @dataclass(frozen=True, slots=True)
-class SetHasText:
+class SetHasText(Atom):
     """A claim is a list that holds another string of the request, such as a path parameter."""
 
     path: tuple[str, ...]
@@ -71,7 +71,7 @@ class SetHasText:
 
 
 @dataclass(frozen=True, slots=True)
-class SetHasSome:
+class SetHasSome(Atom):
     """A claim is a list that holds some string."""
 
     path: tuple[str, ...]
@@ -91,12 +91,9 @@ class SetHasSome:
         """Only a list holds something."""
         return (self.path,)
 
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class ScopeIs:
+class ScopeIs(Atom):
     """The space-separated scopes hold this one."""
 
     value: str
@@ -115,20 +112,13 @@ class ScopeIs:
         """`"value" in scope.split(" ")`, false where there are no scopes."""
         return _in_scopes(const(self.value))
 
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""
         return (SCOPE_CLAIM,)
 
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class ScopeIsText:
+class ScopeIsText(Atom):
     """The scopes hold another string of the request."""
 
     item: ClaimString | Segment
@@ -155,7 +145,7 @@ class ScopeIsText:
 
 
 @dataclass(frozen=True, slots=True)
-class SomeScope:
+class SomeScope(Atom):
     """There is at least one scope."""
 
     def native(self) -> Predicate:
@@ -165,16 +155,9 @@ class SomeScope:
     def cel(self) -> None:
         """Not needed often enough."""
 
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """No claim that may be absent."""
-        return ()
-
     def proves(self) -> tuple[tuple[str, ...], ...]:
         """Only a text matches."""
         return (SCOPE_CLAIM,)
-
-    def needs(self) -> None:
-        """Nothing more."""
 
 
 def contains(group: Term, item: Term, equal: Equal) -> Formula:

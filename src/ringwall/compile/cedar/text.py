@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ringwall.compile.cedar import facts, re2
 from ringwall.compile.cedar.cel import Cel, const, infix
-from ringwall.compile.cedar.formula import FALSE, Formula, Lit, constant
+from ringwall.compile.cedar.formula import FALSE, Atom, Formula, Lit, constant
 from ringwall.compile.cedar.terms import ClaimString, Segment, Text, TextTerm
 from ringwall.plan.cedar import PARAM_CHARS
 from ringwall.plan.rule import ClaimText, Predicate
@@ -17,7 +17,7 @@ _READABLE = re.compile(f"{PARAM_CHARS}*")
 
 
 @dataclass(frozen=True, slots=True)
-class TextIs:
+class TextIs(Atom):
     """A claim or a path parameter is exactly this text."""
 
     source: ClaimString | Segment
@@ -43,12 +43,9 @@ class TextIs:
         """What equals a text is a text."""
         return claim_paths(self.source)
 
-    def needs(self) -> None:
-        """Nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
-class SameText:
+class SameText(Atom):
     """Two strings of the request are equal."""
 
     left: ClaimString | Segment
