@@ -123,6 +123,15 @@ def test_a_workload_that_nobody_named_is_refused(rig: Rig) -> None:
     assert answer.status == 403
 
 
+@pytest.mark.parametrize("path", ["/x/%2e%2e;/inner", "/%2e;/inner"])
+def test_a_dot_segment_in_disguise_gets_through_no_hop(rig: Rig, path: str) -> None:
+    """An outbound listener that let it pass would have the inbound one read it as another path."""
+    out = rig.get(path, to=rig.bindings.outbound["portal>patients"])
+    inbound = rig.get(path, to=rig.bindings.inbound["patients"], context=rig.mesh_context(spiffe("portal")))
+    assert (out.status, inbound.status) == (400, 400)
+    assert out.json()["title"] == inbound.json()["title"] == "Bad Request"
+
+
 def test_an_outbound_listener_exists_only_for_a_declared_call(rig: Rig) -> None:
     assert set(rig.bindings.outbound) == {"portal>patients", "portal>keeper"}
     listeners = rig.admin("mesh", "/listeners")

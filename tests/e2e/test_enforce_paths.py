@@ -154,6 +154,24 @@ def test_no_way_of_writing_a_path_leads_around_a_rule(rig: Rig, path: str, expec
     assert len(rig.apps["patients"].seen) == before
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/%2e%2e;/", "/%2e%2e;x=1/", "/.%2e;", "/%2e;/", "/x/%2E%2E;a;b/", "\\%2e%2e;/", "//%2e%2e;//", "/%2e%2e;?x=1"],
+)
+def test_a_dot_segment_in_disguise_is_refused(rig: Rig, path: str) -> None:
+    before = len(rig.apps["files"].seen)
+    answer = rig.get(f"/api/files/static{path}")
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert len(rig.apps["files"].seen) == before
+
+
+@pytest.mark.parametrize("path", ["/a..;/b", "/...;/b", "/a;/b", "/..a;/b", "/%2e%2e%3b/b", "/b?x=/..;/&y=/.;/"])
+def test_what_only_looks_like_one_is_not(rig: Rig, path: str) -> None:
+    assert rig.get(f"/api/files/static{path}").status == 200
+    assert rig.apps["files"].seen[-1].path == f"/static{path}".replace("%2e", ".")
+
+
 def test_what_is_matched_is_what_the_service_gets(rig: Rig) -> None:
     request = b"GET /api/./x/..//%70atients/%37 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert rig.raw(request).startswith(b"HTTP/1.1 200 ")

@@ -42,6 +42,8 @@ REAL = [
     (Outcome.UNAUTHENTICATED, b'{"d":"jwt_authn_access_denied{Jwt_is_missing}","f":"-","s":401}'),
     (Outcome.UNAUTHENTICATED, b'{"d":"jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}","f":"-","s":403}'),
     (Outcome.UNAUTHENTICATED, b'{"d":"rbac_access_denied_matched_policy[token-shape]","f":"-","s":401}'),
+    (Outcome.REJECTED, b'{"d":"rbac_access_denied_matched_policy[host-shape]","f":"-","s":400}'),
+    (Outcome.REJECTED, b'{"d":"rbac_access_denied_matched_policy[path-shape]","f":"-","s":400}'),
     (Outcome.DENIED, b'{"d":"rbac_access_denied_matched_policy[none]","f":"-","s":403}'),
     (Outcome.FAILED, b'{"d":"ext_authz_error","f":"UAEX","s":503}'),
     (Outcome.DENIED, b'{"d":"ext_authz_denied","f":"UAEX","s":403}'),

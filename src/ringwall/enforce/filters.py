@@ -2,7 +2,8 @@
 
 1. limit by client address (edge): a forged token must not cost more than a lookup
 2. size of the body
-3. shape of headers: an Authorization that is not one bearer token is refused, never ignored; so is an odd Host (edge)
+3. shape of the request: an Authorization that is not one bearer token is refused, never ignored; so are a path with
+   disguised dot segments, and an odd Host (edge)
 4. token verification (ECDS)
 5. limit by principal (ECDS), which needs a verified `sub`
 6. RBAC: denies everything; each operation's route brings its own rule (RDS)
@@ -23,7 +24,7 @@ from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as rbac_filter_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
-from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from envoy.type.matcher.v3 import path_pb2, regex_pb2, string_pb2
 from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
@@ -31,7 +32,7 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 from ringwall.enforce import names
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.decision_point import facts
-from ringwall.enforce.problems import HOST_SHAPE_POLICY, TOKEN_SHAPE_POLICY
+from ringwall.enforce.problems import HOST_SHAPE_POLICY, PATH_SHAPE_POLICY, TOKEN_SHAPE_POLICY
 from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url, u32
 from ringwall.plan.attributes import RBAC_FILTER
 
@@ -44,6 +45,9 @@ _DECISION_SECONDS = 3
 _ONE_BEARER_TOKEN = r"[Bb]earer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
 _CLIENT_SECRET = r"[Bb]asic [A-Za-z0-9+/]+={0,2}"  # noqa: S105  # a pattern
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+
+_DISGUISED = ("/..;", "/.;")
+"""What begins a dot segment with a parameter. Some servers, and a second normalisation, read it as `/..` or `/.`"""
 
 _LOCAL_RATE_LIMIT = type_url(local_rate_limit_pb2.LocalRateLimit)
 
@@ -61,6 +65,11 @@ def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
         _fixed(DECISION_FILTER, _decision_point()),
         router(quiet=address_limit is None),
     ]
+
+
+def path_shape() -> Any:
+    """Return the filter of listeners that look at nothing but the path."""
+    return _fixed(SHAPE_FILTER, _denying({PATH_SHAPE_POLICY: _disguised_path()}))
 
 
 def router(*, quiet: bool = True) -> Any:
@@ -108,10 +117,24 @@ def issuer_shapes(*, with_host: bool) -> Any:
 
 def _shapes(*, with_host: bool, authorization_like: str = _ONE_BEARER_TOKEN) -> Any:
     authorization = route_components_pb2.HeaderMatcher(name="authorization", present_match=True)
-    policies = {TOKEN_SHAPE_POLICY: _refuse(authorization, _not_like("authorization", authorization_like))}
+    policies = {
+        PATH_SHAPE_POLICY: _disguised_path(),
+        TOKEN_SHAPE_POLICY: _refuse(authorization, _not_like("authorization", authorization_like)),
+    }
     if with_host:
         policies[HOST_SHAPE_POLICY] = _refuse(_not_like(":authority", _HOST))
+    return _denying(policies)
+
+
+def _denying(policies: dict[str, Any]) -> Any:
     return rbac_filter_pb2.RBAC(rules=rbac_pb2.RBAC(action="DENY", policies=policies))
+
+
+def _disguised_path() -> Any:
+    """Match dot segments with a parameter in the normalised path; what stands in a query is nobody's path."""
+    paths = [path_pb2.PathMatcher(path=string_pb2.StringMatcher(contains=text)) for text in _DISGUISED]
+    permissions = [rbac_pb2.Permission(url_path=path) for path in paths]
+    return rbac_pb2.Policy(permissions=permissions, principals=[rbac_pb2.Principal(any=True)])
 
 
 def _not_like(name: str, pattern: str) -> Any:

@@ -100,7 +100,9 @@ def outbound_listener(caller: Service, callee: Service, where: Address, log_path
     )
     manager = http_manager.Manager(strip=http_manager.SPOOFABLE, own_address=False, keep_request_id=True)
     log = access_log.http_log(log_path, f"{caller.name}>{callee.name}", (), peer=False)
-    manager_filter = http_manager.filter_of(manager, name, routes=table_of_one, filters=[filters.router()], log=log)
+    manager_filter = http_manager.filter_of(
+        manager, name, routes=table_of_one, filters=[filters.path_shape(), filters.router()], log=log
+    )
     return listener(name, where, [manager_filter], direction="OUTBOUND")
 
 

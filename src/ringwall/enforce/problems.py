@@ -40,6 +40,9 @@ TOKEN_SHAPE_POLICY = "token-shape"  # noqa: S105  # the name of a policy
 HOST_SHAPE_POLICY = "host-shape"
 """RBAC policy that refuses a Host whose port is not a number; answered with 400."""
 
+PATH_SHAPE_POLICY = "path-shape"
+"""RBAC policy that refuses a path with dot segments that carry a parameter; answered with 400."""
+
 _PLAIN = (
     header("x-content-type-options", "nosniff"),
     header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -65,6 +68,7 @@ def replies(extra: tuple[Any, ...] = ()) -> Any:
     mappers = [
         _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
         _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),
+        _mapper(all_of(is_403, _because(PATH_SHAPE_POLICY)), extra, status=400),
         _mapper(all_of(is_403, cel(_NO_ROUTE)), extra, status=404),
         _mapper(all_of(is_401, has_header("authorization")), (*extra, not_valid)),
         _mapper(is_401, (*extra, _challenge(""))),

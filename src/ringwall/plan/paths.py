@@ -17,6 +17,7 @@ LONGEST_PATH: Final = 60 * 1024
 _SENT = re.compile(r"[!-~]*")
 _ESCAPED_SLASH = re.compile(r"%(?:2f|5c)", re.IGNORECASE)
 _DOTS_WITH_PARAMETERS = re.compile(r"(?<=/)(\.{1,2});[^/]*")
+_DISGUISED = re.compile(r"/\.{1,2};")
 _PIECE = re.compile(r"%[0-9A-Fa-f]{2}|.", re.DOTALL)
 _HEX = frozenset(string.hexdigits)
 _DECODED = frozenset(string.ascii_letters + string.digits + "-._~")
@@ -49,7 +50,10 @@ def normalised(path: str) -> str:
         raise UnroutablePathError("the path holds an escaped slash (%2F or %5C), which is refused")
     if "%00" in path:
         raise UnroutablePathError("the path holds %00, which is refused")
-    return _merge_slashes(_resolve(_DOTS_WITH_PARAMETERS.sub(r"\1", path)))
+    path = _merge_slashes(_resolve(_DOTS_WITH_PARAMETERS.sub(r"\1", path)))
+    if _DISGUISED.search(path):
+        raise UnroutablePathError("the path holds a dot segment with a parameter (`/..;`), which is refused")
+    return path
 
 
 def _resolve(path: str) -> str:
