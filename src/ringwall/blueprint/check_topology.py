@@ -24,6 +24,7 @@ def check_topology(blueprint: Blueprint, files: Files, report: Report) -> None:
     _check_urls(blueprint, report)
     for service in blueprint.services:
         _check_service(service, report)
+        _check_cors(service, report)
         _check_run(service, report)
 
 
@@ -150,6 +151,12 @@ def _check_urls(blueprint: Blueprint, report: Report) -> None:
                 report.error("insecure-url", "keys are fetched over https", url.span, hint=hint)
             if url is issuer.issuer and (parts.query or parts.fragment):
                 report.error("bad-value", "an issuer URL has no query and no fragment", url.span)
+
+
+def _check_cors(service: Service, report: Report) -> None:
+    if service.cors is not None and service.expose is None:
+        message = f"{service.name.value!r} is not exposed, so no web page reaches it"
+        report.error("cors-not-exposed", message, service.cors.span, hint="add `expose: /…`, or leave `cors` out")
 
 
 def _check_service(service: Service, report: Report) -> None:

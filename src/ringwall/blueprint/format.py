@@ -7,6 +7,7 @@ from ringwall.blueprint.model import (
     Allow,
     Blueprint,
     Claim,
+    Cors,
     Edge,
     Issuer,
     IssuerRoles,
@@ -168,6 +169,25 @@ ALLOW: Final = Record(
     tells_given=True,
 )
 
+CORS: Final = Record(
+    Cors,
+    {
+        "origins": Field(
+            ListOf(Text("an origin", values.ORIGIN, str, "https://app.example"), minimum=1),
+            "Origins of web pages that may call it, exactly as browsers write them.",
+            required=True,
+            fallback=(),
+        ),
+        "headers": Field(
+            ListOf(Text("a header's name", values.HEADER, str.lower, "x-api-version")),
+            "Request headers that they may send besides `authorization` and `content-type`.",
+        ),
+        "credentials": Field(
+            Flag(), "Whether browsers may send cookies along; default false. A token in `authorization` is no cookie."
+        ),
+    },
+)
+
 SERVICE: Final = Record(
     Service,
     {
@@ -200,6 +220,7 @@ SERVICE: Final = Record(
             Text("a path prefix", values.PREFIX, values.prefix, "/api"),
             "Path prefix at the edge, removed before forwarding; default: not exposed.",
         ),
+        "cors": Field(CORS, "Web pages of other origins that may call it through the edge; default: none."),
         "calls": Field(ListOf(_NAME), "Services it may call."),
         "contract": Field(_FILE, "OpenAPI 3 file (YAML or JSON) that declares its operations."),
         "operations": Field(

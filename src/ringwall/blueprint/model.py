@@ -130,6 +130,16 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """Which web pages of other origins may call a service."""
+
+    span: Span
+    origins: Names = ()
+    headers: Names = ()
+    credentials: At[bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One service of the system."""
 
@@ -144,6 +154,7 @@ class Service:
     zone: At[str] | None = None
     holds: Names = ()
     expose: At[str] | None = None
+    cors: Cors | None = None
     calls: Names = ()
     contract: At[str] | None = None
     declared: tuple[Operation, ...] | None = None

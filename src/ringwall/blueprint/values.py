@@ -24,6 +24,11 @@ SOCKET_OR_ADDRESS: Final = r"^(unix:[^\0]{1,100}|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.
 PREFIX: Final = r"^/[A-Za-z0-9._~/-]*$"
 HOST: Final = r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"
 URL: Final = r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$"
+ORIGIN: Final = (
+    r"^(https://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|http://(localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?$"
+)
+"""As a browser writes it (RFC 6454, section 6.2); without TLS only on this machine."""
+HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
 SCOPE: Final = r"^[!#-\[\]-~]{1,128}$"
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}

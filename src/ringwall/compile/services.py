@@ -13,7 +13,7 @@ from ringwall.compile.rules import Declared, ServiceScope
 from ringwall.model.errors import Span
 from ringwall.model.route import segments
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.model import Listen, Mode, Operation, Param, Policy, Protocol, Run, Service, Source
+from ringwall.plan.model import Cors, Listen, Mode, Operation, Param, Policy, Protocol, Run, Service, Source
 
 ISSUER_SERVICE = "ringwall-issuer"
 """Name of the built-in issuer as a service."""
@@ -147,6 +147,7 @@ def lower_service(
         run=_run(service),
         calls=calls,
         prefix=scope.prefix,
+        cors=_cors(service),
         forward_token=any(callee not in tcp for callee in calls),
         mode=scope.mode,
         operations=operations,
@@ -154,6 +155,19 @@ def lower_service(
         tcp_callers=scope.callers if protocol is Protocol.TCP else (),
         source=source_of(service.name.span),
         **settings,
+    )
+
+
+_CORS_HEADERS = ("authorization", "content-type")
+
+
+def _cors(service: BlueprintService) -> Cors | None:
+    if service.cors is None:
+        return None
+    return Cors(
+        origins=tuple(sorted({origin.value for origin in service.cors.origins})),
+        headers=tuple(sorted({*_CORS_HEADERS, *(header.value for header in service.cors.headers)})),
+        credentials=service.cors.credentials is not None and service.cors.credentials.value,
     )
 
 

@@ -4,12 +4,13 @@
 2. size of the body
 3. shape of the request: an Authorization that is not one bearer token is refused, never ignored; so are a path with
    disguised dot segments, and an odd Host (edge)
-4. token verification (ECDS)
-5. limit by principal (ECDS), which needs a verified `sub`
-6. RBAC: denies everything; each operation's route brings its own rule (RDS)
-7. facts for the decision point, set from what the proxy itself knows
-8. the decision point: asked on every route that does not switch it off
-9. router
+4. questions of browsers about pages of other origins (edge), on routes that bring a policy for them
+5. token verification (ECDS)
+6. limit by principal (ECDS), which needs a verified `sub`
+7. RBAC: denies everything; each operation's route brings its own rule (RDS)
+8. facts for the decision point, set from what the proxy itself knows
+9. the decision point: asked on every route that does not switch it off
+10. router
 """
 
 from typing import Any
@@ -29,7 +30,7 @@ from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from ringwall.enforce import names
+from ringwall.enforce import cors, names
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.problems import HOST_SHAPE_POLICY, PATH_SHAPE_POLICY, TOKEN_SHAPE_POLICY
@@ -58,6 +59,7 @@ def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
         *([_discovered(address_limit, _LOCAL_RATE_LIMIT)] if address_limit else []),
         _discovered(names.body_limit(where), type_url(BodySizeLimit)),
         _fixed(SHAPE_FILTER, _shapes(with_host=address_limit is not None)),
+        *([_fixed(cors.FILTER, cors.filter_config(), disabled=True)] if address_limit else []),
         _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
         _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),
         _fixed(RBAC_FILTER, deny_all()),

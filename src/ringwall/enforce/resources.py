@@ -191,6 +191,14 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
     cluster = names.hop(EDGE, service.name) if at_edge else names.app(service.name)
     methods: dict[str, list[str]] = {}
     for operation in service.operations:
+        if (operation.edge if at_edge else operation.inbound) is not None:
+            methods.setdefault(operation.template, []).append(operation.method)
+    if at_edge and service.cors is not None:
+        for template, taken in methods.items():
+            order = precedence("OPTIONS", prefix + template)  # before an operation of that method, which comes later
+            asked = routes.browser_question(service, service.cors, template, taken, cluster)
+            yield table.Entry((0, *order), prefix + template, table.route_list([asked]))
+    for operation in service.operations:
         hop = operation.edge if at_edge else operation.inbound
         if hop is None:
             continue
@@ -200,7 +208,6 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
         yield table.Entry((0, *order), prefix + operation.template, table.route_list(made[:1]))
         if made[1:]:
             yield table.Entry((0, *order), prefix, table.route_list(made[1:]))
-        methods.setdefault(operation.template, []).append(operation.method)
     for template, allowed in methods.items():
         if "*" not in allowed:
             order = precedence("*", prefix + template)

@@ -15,11 +15,11 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce import filters, names, rbac, tokens
+from ringwall.enforce import cors, filters, names, rbac, tokens
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
 from ringwall.plan.attributes import RBAC_FILTER, ROUTE_METADATA, ROUTE_METADATA_OPERATION, ROUTE_METADATA_RULE
-from ringwall.plan.model import HopRule, Mode, Operation, Protocol, Service
+from ringwall.plan.model import Cors, HopRule, Mode, Operation, Protocol, Service
 from ringwall.plan.routes import template_regex
 from ringwall.plan.rule import DecisionPointRule
 
@@ -40,12 +40,17 @@ def operation_routes(
     """
     at_edge = callers is None
     prefix = (service.prefix or "") if at_edge else ""
-    common = {
+    demands = _demands(service, operation, hop, mode, callers)
+    common: dict[str, Any] = {
         "name": operation.id,
         "metadata": _metadata(operation),
-        "typed_per_filter_config": _demands(service, operation, hop, mode, callers),
+        "typed_per_filter_config": demands,
         "request_headers_to_remove": facts.HEADERS if _asks(hop, mode) else (),
     }
+    if at_edge and service.cors is not None:
+        demands[cors.FILTER] = pack(cors.policy(service.cors, [operation.method]))
+        common["response_headers_to_remove"] = cors.RESPONSE_HEADERS
+        common["response_headers_to_add"] = [header("vary", "origin")]
     forward = _forward(service, operation, cluster)
     if prefix:
         pattern = regex_pb2.RegexMatcher(regex=f"^{re.escape(prefix)}")
@@ -57,6 +62,23 @@ def operation_routes(
         bare.prefix_rewrite = "/"
         routes.append(route_components_pb2.Route(match=_match(operation.method, prefix, ""), route=bare, **common))
     return routes
+
+
+def browser_question(service: Service, origins: Cors, template: str, methods: Sequence[str], cluster: str) -> Any:
+    """Return the edge's route for a browser that asks whether a page may use a path's methods.
+
+    The filter answers it and nothing is forwarded. The route brings no rule: what the filter let through, RBAC denies.
+    """
+    match = _match("OPTIONS", service.prefix or "", template)
+    for name in ("origin", "access-control-request-method"):
+        match.headers.append(route_components_pb2.HeaderMatcher(name=name, present_match=True))
+    return route_components_pb2.Route(
+        name=f"{service.name} cors",
+        match=match,
+        route=route_components_pb2.RouteAction(cluster=cluster),
+        response_headers_to_add=[header("vary", "origin")],
+        typed_per_filter_config={cors.FILTER: pack(cors.policy(origins, methods))},
+    )
 
 
 def wrong_method(prefix: str, template: str, allowed: Sequence[str]) -> Any:

@@ -46,6 +46,7 @@ _TOKENS: Final = (
 """By a part of the response code details, in lower case: what it means and what to do."""
 
 _WRONG_METHOD: Final = 405
+_CORS: Final = "cors_response"
 _REJECTED: Final = {
     308: ("plain HTTP was redirected to HTTPS", "use https:// and the edge's port"),
     400: ("the request was malformed", "look at its path and headers: escaped slashes and broken framing are refused"),
@@ -99,6 +100,8 @@ def _allowed(event: DecisionEvent) -> str:
         return "the connection was let through"
     if event.status == 0 or event.detail.startswith("downstream_"):
         return "it was let through; the client left before the answer"
+    if event.detail == _CORS:
+        return "a browser asked whether a page of another origin may call, and the proxy answered by the blueprint"
     if event.detail == VIA_UPSTREAM:
         return f"it was let through and answered with {event.status}"
     return f"it was answered with {event.status}"

@@ -213,6 +213,20 @@ class Listen(Part):
     socket: str | None = None
 
 
+class Cors(Part):
+    """Which web pages of other origins may call a service through the edge (Fetch standard, section 3.2).
+
+    Attributes:
+        origins: `scheme://host[:port]`, as browsers send them.
+        headers: request headers that such pages may set, in lower case.
+        credentials: whether browsers may send cookies along.
+    """
+
+    origins: tuple[str, ...]
+    headers: tuple[str, ...]
+    credentials: bool = False
+
+
 class Service(Part):
     """One service of the system.
 
@@ -221,6 +235,7 @@ class Service(Part):
         calls: names of the services it may call.
         prefix: path prefix under which the edge exposes it, `""` for the root, None where it is not exposed;
             the edge removes the prefix before it forwards.
+        cors: web pages of other origins that may call it; None for none.
         builtin: True for parts of Ringwall itself (the issuer), which the supervisor starts by name.
         forward_token: whether the service is given the caller's token (only services that call others need it).
         per_principal: limit for each principal at its inbound listener.
@@ -236,6 +251,7 @@ class Service(Part):
     run: Run | None = None
     calls: tuple[str, ...] = ()
     prefix: str | None = None
+    cors: Cors | None = Field(default=None, exclude_if=lambda cors: cors is None)
     builtin: bool = False
     forward_token: bool = False
     mode: Mode = Mode.ENFORCE

@@ -52,6 +52,7 @@ services:
     zone: app
     holds: [health]
     expose: /
+    cors: {origins: ["https://app.example", "http://localhost:5173"], headers: [X-Version], credentials: true}
     calls: [store]
     contract: portal.yaml
     limit: 20/10s burst 40

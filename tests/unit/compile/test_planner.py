@@ -111,6 +111,19 @@ def test_a_plan_says_everything_that_the_blueprint_says() -> None:
     assert json.loads(plan.cedar_schema)[""]["actions"]["orders/write"]["memberOf"] == [{"id": "orders/*"}]
 
 
+def test_pages_of_other_origins_are_named_once_and_in_order() -> None:
+    cors = '{origins: ["https://b.example", "http://localhost:5173", "https://b.example"], headers: [X-Version]}'
+    made = edited("    expose: /api\n", f"    expose: /api\n    cors: {cors}\n").by_name["orders"].cors
+    assert made is not None
+    assert made.origins == ("http://localhost:5173", "https://b.example")
+    assert made.headers == ("authorization", "content-type", "x-version")
+    assert not made.credentials
+    plan = plan_files(FILES).plan
+    assert plan.by_name["orders"].cors is None
+    assert b'"cors"' not in plan.canonical_bytes, "what is not said leaves no trace in the digest"
+    assert Plan.model_validate_json(plan.canonical_bytes) == plan
+
+
 def test_nothing_is_open_that_nobody_calls() -> None:
     inner = plan_files(FILES).plan.by_name["inner"]
     assert inner.operations[0].inbound.callers == ()

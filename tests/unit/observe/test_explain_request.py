@@ -127,6 +127,13 @@ def test_a_claim_that_no_policy_of_the_operation_reads_excuses_nothing(archive: 
     assert "defect" in hop.alarm
 
 
+def test_what_a_browser_asks_about_origins_is_no_decision_of_a_policy(archive: PlanArchive) -> None:
+    asked = recorded(PLAN, "patients/get", m="OPTIONS", op="", r="", d="cors_response", p="/api/patients/7")
+    hop = explain_event(asked, archive)
+    assert "a browser asked" in hop.what
+    assert (hop.alarm, hop.policies) == ("", ())
+
+
 def test_a_path_that_was_cut_raises_no_false_alarm(archive: PlanArchive) -> None:
     hop = explain_event(recorded(PLAN, "patients/get", p="/api/patients/" + "7" * 9000), archive)
     assert hop.alarm == ""
