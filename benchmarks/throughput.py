@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
 
 from bed import Bed, Edge, Trim, clinic, in_manager, in_resource, plain_upstream, without_filters, without_rules
 from envoys import cpu_seconds
@@ -59,8 +61,15 @@ def _no_log(manager: object) -> None:
     del manager.access_log[:]  # type: ignore[attr-defined]
 
 
-def _no_hygiene(manager: object) -> None:
-    del manager.early_header_mutation_extensions[:]  # type: ignore[attr-defined]
+def _no_hygiene(manager: hcm.HttpConnectionManager) -> None:
+    """Remove nothing; the path by which the route table is chosen is still told."""
+    for extension in manager.early_header_mutation_extensions:
+        config = header_mutation_pb2.HeaderMutation()
+        extension.typed_config.Unpack(config)
+        telling = [mutation for mutation in config.mutations if mutation.HasField("append")]
+        del config.mutations[:]
+        config.mutations.extend(telling)
+        extension.typed_config.Pack(config)
 
 
 def _no_claims(config: jwt_pb2.JwtAuthentication) -> None:
