@@ -10,9 +10,10 @@ from starlette.applications import Starlette
 from tests.support.issuer_plan import AUDIENCE, ISSUER, issuer_plan, write_plan
 
 from ringwall.identity.issuer.admin import create_admin_app
+from ringwall.identity.issuer.app import create_app
 from ringwall.identity.issuer.client_secrets import ClientSecrets, create_client_secret
+from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
-from ringwall.identity.issuer.endpoints import create_app
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
@@ -36,9 +37,10 @@ class IssuerWorld:
         self.schedule = Schedule(lifetime=1000.0, overlap=100.0)
         self.keys = self.open_keys()
         self.secrets = ClientSecrets(self.settings.clients_file)
-        self.app = create_app(
+        self.context = IssuerContext(
             settings=self.settings, directory=self.directory, keys=self.keys, secrets=self.secrets, clock=self.clock
         )
+        self.app = create_app(self.context)
         self.admin = create_admin_app(directory=self.directory, keys=self.keys, clock=self.clock)
 
     def open_keys(self) -> KeyKeeper:

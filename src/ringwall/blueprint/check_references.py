@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from ringwall.blueprint.model import Blueprint, Issuer, Names, Person, Service
+from ringwall.blueprint.model import Blueprint, Client, Issuer, Names, Person, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import EDGE
@@ -44,6 +44,8 @@ class _Checker:
         self._check_roles()
         for person in (*blueprint.people, *blueprint.clients):
             self._check_person(person)
+        for client in blueprint.clients:
+            self._check_client(client)
         self._check_issuers(blueprint.issuers)
         for service in blueprint.services:
             self._check_service(service)
@@ -72,7 +74,30 @@ class _Checker:
                 path = " → ".join(name.value for name in cycle)
                 self._report.error("role-cycle", f"roles include each other: {path}", cycle[-1].span)
 
-    def _check_person(self, person: Person) -> None:
+    def _check_client(self, client: Client) -> None:
+        """A client that signs people in needs what a login needs; a machine has no use for it."""
+        report, name = self._report, client.name
+        self._once("scope", client.scopes)
+        self._once("redirect URI", client.redirect_uris)
+        self._once("redirect URI", client.post_logout_redirect_uris)
+        if client.kind is None or client.kind.value == "machine":
+            uris = (*client.redirect_uris, *client.post_logout_redirect_uris)
+            for what in [uri.span for uri in uris][:1] or [at.span for at in (client.third_party, client.title) if at]:
+                hint = "say what it is: `kind: web`, `native` or `browser`"
+                report.error("wrong-key", f"{name.value!r} is a machine, which signs nobody in", what, hint=hint)
+            return
+        if "redirect_uris" not in client.given:
+            hint = "`redirect_uris: [https://…]`, where people return to"
+            report.error("missing-key", f"{name.value!r} needs the key 'redirect_uris'", name.span, hint=hint)
+        if client.roles or client.claims:
+            at = (*client.roles, *(key for key, _ in client.claims))[0]
+            hint = "what people may do follows from their own roles"
+            report.error("wrong-key", f"{name.value!r} acts for people, and has no roles or claims", at.span, hint=hint)
+        if name.value in {self._blueprint.system.value, EDGE}:
+            # An ID token's `aud` is the client, an access token's the system: no proxy may take one for the other.
+            report.error("reserved-name", f"a client cannot have the system's name {name.value!r}", name.span)
+
+    def _check_person(self, person: Person | Client) -> None:
         self._known("role", person.roles, self._roles)
         for name, value in person.claims:
             declared = self._claims.get(name.value)

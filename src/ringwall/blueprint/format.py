@@ -7,6 +7,7 @@ from ringwall.blueprint.model import (
     Allow,
     Blueprint,
     Claim,
+    Client,
     Cors,
     Edge,
     Issuer,
@@ -139,13 +140,34 @@ PERSON: Final = Record(
     {"roles": Field(ListOf(_IDENTIFIER), "Roles this person holds."), "claims": _CLAIM_VALUES},
 )
 
+_REDIRECT: Final = Text("a redirect URI", values.REDIRECT, values.redirect, "https://app.example/callback")
+
 CLIENT: Final = Record(
-    Person,
+    Client,
     {
+        "kind": Field(
+            _choice(values.CLIENT_KINDS),
+            "`machine` (default): asks for tokens of its own. `web`, `native` or `browser`: signs people in; "
+            "the last two cannot keep a secret and have none.",
+        ),
+        "title": Field(
+            Text("a title of one line", r"^[^\x00-\x1f\x7f]{1,80}$", str, "Patient portal"),
+            "What people read at sign-in; default: its name.",
+        ),
+        "redirect_uris": Field(
+            ListOf(_REDIRECT, minimum=1),
+            "Where people return to after signing in: exactly these; https, or http on loopback. "
+            "For `native` the port of a loopback URI is free.",
+        ),
+        "post_logout_redirect_uris": Field(
+            ListOf(_REDIRECT, minimum=1), "Where people may return to after signing out."
+        ),
+        "third_party": Field(Flag(), "true: people are asked before it learns about them; default false."),
         "roles": Field(ListOf(_IDENTIFIER), "Roles this client holds."),
         "scopes": Field(ListOf(Text("a scope", values.SCOPE, str, "orders:read")), "Scopes it may ask for."),
         "claims": _CLAIM_VALUES,
     },
+    tells_given=True,
 )
 
 ALLOW: Final = Record(
@@ -262,7 +284,9 @@ BLUEPRINT: Final = Record(
         "claims": Field(MapOf(_IDENTIFIER, CLAIM), "Claims that policies may read, as `principal.<name>`."),
         "roles": Field(MapOf(_IDENTIFIER, ROLE), "Roles that people hold."),
         "people": Field(MapOf(_PERSON, PERSON), "Development users of the built-in issuer."),
-        "clients": Field(MapOf(_NAME, CLIENT), "Programs outside the system that get tokens of their own."),
+        "clients": Field(
+            MapOf(_NAME, CLIENT), "Programs outside the system that get tokens of their own, or that sign people in."
+        ),
         "data": Field(ListOf(_IDENTIFIER), "Data classes, such as health or card."),
         "policies": Field(ListOf(_FILE), "Cedar files or patterns; default policies/*.cedar."),
         "shadow": Field(ListOf(_WORD), "Ids, files or patterns of policies that only report."),

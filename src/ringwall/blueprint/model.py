@@ -80,13 +80,29 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A development user, or (with scopes) a machine client of the built-in issuer."""
+    """A development user of the built-in issuer."""
+
+    name: At[str]
+    span: Span
+    roles: Names = ()
+    claims: tuple[tuple[At[str], ClaimValue], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A client of the built-in issuer."""
 
     name: At[str]
     span: Span
     roles: Names = ()
     scopes: Names = ()
     claims: tuple[tuple[At[str], ClaimValue], ...] = ()
+    kind: At[str] | None = None
+    redirect_uris: Names = ()
+    post_logout_redirect_uris: Names = ()
+    third_party: At[bool] | None = None
+    title: At[str] | None = None
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +223,7 @@ class Blueprint:
     claims: tuple[Claim, ...] = ()
     roles: tuple[Role, ...] = ()
     people: tuple[Person, ...] = ()
-    clients: tuple[Person, ...] = ()
+    clients: tuple[Client, ...] = ()
     data: Names = ()
     policies: Names | None = None
     shadow: Names = ()

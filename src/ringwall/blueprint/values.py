@@ -29,6 +29,7 @@ ORIGIN: Final = (
 )
 """As a browser writes it (RFC 6454, section 6.2); without TLS only on this machine."""
 HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
+REDIRECT: Final = r"^https?://[!-~]{1,400}$"
 SCOPE: Final = r"^[!#-\[\]-~]{1,128}$"
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -39,6 +40,7 @@ EDGE: Final = "edge"
 PROTOCOLS: Final = ("http1", "http2", "grpc", "tcp")
 MODES: Final = ("enforce", "shadow")
 CLAIM_TYPES: Final = ("string", "long", "bool", "set<string>")
+CLIENT_KINDS: Final = ("machine", "web", "native", "browser")
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 
@@ -174,6 +176,32 @@ def arguments(words: tuple[str, ...]) -> None:
         for name in re.findall(r"\{([a-z_]+)\}", word):
             if name not in {"port", "socket"}:
                 raise BadValueError(f"there is no placeholder {{{name}}}", hint="known here: {port}, {socket}")
+
+
+def redirect(text: str) -> str:
+    """Return a URI that an issuer may send people to (RFC 6749, section 3.1.2; RFC 8252, section 7.3).
+
+    It is compared as text, so it must be written as browsers and URL libraries write it: what they would change, or
+    read in more than one way, is refused.
+    """
+    scheme, _, rest = text.partition("://")
+    authority, slash, after = rest.partition("/")
+    host = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)(?::([1-9][0-9]{0,4}))?", authority)
+    if "#" in text:
+        raise BadValueError("a redirect URI has no fragment")
+    if "*" in text:
+        raise BadValueError("a redirect URI has no wildcard: it is compared letter by letter", hint="list every one")
+    if "@" in authority:
+        raise BadValueError("a redirect URI has no user name")
+    if host is None or int(host[3] or 1) > _MAX_PORT:
+        raise BadValueError("a redirect URI has a host in lower case, and a port of at most 65535 if any")
+    if not slash:
+        raise BadValueError("a redirect URI has a path", hint=f"for instance {text}/")
+    if re.search(r"""[\\"'<>^`{|}]""", after) or {".", ".."} & set(after.partition("?")[0].split("/")):
+        raise BadValueError("a redirect URI has no '.' or '..' as a path segment, and none of \\ \" ' < > ^ ` { | }")
+    if scheme == "http" and host[1] not in {"localhost", "127.0.0.1", "[::1]"}:
+        raise BadValueError("a redirect URI is https, or http on loopback (localhost, 127.0.0.1, [::1])")
+    return text
 
 
 def dotted(text: str) -> tuple[str, ...]:

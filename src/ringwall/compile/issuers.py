@@ -3,9 +3,10 @@
 from typing import TypeVar
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
-from ringwall.blueprint.model import Blueprint, Issuer, Person
+from ringwall.blueprint.model import Blueprint, Client, Issuer, Person
 from ringwall.blueprint.shape import At
-from ringwall.plan.model import Claim, ClaimType, Client, Edge, Role
+from ringwall.plan.model import Claim, ClaimType, ClientKind, Edge, Role
+from ringwall.plan.model import Client as PlanClient
 from ringwall.plan.model import Issuer as PlanIssuer
 from ringwall.plan.model import Person as PlanPerson
 
@@ -96,7 +97,7 @@ def lower_claims(blueprint: Blueprint) -> tuple[Claim, ...]:
     return tuple(sorted(found, key=lambda claim: claim.name))
 
 
-def _claims_of(person: Person) -> tuple[tuple[str, str | int | bool | tuple[str, ...]], ...]:
+def _claims_of(person: Person | Client) -> tuple[tuple[str, str | int | bool | tuple[str, ...]], ...]:
     return tuple((name.value, value.value) for name, value in _sorted(person.claims))
 
 
@@ -109,14 +110,19 @@ def lower_people(blueprint: Blueprint) -> tuple[PlanPerson, ...]:
     return tuple(sorted(found, key=lambda person: person.name))
 
 
-def lower_clients(blueprint: Blueprint) -> tuple[Client, ...]:
-    """Return the machine clients, ordered by name."""
+def lower_clients(blueprint: Blueprint) -> tuple[PlanClient, ...]:
+    """Return the clients, ordered by name."""
     found = [
-        Client(
+        PlanClient(
             name=client.name.value,
             roles=tuple(sorted(role.value for role in client.roles)),
             scopes=tuple(sorted(scope.value for scope in client.scopes)),
             claims=_claims_of(client),
+            kind=ClientKind(client.kind.value) if client.kind is not None else ClientKind.MACHINE,
+            redirect_uris=tuple(sorted(uri.value for uri in client.redirect_uris)),
+            post_logout_redirect_uris=tuple(sorted(uri.value for uri in client.post_logout_redirect_uris)),
+            third_party=client.third_party is not None and client.third_party.value,
+            title=client.title.value if client.title is not None else "",
         )
         for client in blueprint.clients
     ]

@@ -45,7 +45,7 @@ def known_asker(plan: Plan, who: str) -> Asker:
     """Return a development person, a client, a workload or a guest by name; raise ForeseeError for nobody."""
     if who == GUEST:
         return Asker(name=GUEST)
-    accounts: list[Person | Client] = [*plan.people, *plan.clients]
+    accounts: list[Person | Client] = [*plan.people, *(client for client in plan.clients if not client.signs_people_in)]
     for account in accounts:
         if account.name == who:
             return Asker(name=who, claims=_claims_of(plan, account))

@@ -105,13 +105,47 @@ class Person(Part):
     claims: tuple[tuple[str, str | int | bool | tuple[str, ...]], ...] = ()
 
 
+class ClientKind(StrEnum):
+    """What a client is, which decides which grants it may use (RFC 6749, section 2.1; RFC 8252)."""
+
+    MACHINE = "machine"
+    WEB = "web"
+    NATIVE = "native"
+    BROWSER = "browser"
+
+
 class Client(Part):
-    """A machine client of the built-in issuer, outside the system, that may ask for tokens of its own."""
+    """A client of the built-in issuer, outside the system.
+
+    Attributes:
+        kind: a machine asks for tokens of its own; the others sign people in. Native and browser applications
+            cannot keep a secret, so they have none.
+        scopes: scopes it may ask for.
+        redirect_uris: where people are sent after they signed in, compared exactly.
+        post_logout_redirect_uris: where they may be sent after they signed out.
+        third_party: whether people are asked before it learns about them.
+        title: what people are told that it is called; empty for its name.
+    """
 
     name: str
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     claims: tuple[tuple[str, str | int | bool | tuple[str, ...]], ...] = ()
+    kind: ClientKind = Field(default=ClientKind.MACHINE, exclude_if=lambda kind: kind is ClientKind.MACHINE)
+    redirect_uris: tuple[str, ...] = Field(default=(), exclude_if=lambda uris: not uris)
+    post_logout_redirect_uris: tuple[str, ...] = Field(default=(), exclude_if=lambda uris: not uris)
+    third_party: bool = Field(default=False, exclude_if=lambda third_party: not third_party)
+    title: str = Field(default="", exclude_if=lambda title: not title)
+
+    @property
+    def public(self) -> bool:
+        """Whether it cannot keep a secret (RFC 6749, section 2.1)."""
+        return self.kind in {ClientKind.NATIVE, ClientKind.BROWSER}
+
+    @property
+    def signs_people_in(self) -> bool:
+        """Whether it may send people to the issuer."""
+        return self.kind is not ClientKind.MACHINE
 
 
 class Policy(Part):

@@ -37,7 +37,10 @@ issuers:
 claims: {patients: set<string>, level: {type: long, from: realm_access.level}}
 roles: {patient: , clinician: {includes: [patient]}}
 people: {alice: {roles: [patient], claims: {patients: ["7"], level: 3, active: true, name: x}}}
-clients: {robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}}}
+clients:
+  robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}}
+  app: {kind: web, title: The app, third_party: true, scopes: [offline_access],
+    redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"]}
 data: [health]
 policies: [policies/*.cedar]
 shadow: [audit-*]

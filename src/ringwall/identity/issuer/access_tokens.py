@@ -10,7 +10,7 @@ from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.tokens.claims import ACCESS_TOKEN
 from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Client, Person
+from ringwall.plan.model import Client
 
 MAX_BYTES: Final = 4096
 """Envoy keeps no larger token in its cache, so each request with one would cost a verification."""
@@ -22,8 +22,10 @@ MAX_SCOPES: Final = 64
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}", re.ASCII)
 _RESERVED: Final = frozenset(
-    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "cnf", "act", "auth_time", "acr", "amr"}
+    "iss sub aud exp nbf iat jti client_id scope cnf act auth_time acr amr sid grant_id".split()  # noqa: SIM905  # short
 )
+_UNBOUND: Final[Mapping[str, str]] = {}
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Signer(Protocol):
@@ -32,6 +34,23 @@ class Signer(Protocol):
     def __call__(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """Return the claims as a compact JWS with this media type."""
         ...
+
+
+class Holder(Protocol):
+    """Whom a token is about: a client or a person of the plan, or somebody with an account.
+
+    Attributes:
+        name: `sub`.
+        roles: names of roles.
+        claims: pairs of a claim's name in the plan and its value.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102  # above
+    @property
+    def roles(self) -> tuple[str, ...]: ...  # noqa: D102  # above
+    @property
+    def claims(self) -> tuple[tuple[str, str | int | bool | tuple[str, ...]], ...]: ...  # noqa: D102  # above
 
 
 class TokenNotIssuedError(RingwallError):
@@ -66,16 +85,31 @@ def parse_scopes(text: str) -> tuple[str, ...]:
 
 
 def for_client(
-    client: Client, wanted: Sequence[str], *, directory: Directory, clock: Clock, seconds: int, sign: Signer
+    client: Client,
+    wanted: Sequence[str],
+    *,
+    directory: Directory,
+    clock: Clock,
+    seconds: int,
+    sign: Signer,
+    confirmation: Mapping[str, str] = _UNBOUND,
 ) -> IssuedToken:
-    """Issue a token to a client in its own name (RFC 6749, section 4.4).
+    """Issue a token to a client in its own name (RFC 6749, section 4.4), bound to `confirmation` (RFC 7800).
 
     Without `wanted` it gets every scope that the plan grants it; it never gets another (RFC 6749, section 3.3).
     """
     if not set(wanted) <= set(client.scopes):
         raise TokenNotIssuedError("invalid_scope", "the client may not have every scope it asks for")
-    scopes = tuple(wanted) or client.scopes
-    return _issue(client, client.name, scopes, directory=directory, clock=clock, seconds=seconds, sign=sign)
+    return _issue(
+        client,
+        client.name,
+        tuple(wanted) or client.scopes,
+        directory=directory,
+        clock=clock,
+        seconds=seconds,
+        sign=sign,
+        confirmation=confirmation,
+    )
 
 
 def for_person(
@@ -97,8 +131,47 @@ def for_person(
     )
 
 
+def for_login(
+    holder: Holder,
+    client: Client,
+    scopes: Sequence[str],
+    *,
+    login: Mapping[str, Any],
+    directory: Directory,
+    clock: Clock,
+    seconds: int,
+    sign: Signer,
+    confirmation: Mapping[str, str] = _UNBOUND,
+) -> IssuedToken:
+    """Issue a token that lets a client act for a person who signed in.
+
+    Args:
+        holder: the person, with the roles and claims that it has now.
+        client: who gets the token.
+        scopes: what was granted.
+        login: how the person signed in: `auth_time`, `acr`, `amr` (RFC 9068, section 2.2.1), `sid`, and `grant_id`,
+            which names everything that came from one authorization, so that it can be revoked together.
+        directory: what the plan says.
+        clock: where time comes from.
+        seconds: lifetime.
+        sign: signs.
+        confirmation: members of `cnf` (RFC 7800, section 3.1).
+    """
+    return _issue(
+        holder,
+        client.name,
+        tuple(scopes),
+        directory=directory,
+        clock=clock,
+        seconds=seconds,
+        sign=sign,
+        confirmation=confirmation,
+        login=login,
+    )
+
+
 def _issue(
-    who: Client | Person,
+    who: Holder,
     client_id: str,
     scopes: tuple[str, ...],
     *,
@@ -106,6 +179,8 @@ def _issue(
     clock: Clock,
     seconds: int,
     sign: Signer,
+    confirmation: Mapping[str, str] = _UNBOUND,
+    login: Mapping[str, Any] = _NOTHING,
 ) -> IssuedToken:
     if who.name in directory.ambiguous:
         raise TokenNotIssuedError(
@@ -121,9 +196,12 @@ def _issue(
         "iat": now,
         "jti": secrets.token_urlsafe(16),
         "client_id": client_id,
+        **login,
     }
     if scopes:
         claims["scope"] = " ".join(scopes)
+    if confirmation:
+        claims["cnf"] = dict(confirmation)
     for name, value in who.claims:
         _put(claims, directory.claim_paths.get(name, (name,)), list(value) if isinstance(value, tuple) else value)
     _put(claims, directory.role_claim, list(who.roles))

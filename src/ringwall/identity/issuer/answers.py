@@ -24,6 +24,11 @@ def answer(value: dict[str, Any], *, status: int = 200, headers: dict[str, str] 
     return Response(encode_json(value), status, {"cache-control": NO_STORE, **(headers or {})}, "application/json")
 
 
+def cacheable(seconds: int) -> dict[str, str]:
+    """Return the headers of an answer that anybody may keep for so long."""
+    return {"cache-control": f"public, max-age={seconds}"}
+
+
 def refusal(status: int, oauth: str, message: str, *, headers: dict[str, str] | None = None) -> Response:
     """Return an error (RFC 6749, section 5.2)."""
     return answer({"error": oauth, "error_description": message}, status=status, headers=headers)

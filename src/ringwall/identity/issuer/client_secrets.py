@@ -66,6 +66,10 @@ def create_client_secret(file: Path, client: str, *, directory: Directory, clock
     if client not in directory.clients:
         known = ", ".join(sorted(directory.clients)[:20]) or "none"
         raise UnknownClientError(f"there is no client {client[:80]!r} in the plan", hint=f"its clients: {known}")
+    if directory.clients[client].public:
+        raise UnknownClientError(
+            f"{client!r} is a public client, which cannot keep a secret", hint="PKCE protects it instead"
+        )
     secret = Secret(PREFIX + secrets.token_urlsafe(32))
     with _locked(file):
         kept = _read(file)

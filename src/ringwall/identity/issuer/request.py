@@ -1,19 +1,18 @@
-"""Reads what a client sends to the token endpoint: bounded, and in exactly one way."""
+"""Reads what is sent to the endpoints: bounded, and in exactly one way."""
 
-import base64
-import binascii
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import ClientDisconnect, Request
 
 from ringwall.model.errors import RingwallError
-from ringwall.model.secret import Secret
 
 MAX_BODY: Final = 8192
 _MAX_PARAMETERS: Final = 32
+REPEATABLE: Final = frozenset({"resource", "audience"})
+"""Parameters that may occur more than once (RFC 8707, section 2; RFC 8693, section 2.1)."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _ENCODED = re.compile(rb"(?:[^%\x00-\x20\x7f-\xff]|%[0-9A-Fa-f]{2})*")
 
@@ -36,12 +35,27 @@ class RequestRefusedError(RingwallError):
         self.wait = wait
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a client shows of itself; nothing has been checked."""
+class Parameters(Mapping[str, str]):
+    """Decoded parameters of a query or a form. Only names in `REPEATABLE` can have several values.
 
-    client: str
-    secret: Secret
+    A parameter without a value counts as absent (RFC 6749, section 3.1).
+    """
+
+    def __init__(self, pairs: Mapping[str, tuple[str, ...]]) -> None:
+        self._pairs = {name: values for name, values in pairs.items() if values}
+
+    def __getitem__(self, name: str) -> str:
+        return self._pairs[name][0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a parameter; empty where it is absent."""
+        return self._pairs.get(name, ())
 
 
 async def read_body(request: Request) -> bytes:
@@ -57,56 +71,35 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """Return the parameters of a form (RFC 6749, appendix B).
+def parse_parameters(raw: bytes) -> Parameters:
+    """Return the parameters of a query or of a form's body (RFC 6749, appendix B).
 
-    A parameter that is there twice is refused, one without a value counts as absent (RFC 6749, section 3.2).
+    A parameter that is there twice is refused (RFC 6749, sections 3.1 and 3.2), unless it may be (RFC 8707, section 2).
     """
-    media_type, _, _ = request.headers.get("content-type", "").partition(";")
-    if media_type.strip().lower() != _FORM:
-        raise RequestRefusedError(400, "invalid_request", f"the content type must be {_FORM}")
-    body = await read_body(request)
-    parameters: dict[str, str] = {}
-    pairs = body.split(b"&") if body else []
+    if len(raw) > MAX_BODY:
+        raise RequestRefusedError(414, "invalid_request", "the query is too long")
+    found: dict[str, tuple[str, ...]] = {}
+    pairs = raw.split(b"&") if raw else []
     if len(pairs) > _MAX_PARAMETERS:
         raise RequestRefusedError(400, "invalid_request", "the request has too many parameters")
     for pair in pairs:
         raw_name, _, raw_value = pair.partition(b"=")
-        name, value = _decode(raw_name), _decode(raw_value)
-        if name in parameters:
+        name, value = decode_parameter(raw_name), decode_parameter(raw_value)
+        if name in found and name not in REPEATABLE:
             raise RequestRefusedError(400, "invalid_request", "a parameter occurs twice")
-        parameters[name] = value
-    return {name: value for name, value in parameters.items() if value}
+        found[name] = (*found.get(name, ()), value) if value else found.get(name, ())
+    return Parameters(found)
 
 
-def read_credentials(request: Request, form: dict[str, str]) -> Credentials:
-    """Return client_secret_basic or client_secret_post credentials (RFC 6749, section 2.3.1); exactly one of them."""
-    headers = request.headers.getlist("authorization")
-    if not headers:
-        if "client_id" not in form or "client_secret" not in form:
-            raise unauthenticated()
-        return Credentials(form["client_id"], Secret(form["client_secret"]))
-    if len(headers) > 1 or "client_secret" in form:
-        raise RequestRefusedError(400, "invalid_request", "the client authenticates in more than one way")
-    scheme, _, encoded = headers[0].partition(" ")
-    if scheme.lower() != "basic":
-        raise unauthenticated()
-    try:
-        name, colon, secret = base64.b64decode(encoded.strip(), validate=True).partition(b":")
-        credentials = Credentials(_decode(name), Secret(_decode(secret)))
-    except (binascii.Error, ValueError, RequestRefusedError):
-        raise unauthenticated() from None
-    if not colon or form.get("client_id", credentials.client) != credentials.client:
-        raise unauthenticated()
-    return credentials
+async def read_form(request: Request) -> Parameters:
+    """Return the parameters of a form (RFC 6749, sections 3.2 and appendix B)."""
+    media_type, _, _ = request.headers.get("content-type", "").partition(";")
+    if media_type.strip().lower() != _FORM:
+        raise RequestRefusedError(400, "invalid_request", f"the content type must be {_FORM}")
+    return parse_parameters(await read_body(request))
 
 
-def unauthenticated() -> RequestRefusedError:
-    """Return the one refusal for a client that is unknown, shows a wrong secret, or shows none."""
-    return RequestRefusedError(401, "invalid_client", "the client could not be authenticated")
-
-
-def _decode(raw: bytes) -> str:
+def decode_parameter(raw: bytes) -> str:
     """Undo application/x-www-form-urlencoded; what is not exactly that, and not UTF-8, is refused."""
     if not _ENCODED.fullmatch(raw):
         raise RequestRefusedError(400, "invalid_request", "the parameters are not form-urlencoded")

@@ -15,9 +15,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ringwall.identity.issuer.admin import create_admin_app
+from ringwall.identity.issuer.app import create_app
 from ringwall.identity.issuer.client_secrets import ClientSecrets
+from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
-from ringwall.identity.issuer.endpoints import create_app
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
@@ -56,11 +57,15 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
                 overlap=settings.development_overlap_seconds if development else settings.overlap_seconds,
             ),
         )
-        secrets = ClientSecrets(settings.clients_file)
+        context = IssuerContext(
+            settings=settings,
+            directory=directory,
+            keys=keys,
+            secrets=ClientSecrets(settings.clients_file),
+            clock=clock,
+        )
         apps = {
-            settings.bindings.issuer: create_app(
-                settings=settings, directory=directory, keys=keys, secrets=secrets, clock=clock
-            ),
+            settings.bindings.issuer: create_app(context),
             settings.admin_socket: create_admin_app(directory=directory, keys=keys, clock=clock),
         }
         asyncio.run(_serve(apps, keys))

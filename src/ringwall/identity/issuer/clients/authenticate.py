@@ -1,0 +1,37 @@
+"""Finds the one way in which a client authenticates, and lets it."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+
+from ringwall.identity.issuer.clients.model import AuthenticatedClient, ClientMethod, unauthenticated
+from ringwall.identity.issuer.request import Parameters, RequestRefusedError
+
+
+class ClientAuthenticator:
+    """Every way to authenticate that exists; the token endpoint and its like ask here."""
+
+    def __init__(self, methods: Sequence[ClientMethod]) -> None:
+        self._methods = tuple(methods)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the metadata document lists."""
+        return tuple(name for method in self._methods for name in method.names)
+
+    async def authenticate(self, request: Request, form: Parameters) -> AuthenticatedClient:
+        """Return who asks.
+
+        1. More than one way at once is refused (RFC 6749, section 2.3). 2. So is none.
+        3. The method checks what is shown. 4. A client whose `client_id` is there as well means itself by it
+        (RFC 6749, section 3.2.1).
+        """
+        shown = [method for method in self._methods if method.presented(request, form)]
+        if len(shown) > 1:  # 1
+            raise RequestRefusedError(400, "invalid_request", "the client authenticates in more than one way")
+        if not shown:  # 2
+            raise unauthenticated()
+        found = await shown[0].authenticate(request, form)  # 3
+        if form.get("client_id", found.client.name) != found.client.name:  # 4
+            raise unauthenticated()
+        return found

@@ -1,0 +1,41 @@
+"""What the issuer says about itself (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2)."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringwall.identity.issuer.answers import answer, cacheable
+from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.directory import Directory
+from ringwall.identity.tokens.signing import ALGORITHM
+
+_SECONDS: Final = 300
+
+
+class MetadataEndpoint:
+    """Answers with the metadata document. What is not in it does not exist."""
+
+    def __init__(self, context: IssuerContext, *, client_methods: Sequence[str], grants: Sequence[str]) -> None:
+        self._directory = context.directory
+        self._client_methods = list(client_methods)
+        self._grants = list(grants)
+
+    async def get(self, _: Request) -> Response:
+        """Answer with the document (RFC 8414, section 3.2)."""
+        return answer(self._document(self._directory.current()), headers=cacheable(_SECONDS))
+
+    def _document(self, directory: Directory) -> dict[str, Any]:
+        base = directory.issuer.rstrip("/")
+        return {
+            "issuer": directory.issuer,
+            "token_endpoint": f"{base}/token",
+            "jwks_uri": f"{base}/jwks",
+            "grant_types_supported": self._grants,
+            "response_types_supported": [],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [ALGORITHM],
+            "token_endpoint_auth_methods_supported": self._client_methods,
+            "scopes_supported": sorted({scope for client in directory.clients.values() for scope in client.scopes}),
+        }

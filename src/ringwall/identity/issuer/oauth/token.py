@@ -1,0 +1,66 @@
+"""The token endpoint (RFC 6749, section 3.2)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringwall.identity.issuer.answers import answer
+from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
+from ringwall.identity.issuer.grants.grant import Grant, TokenAnswer, TokenRequest
+from ringwall.identity.issuer.request import RequestRefusedError, read_form
+from ringwall.plan.model import ClientKind
+
+_GRANTS_OF: Final[Mapping[ClientKind, frozenset[str]]] = {
+    ClientKind.MACHINE: frozenset({"client_credentials"}),
+    ClientKind.WEB: frozenset({"authorization_code", "refresh_token"}),
+    ClientKind.NATIVE: frozenset({"authorization_code", "refresh_token"}),
+    ClientKind.BROWSER: frozenset({"authorization_code", "refresh_token"}),
+}
+"""Which grants each kind of client may use."""
+
+
+class TokenEndpoint:
+    """Gives tokens for grants."""
+
+    def __init__(self, *, clients: ClientAuthenticator, grants: Sequence[Grant]) -> None:
+        self._clients = clients
+        self._grants = {grant.name: grant for grant in grants}
+
+    async def post(self, request: Request) -> Response:
+        """Answer with tokens.
+
+        1. Read the form (RFC 6749, section 3.2). 2. Authenticate the client (section 2.3). 3. Only then look at the
+        grant type, which must exist and be one for this kind of client (section 5.2). 4. Let the grant decide.
+        5. Answer without caching (section 5.1).
+        """
+        form = await read_form(request)  # 1
+        client = await self._clients.authenticate(request, form)  # 2
+        if "grant_type" not in form:  # 3
+            raise RequestRefusedError(400, "invalid_request", "`grant_type` is missing")
+        grant = self._grants.get(form["grant_type"])
+        if grant is None:
+            known = ", ".join(self._grants)
+            raise RequestRefusedError(400, "unsupported_grant_type", f"there is no such grant; offered: {known}")
+        if grant.name not in _GRANTS_OF[client.client.kind]:
+            raise RequestRefusedError(400, "unauthorized_client", f"this client may not use {grant.name}")
+        asked = TokenRequest(client=client, form=form, confirmation=client.confirmation)
+        return answer(_members(await grant.issue(asked)))  # 4, 5
+
+
+def _members(given: TokenAnswer) -> dict[str, Any]:
+    access = given.access
+    members: dict[str, Any] = {
+        "access_token": access.text,
+        "token_type": "Bearer",
+        "expires_in": access.seconds,
+        **given.more,
+    }
+    if given.refresh is not None:
+        members["refresh_token"] = given.refresh.reveal().decode("ascii")
+    if given.id_token is not None:
+        members["id_token"] = given.id_token
+    if access.scopes:
+        members["scope"] = " ".join(access.scopes)
+    return members
