@@ -1,0 +1,180 @@
+"""The tables as they are now, for Alembic: what the migrations lead to, and what `schema/*.sql` is made from.
+
+Times are seconds since the epoch. A NULL time means: not yet, or never. Payloads are JSON objects.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, MetaData, Table, Text
+
+METADATA: Final = MetaData()
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, **{"nullable": False, **options})
+
+
+def _time(name: str, **options: Any) -> Column[float]:
+    return Column(name, Double, **{"nullable": False, **options})
+
+
+def _number(name: str, **options: Any) -> Column[int]:
+    return Column(name, BigInteger, **{"nullable": False, **options})
+
+
+def _bytes(name: str, **options: Any) -> Column[bytes]:
+    return Column(name, LargeBinary, **{"nullable": False, **options})
+
+
+Table(
+    "codes",
+    METADATA,
+    _bytes("digest", primary_key=True),
+    _text("client"),
+    _text("account"),
+    _text("session"),
+    _text("family"),
+    _text("payload"),
+    _time("created"),
+    _time("expires"),
+    _time("taken", nullable=True),
+    Index("codes_by_expires", "expires"),
+)
+
+Table(
+    "families",
+    METADATA,
+    _text("id", primary_key=True),
+    _bytes("locator", unique=True, nullable=True),
+    _text("client"),
+    _text("account"),
+    _text("session"),
+    _text("binding"),
+    _text("payload"),
+    _bytes("current", nullable=True),
+    _bytes("previous", nullable=True),
+    _bytes("sealed", nullable=True),
+    _number("generation"),
+    _time("created"),
+    _time("rotated"),
+    _time("expires"),
+    _time("final"),
+    _time("ended", nullable=True),
+    _text("reason"),
+    Index("families_by_account", "account", "created"),
+    Index("families_by_client", "client", "created"),
+    Index("families_by_session", "session"),
+    Index("families_by_expires", "expires"),
+)
+
+Table(
+    "sessions",
+    METADATA,
+    _text("id", primary_key=True),
+    _bytes("digest", unique=True),
+    _text("account"),
+    _text("payload"),
+    _time("authenticated"),
+    _time("created"),
+    _time("seen"),
+    _time("expires"),
+    _time("final"),
+    _time("ended", nullable=True),
+    _text("reason"),
+    Index("sessions_by_account", "account", "created"),
+    Index("sessions_by_expires", "expires"),
+)
+
+Table(
+    "replay",
+    METADATA,
+    _bytes("digest", primary_key=True),
+    _time("expires"),
+    Index("replay_by_expires", "expires"),
+)
+
+Table(
+    "tickets",
+    METADATA,
+    _bytes("digest", primary_key=True),
+    _text("kind"),
+    _text("owner"),
+    _text("payload"),
+    _time("created"),
+    _time("expires"),
+    Index("tickets_by_expires", "expires"),
+)
+
+Table(
+    "devices",
+    METADATA,
+    _bytes("digest", primary_key=True),
+    _bytes("user_digest", unique=True),
+    _text("client"),
+    _text("payload"),
+    _text("state"),
+    _text("account"),
+    _text("session"),
+    _text("decision"),
+    _text("family"),
+    _number("pause"),
+    _time("polled", nullable=True),
+    _time("created"),
+    _time("expires"),
+    Index("devices_by_expires", "expires"),
+)
+
+Table(
+    "consents",
+    METADATA,
+    _text("account", primary_key=True),
+    _text("client", primary_key=True),
+    _text("scope", primary_key=True),
+    _time("granted"),
+    Index("consents_by_client", "client"),
+)
+
+Table(
+    "revocations",
+    METADATA,
+    _text("kind", primary_key=True),
+    _text("subject", primary_key=True),
+    _number("sequence", unique=True),
+    _text("reason"),
+    _time("revoked"),
+    _time("expires"),
+    Index("revocations_by_expires", "expires"),
+)
+
+Table(
+    "counters",
+    METADATA,
+    _text("name", primary_key=True),
+    _number("value"),
+)
+
+Table(
+    "accounts",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("name_key", unique=True),
+    _text("user_name"),
+    _text("display_name"),
+    _text("email"),
+    _text("email_key"),
+    _text("details"),
+    _time("created"),
+    _time("changed"),
+    _time("disabled", nullable=True),
+    _number("version"),
+    Index("accounts_by_email", "email_key"),
+)
+
+Table(
+    "passwords",
+    METADATA,
+    _text("account", primary_key=True),
+    _text("encoded"),
+    _time("changed"),
+    _time("expires", nullable=True),
+)
