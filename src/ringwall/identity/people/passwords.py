@@ -57,7 +57,7 @@ class Verdict:
     renew: bool
 
 
-class Passwords:
+class PasswordHasher:
     """Makes and verifies password hashes. For one event loop; `close` ends its threads."""
 
     def __init__(self, cost: Cost | None = None) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from typing import Final
 
-from ringwall.identity.people.passwords import Passwords
+from ringwall.identity.people.passwords import PasswordHasher
 from ringwall.model.secret import Secret
 
 HOW_MANY: Final = 10
@@ -35,7 +35,7 @@ def understood(typed: str) -> Secret | None:
     return Secret(_grouped(code))
 
 
-async def digest(code: Secret, *, account: str, passwords: Passwords) -> bytes:
+async def digest(code: Secret, *, account: str, passwords: PasswordHasher) -> bytes:
     """Return what is kept of a code: 32 bytes, which say nothing about it, and differ for another account."""
     salt = hashlib.sha256(b"ringwall recovery " + account.encode()).digest()[:16]
     return await passwords.secret_hash(code, salt)

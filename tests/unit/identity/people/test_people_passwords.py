@@ -9,7 +9,7 @@ import pytest
 
 from ringwall.identity.people.errors import BusyError
 from ringwall.identity.people.imported_hashes import pbkdf2
-from ringwall.identity.people.passwords import FLOOR, LONGEST_QUEUE, Cost, Passwords, Verdict, measure
+from ringwall.identity.people.passwords import FLOOR, LONGEST_QUEUE, Cost, PasswordHasher, Verdict, measure
 from ringwall.model.secret import Secret
 
 RIGHT = Secret("correct horse battery staple")
@@ -17,13 +17,13 @@ WRONG = Secret("correct horse battery stable")
 
 
 @pytest.fixture
-def passwords() -> Iterator[Passwords]:
-    made = Passwords(FLOOR)
+def passwords() -> Iterator[PasswordHasher]:
+    made = PasswordHasher(FLOOR)
     with contextlib.closing(made):
         yield made
 
 
-def test_only_the_password_matches_its_hash(passwords: Passwords) -> None:
+def test_only_the_password_matches_its_hash(passwords: PasswordHasher) -> None:
     kept = asyncio.run(passwords.hash(RIGHT))
     assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert asyncio.run(passwords.verify(RIGHT, kept)) == Verdict(right=True, renew=False)
@@ -32,24 +32,24 @@ def test_only_the_password_matches_its_hash(passwords: Passwords) -> None:
     assert kept != asyncio.run(passwords.hash(RIGHT))
 
 
-def test_a_library_that_is_not_ours_takes_the_hash(passwords: Passwords) -> None:
+def test_a_library_that_is_not_ours_takes_the_hash(passwords: PasswordHasher) -> None:
     kept = asyncio.run(passwords.hash(RIGHT))
     assert argon2.PasswordHasher().verify(kept, RIGHT.reveal())
 
 
-def test_a_password_is_the_same_however_it_is_composed(passwords: Passwords) -> None:
+def test_a_password_is_the_same_however_it_is_composed(passwords: PasswordHasher) -> None:
     kept = asyncio.run(passwords.hash(Secret("fianc\u00e9 \ufb01ne")))
     assert asyncio.run(passwords.verify(Secret("fiance\u0301 fine"), kept)).right
 
 
-def test_what_nobody_could_have_chosen_is_wrong(passwords: Passwords) -> None:
+def test_what_nobody_could_have_chosen_is_wrong(passwords: PasswordHasher) -> None:
     kept = asyncio.run(passwords.hash(RIGHT))
     for raw in (b"\xff", b"x" * 100_000, b"a\x00b"):
         assert not asyncio.run(passwords.verify(Secret(raw), kept)).right
 
 
 def test_the_cost_is_never_below_the_floor() -> None:
-    with contextlib.closing(Passwords(Cost(memory=8, passes=1))) as passwords:
+    with contextlib.closing(PasswordHasher(Cost(memory=8, passes=1))) as passwords:
         assert "m=19456,t=2,p=1" in asyncio.run(passwords.hash(RIGHT))
 
 
@@ -65,7 +65,7 @@ def test_the_cost_follows_the_machine() -> None:
     assert measure(0.08, timer=timer_of(0.0, 0.0, 0.0)) == FLOOR
 
 
-def test_weaker_hashes_are_to_be_renewed_once_they_matched(passwords: Passwords) -> None:
+def test_weaker_hashes_are_to_be_renewed_once_they_matched(passwords: PasswordHasher) -> None:
     weak = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(RIGHT.reveal())
     assert asyncio.run(passwords.verify(RIGHT, weak)) == Verdict(right=True, renew=True)
     old = argon2.PasswordHasher(type=argon2.Type.I).hash(RIGHT.reveal())
@@ -74,15 +74,15 @@ def test_weaker_hashes_are_to_be_renewed_once_they_matched(passwords: Passwords)
     assert asyncio.run(passwords.verify(RIGHT, strong)) == Verdict(right=True, renew=False)
 
 
-def test_a_hash_half_as_costly_as_this_machine_can_is_to_be_renewed(passwords: Passwords) -> None:
+def test_a_hash_half_as_costly_as_this_machine_can_is_to_be_renewed(passwords: PasswordHasher) -> None:
     kept = asyncio.run(passwords.hash(RIGHT))
-    with contextlib.closing(Passwords(Cost(FLOOR.memory, 4))) as faster:
+    with contextlib.closing(PasswordHasher(Cost(FLOOR.memory, 4))) as faster:
         assert asyncio.run(faster.verify(RIGHT, kept)).renew
-    with contextlib.closing(Passwords(Cost(FLOOR.memory, 3))) as about_as_fast:
+    with contextlib.closing(PasswordHasher(Cost(FLOOR.memory, 3))) as about_as_fast:
         assert not asyncio.run(about_as_fast.verify(RIGHT, kept)).renew
 
 
-def test_imported_hashes_of_the_text_as_typed_match(passwords: Passwords) -> None:
+def test_imported_hashes_of_the_text_as_typed_match(passwords: PasswordHasher) -> None:
     typed = Secret("fiance\u0301 of the year")
     foreign = argon2.PasswordHasher().hash(typed.reveal())
     assert asyncio.run(passwords.verify(typed, foreign)) == Verdict(right=True, renew=True)
@@ -91,7 +91,7 @@ def test_imported_hashes_of_the_text_as_typed_match(passwords: Passwords) -> Non
     assert not asyncio.run(passwords.verify(WRONG, foreign)).right
 
 
-def test_an_unknown_account_costs_what_a_known_one_does(passwords: Passwords) -> None:
+def test_an_unknown_account_costs_what_a_known_one_does(passwords: PasswordHasher) -> None:
     kept = asyncio.run(passwords.hash(RIGHT))
     asyncio.run(passwords.verify(WRONG, None))  # makes the hash that is compared with
 
@@ -106,7 +106,7 @@ def test_an_unknown_account_costs_what_a_known_one_does(passwords: Passwords) ->
     assert 0.5 < cost(None) / cost(kept) < 2
 
 
-def test_the_event_loop_goes_on_while_hashes_are_made(passwords: Passwords) -> None:
+def test_the_event_loop_goes_on_while_hashes_are_made(passwords: PasswordHasher) -> None:
     async def run() -> int:
         turns = 0
         hashing = asyncio.create_task(passwords.hash(RIGHT))
@@ -118,7 +118,7 @@ def test_the_event_loop_goes_on_while_hashes_are_made(passwords: Passwords) -> N
     assert asyncio.run(run()) > 10
 
 
-def test_a_flood_is_sent_away(passwords: Passwords) -> None:
+def test_a_flood_is_sent_away(passwords: PasswordHasher) -> None:
     async def run() -> None:
         waiting = [asyncio.create_task(passwords.hash(RIGHT)) for _ in range(LONGEST_QUEUE)]
         await asyncio.sleep(0)
@@ -132,7 +132,7 @@ def test_a_flood_is_sent_away(passwords: Passwords) -> None:
     asyncio.run(run())
 
 
-def test_the_hash_of_a_short_secret_depends_on_secret_and_salt(passwords: Passwords) -> None:
+def test_the_hash_of_a_short_secret_depends_on_secret_and_salt(passwords: PasswordHasher) -> None:
     made = asyncio.run(passwords.secret_hash(Secret("abc"), b"0123456789abcdef"))
     assert len(made) == 32
     assert made == asyncio.run(passwords.secret_hash(Secret("abc"), b"0123456789abcdef"))

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringwall.identity.people.passwords import FLOOR, Passwords
+from ringwall.identity.people.passwords import FLOOR, PasswordHasher
 from ringwall.identity.people.recovery import HOW_MANY, digest, new_codes, understood
 from ringwall.model.secret import Secret
 
 
 @pytest.fixture
-def passwords() -> Iterator[Passwords]:
-    made = Passwords(FLOOR)
+def passwords() -> Iterator[PasswordHasher]:
+    made = PasswordHasher(FLOOR)
     with contextlib.closing(made):
         yield made
 
@@ -41,7 +41,7 @@ def test_any_text_is_a_code_or_none(typed: str) -> None:
     assert code is None or understood(code.reveal().decode()) == code
 
 
-def test_what_is_kept_depends_on_code_and_account(passwords: Passwords) -> None:
+def test_what_is_kept_depends_on_code_and_account(passwords: PasswordHasher) -> None:
     async def run() -> None:
         first, second = new_codes()[:2]
         kept = await digest(first, account="a", passwords=passwords)
