@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ringwall.plan.base import Part
 from ringwall.plan.matrix import Cell, access_matrix
-from ringwall.plan.model import HopRule, Limit, Operation, Plan, Service
+from ringwall.plan.model import Cors, HopRule, Limit, Operation, Plan, Service
 from ringwall.plan.rule import DecisionPointRule
 from ringwall.plan.tables import limit_text
 from ringwall.plan.verdicts import Verdict
@@ -27,7 +27,7 @@ class Change:
 
     Attributes:
         kind: added, removed or changed.
-        what: access, service, operation, rule, policy, exposure, limit, issuer, role, claim, person, client, edge
+        what: access, service, operation, rule, policy, exposure, cors, limit, issuer, role, claim, person, client, edge
             or system.
         name: of the thing.
         detail: which property, or for whom; may be empty.
@@ -137,12 +137,16 @@ def _services(before: Plan, after: Plan) -> Iterator[Change]:
             yield Change(_kind(old, new), "service", name)
             if prefix is not None:
                 yield _exposure(name, old.prefix if old else None, new.prefix if new else None)
+            if (new or old).cors is not None:
+                yield _pages(name, old.cors if old else None, new.cors if new else None)
             continue
         yield from _fields("service", name, old, new, _SERVICE_FIELDS)
         if old.run != new.run or old.listen != new.listen:
             yield Change(Kind.CHANGED, "service", name, "how it is started")
         if old.prefix != new.prefix:
             yield _exposure(name, old.prefix, new.prefix)
+        if old.cors != new.cors:
+            yield _pages(name, old.cors, new.cors)
         if old.per_principal != new.per_principal:
             yield _limit(name, "principal", old.per_principal, new.per_principal)
         yield from _operations(old, new)
@@ -151,6 +155,13 @@ def _services(before: Plan, after: Plan) -> Iterator[Change]:
 def _exposure(name: str, old: str | None, new: str | None) -> Change:
     before, after = ["" if prefix is None else prefix or "/" for prefix in (old, new)]
     return Change(_kind(old, new), "exposure", name, "", before, after, widens=new is not None)
+
+
+def _pages(service: str, old: Cors | None, new: Cors | None) -> Change:
+    """Web pages of which origins may call."""
+    kept = set() if old is None else {*old.origins, *old.headers, *(["credentials"] if old.credentials else [])}
+    given = set() if new is None else {*new.origins, *new.headers, *(["credentials"] if new.credentials else [])}
+    return Change(_kind(old, new), "cors", service, "", _words(old), _words(new), widens=bool(given - kept))
 
 
 def _limit(where: str, counts: str, old: Limit | None, new: Limit | None) -> Change:

@@ -65,6 +65,7 @@ def test_nothing_changed() -> None:
         ("people: {alice", "people: {bert: {}, alice", ("added", "person", "bert", ""), False),
         ("edge: {", "edge: {http3: true, ", ("changed", "edge", "edge", "http3"), False),
         ("  core:", "  more: {run: x}\n  core:", ("added", "service", "more", ""), False),
+        ("expose: /\n", 'expose: /\n    cors: {origins: ["https://a.example"]}\n', ("added", "cors", "web", ""), True),
     ],
 )
 def test_a_change_is_told(old: str, new: str, expected: tuple[str, str, str, str], widens: object) -> None:
@@ -92,6 +93,22 @@ def test_the_way_back_undoes_what_widened() -> None:
     back = {(c.name, c.detail) for c in diff(after, before) if c.what == "access"}
     assert there == back
     assert not any(change.widens for change in diff(after, before) if change.what == "access")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "widens"),
+    [
+        ('origins: ["https://a.example", "https://b.example"]', 'origins: ["https://a.example"]', False),
+        ('origins: ["https://a.example"]', 'origins: ["https://b.example"]', True),
+        ('origins: ["https://a.example"]', 'origins: ["https://a.example"], credentials: true', True),
+        ('origins: ["https://a.example"], credentials: true', 'origins: ["https://a.example"]', False),
+        ('origins: ["https://a.example"]', 'origins: ["https://a.example"], headers: [x-a]', True),
+    ],
+)
+def test_pages_that_may_do_more_are_told(before: str, after: str, *, widens: bool) -> None:
+    old, new = (plan(BLUEPRINT.replace("expose: /\n", f"expose: /\n    cors: {{{c}}}\n")) for c in (before, after))
+    (change,) = (change for change in diff(old, new) if change.what == "cors")
+    assert (change.kind, change.name, change.widens) == (Kind.CHANGED, "web", widens)
 
 
 def test_a_change_is_a_sentence() -> None:
