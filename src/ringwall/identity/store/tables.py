@@ -6,12 +6,16 @@ Times are seconds since the epoch. A NULL time means: not yet, or never. Payload
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql
 
 METADATA: Final = MetaData()
 
+_TEXT: Final = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Compared by code point on both, whatever the locale of the PostgreSQL server is, or becomes."""
+
 
 def _text(name: str, **options: Any) -> Column[str]:
-    return Column(name, Text, **{"nullable": False, **options})
+    return Column(name, _TEXT, **{"nullable": False, **options})
 
 
 def _time(name: str, **options: Any) -> Column[float]:

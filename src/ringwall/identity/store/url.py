@@ -45,7 +45,9 @@ class DatabaseUrl:
         """Return a driver for this database; StoreError where it cannot be reached."""
         if self.dialect == "sqlite":
             return SqliteDriver(self.path)
-        raise InvalidUrlError("PostgreSQL is not there yet")
+        from ringwall.identity.store.postgresql import PostgresDriver  # noqa: PLC0415  # only who uses it imports it
+
+        return await PostgresDriver.connect(self.dsn)
 
     def __repr__(self) -> str:
         return f"DatabaseUrl({self.dialect} {self.path if self.dialect == 'sqlite' else '…'})"
