@@ -23,8 +23,8 @@ from load import Load
 from ringwall.enforce import names
 from ringwall.plan.model import Plan
 
-ROUNDS = 15
-REQUESTS = 4_800
+ROUNDS = 60
+REQUESTS = 1_280
 WARM_UP = 960
 CONNECTIONS = 32
 
