@@ -37,6 +37,7 @@ from ringwall.enforce.xds.server import XdsServer
 from ringwall.identity.keystore import MemoryKeyStore
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.model.clock import SystemClock
+from ringwall.model.revocation import NothingRevoked
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, HopRule, Limit, Plan
 from ringwall.plan.rule import ALLOW
@@ -117,7 +118,7 @@ class _EdgeOnly(XdsServer):
     trim: Trim = staticmethod(list)
 
     def _build(self, plan: Plan, bindings: Bindings) -> dict[str, Snapshot]:
-        whole = snapshot(plan, bindings, EDGE, self._credentials, self._keys, memo=self._memo)
+        whole = snapshot(plan, bindings, EDGE, self._credentials, self._keys, revoked=NothingRevoked(), memo=self._memo)
         return {EDGE: Snapshot.of(EDGE, plan.digest, self.trim(whole))}
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ringwall.model.credentials import X509Credential
+from ringwall.model.revocation import Revocation
 from ringwall.model.secret import Secret
 
 _DAY = dt.timedelta(days=1)
@@ -151,3 +152,22 @@ class Tokens:
             return f"{signed}."
         r, s = utils.decode_dss_signature(self.key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{signed}.{_b64(r.to_bytes(32) + s.to_bytes(32))}"
+
+
+class RevokedHere:
+    """What a test has revoked."""
+
+    def __init__(self) -> None:
+        self._now: tuple[Revocation, ...] = ()
+        self._subscribers: list[Callable[[], None]] = []
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        return self._now
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        self._subscribers.append(changed)
+
+    def become(self, *revocations: Revocation) -> None:
+        self._now = revocations
+        for subscriber in self._subscribers:
+            subscriber()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.enforce_app import App
-from tests.support.enforce_pki import Credentials, Tokens
+from tests.support.enforce_pki import Credentials, RevokedHere, Tokens
 from tests.support.enforce_plans import bindings as make_bindings
 
 from ringwall.enforce.bootstrap import envoy_argv, write_bootstrap
@@ -57,6 +57,7 @@ class Rig:
     bindings: Bindings
     credentials: Credentials
     tokens: Tokens
+    revoked: RevokedHere
     server: XdsServer
     apps: dict[str, App] = field(default_factory=dict)
     envoys: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -185,7 +186,7 @@ class Rig:
 
     def restart_server(self) -> None:
         """Start a new control plane in the place of one that was stopped."""
-        self.server = XdsServer(self.credentials, self.tokens)
+        self.server = XdsServer(self.credentials, self.tokens, self.revoked)
         self.server.start(self.bindings.xds)
 
     def start_envoy(self, node: str) -> None:
@@ -211,8 +212,8 @@ def running(
     made = make_bindings(plan, state, free_port)
     for folder in (made.run, made.state / "log"):
         folder.mkdir(parents=True, mode=0o700)
-    credentials, tokens = Credentials(), Tokens()
-    rig = Rig(plan, made, credentials, tokens, XdsServer(credentials, tokens))
+    credentials, tokens, revoked = Credentials(), Tokens(), RevokedHere()
+    rig = Rig(plan, made, credentials, tokens, revoked, XdsServer(credentials, tokens, revoked))
     if before is not None:
         before(rig)
     try:

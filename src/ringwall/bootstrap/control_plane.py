@@ -12,6 +12,8 @@ from ringwall.enforce.decision_point.server import DecisionPoint
 from ringwall.enforce.xds import XdsServer
 from ringwall.identity.federation.external_keys import ExternalKeys
 from ringwall.identity.keystore import FolderKeyStore, passphrase_from
+from ringwall.identity.revocation import REVOCATIONS_FILE
+from ringwall.identity.revocation.revoked import RevocationList
 from ringwall.identity.workload.attestation import RegistryFile
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.identity.workload.server import WorkloadApiServer
@@ -49,7 +51,8 @@ class ControlPlane:
         )
         self._credentials = EdgeCredentials(self.authority, folder.path.parent, plan)
         self._keys = ExternalKeys(plan=plan, bindings=bindings, clock=clock)
-        self._xds = XdsServer(self._credentials, self._keys, clock=clock)
+        self._revoked = RevocationList(folder.path / REVOCATIONS_FILE, clock)
+        self._xds = XdsServer(self._credentials, self._keys, self._revoked, clock=clock)
         registry = RegistryFile(workloads_file(bindings))
         self._workload_api = WorkloadApiServer(self.authority, registry, bindings.workload_api)
         self._decisions = DecisionPoint(plan)
@@ -67,6 +70,7 @@ class ControlPlane:
         """Begin to serve the plan that is on disk."""
         self.authority.start()
         self._keys.start()
+        self._revoked.start()
         self._decisions.start(self.bindings.decision_point)
         self._xds.start(self.bindings.xds)
         self._xds.publish(self.plan, self.bindings)
@@ -80,6 +84,7 @@ class ControlPlane:
         self._decisions.stop()
         self._collector.stop()
         self._keys.stop()
+        self._revoked.stop()
         self._credentials.stop()
         self.authority.stop()
 

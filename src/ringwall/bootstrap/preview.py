@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from ringwall.bootstrap.state import NotRunningError, StateFolder
 from ringwall.enforce.resources import snapshot
 from ringwall.model.credentials import X509Credential
+from ringwall.model.revocation import NothingRevoked
 from ringwall.model.secret import Secret
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Plan
@@ -43,7 +44,7 @@ class _NoCredentials:
 def proxy_resources(plan: Plan, folder: StateFolder, node: str) -> str:
     """Return every resource of `edge` or `mesh` as a JSON object by name, with the addresses of the last run."""
     stand_in = _NoCredentials(plan)
-    made = snapshot(plan, _bindings(plan, folder), node, stand_in, stand_in)
+    made = snapshot(plan, _bindings(plan, folder), node, stand_in, stand_in, revoked=NothingRevoked())
     shown: dict[str, dict[str, Any]] = {}
     for kind in made.resources:
         for name, resource in made.of_type(kind).items():

@@ -6,11 +6,12 @@
    disguised dot segments, and an odd Host (edge)
 4. questions of browsers about pages of other origins (edge), on routes that bring a policy for them
 5. token verification (ECDS)
-6. limit by principal (ECDS), which needs a verified `sub`
-7. RBAC: denies everything; each operation's route brings its own rule (RDS)
-8. facts for the decision point, set from what the proxy itself knows
-9. the decision point: asked on every route that does not switch it off
-10. router
+6. what was revoked (ECDS): a token, session, user, client or calling workload that is believed no more
+7. limit by principal (ECDS), which needs a verified `sub`
+8. RBAC: denies everything; each operation's route brings its own rule (RDS)
+9. facts for the decision point, set from what the proxy itself knows
+10. the decision point: asked on every route that does not switch it off
+11. router
 """
 
 from typing import Any
@@ -61,6 +62,7 @@ def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
         _fixed(SHAPE_FILTER, _shapes(with_host=address_limit is not None)),
         *([_fixed(cors.FILTER, cors.filter_config(), disabled=True)] if address_limit else []),
         _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
+        _discovered(names.REVOCATIONS_FILTER, type_url(rbac_filter_pb2.RBAC)),
         _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),
         _fixed(RBAC_FILTER, deny_all()),
         _fixed(FACTS_FILTER, header_mutation_pb2.HeaderMutation(), disabled=True),

@@ -13,6 +13,7 @@ REDIRECT_LISTENER = "redirect"
 EDGE_ROUTES = "edge"
 EDGE_SCOPES = "edge"
 TOKENS_FILTER = "tokens"
+REVOCATIONS_FILTER = "revocations"
 BUNDLE_SECRET = "bundle"  # noqa: S105  # the name of a resource
 EDGE_CERTIFICATE = "edge-certificate"
 DECISION_POINT_CLUSTER = "decision-point"
@@ -64,6 +65,7 @@ _SENTENCES = {
     EDGE_QUIC_LISTENER: "the edge's HTTP/3 listener",
     REDIRECT_LISTENER: "the listener that redirects plain HTTP",
     TOKENS_FILTER: "the verification of tokens",
+    REVOCATIONS_FILTER: "what is revoked",
     BUNDLE_SECRET: "the trust bundle",
     EDGE_CERTIFICATE: "the edge's certificate",
     DECISION_POINT_CLUSTER: "the way to the decision point",

@@ -54,6 +54,8 @@ _PLAIN = (
 
 _TITLE = f"%CEL({TITLES}[response.code])%"
 _ID = "%REQ(x-request-id)%"
+_REVOKED = "response.code_details.contains('[revoked-') && !response.code_details.contains('[revoked-workload]')"
+"""The token, or what it stands for, was revoked (RFC 6750, section 3.1); a workload that was has no token to renew."""
 _NO_ROUTE = "!has(xds.route_name)"
 """No route matched. The rule that refuses whatever brings no rules of its own has refused it; it is said as 404."""
 _BEFORE_THE_ID = (400, 408, 426, 431)
@@ -69,6 +71,7 @@ def replies(extra: tuple[Any, ...] = ()) -> Any:
         _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
         _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),
         _mapper(all_of(is_403, _because(PATH_SHAPE_POLICY)), extra, status=400),
+        _mapper(all_of(is_403, cel(_REVOKED)), (*extra, not_valid), status=401),
         _mapper(all_of(is_403, cel(_NO_ROUTE)), extra, status=404),
         _mapper(all_of(is_401, has_header("authorization")), (*extra, not_valid)),
         _mapper(is_401, (*extra, _challenge(""))),

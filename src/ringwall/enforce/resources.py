@@ -9,11 +9,24 @@ from collections.abc import Iterator, Sequence
 from envoy.config.core.v3 import extension_pb2
 from google.protobuf.message import Message
 
-from ringwall.enforce import certificates, clusters, edge, filters, limits, mesh, names, routes, table, tokens
+from ringwall.enforce import (
+    certificates,
+    clusters,
+    edge,
+    filters,
+    limits,
+    mesh,
+    names,
+    revocations,
+    routes,
+    table,
+    tokens,
+)
 from ringwall.enforce.memo import Memo
 from ringwall.enforce.proto import pack
 from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
+from ringwall.model.revocation import RevocationSource
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, Edge, Plan, Protocol, Service
 from ringwall.plan.recorded import recorded_claims
@@ -32,25 +45,34 @@ def snapshot(
     credentials: CredentialSource,
     keys: TokenKeySource,
     *,
+    revoked: RevocationSource,
     memo: Memo | None = None,
 ) -> Snapshot:
     """Return the resources of one node: `edge` gets only what is the edge's, `mesh` what is the services'.
 
     With a `memo`, which the caller turns after each round, only what changed since is built.
     """
-    builder = _Builder(plan, bindings, credentials, keys, memo or Memo())
+    builder = _Builder(plan, bindings, credentials, keys, revoked=revoked, memo=memo or Memo())
     resources = builder.edge() if node == EDGE else builder.mesh()
     return Snapshot.of(node, plan.digest, resources)
 
 
 class _Builder:
     def __init__(
-        self, plan: Plan, bindings: Bindings, credentials: CredentialSource, keys: TokenKeySource, memo: Memo
+        self,
+        plan: Plan,
+        bindings: Bindings,
+        credentials: CredentialSource,
+        keys: TokenKeySource,
+        *,
+        revoked: RevocationSource,
+        memo: Memo,
     ) -> None:
         self.plan = plan
         self.bindings = bindings
         self.credentials = credentials
         self.keys = keys
+        self.revoked = revoked
         self.memo = memo
         # What is said to every service alike.
         alike = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state)
@@ -98,6 +120,10 @@ class _Builder:
         yield self.memo.once(
             ("tokens", self.plan.issuers, tuple(sorted(key_sets.items()))),
             lambda: _filter(names.TOKENS_FILTER, tokens.config(self.plan.issuers, key_sets)),
+        )
+        revoked = self.revoked.revocations()
+        yield self.memo.once(
+            ("revocations", revoked), lambda: _filter(names.REVOCATIONS_FILTER, revocations.config(revoked))
         )
 
     # --- pieces, each built once for what it is built from ---

@@ -42,6 +42,19 @@ _TOKENS: Final = (
         "the Authorization header is not one bearer token",
         "send exactly one header `Authorization: Bearer TOKEN` with a signed JWT",
     ),
+    ("revoked-token", "the token was revoked", "get a new one"),
+    ("revoked-session", "the sign-in that the token comes from was ended", "sign in again"),
+    ("revoked-user", "the user is revoked", "`ringwall revoke list`; `ringwall revoke user NAME --lift` lifts it"),
+    (
+        "revoked-client",
+        "the client is revoked",
+        "`ringwall revoke list`; `ringwall revoke client NAME --lift` lifts it",
+    ),
+    (
+        "revoked-workload",
+        "the calling workload is revoked",
+        "`ringwall revoke list`; `ringwall revoke workload NAME --lift` lifts it",
+    ),
 )
 """By a part of the response code details, in lower case: what it means and what to do."""
 

@@ -17,6 +17,7 @@ _BY_DETAIL: Final = (
     ("rbac_access_denied_matched_policy[token-shape]", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied_matched_policy[host-shape]", Outcome.REJECTED),
     ("rbac_access_denied_matched_policy[path-shape]", Outcome.REJECTED),
+    ("rbac_access_denied_matched_policy[revoked-", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied", Outcome.DENIED),
     ("jwt_authn_access_denied", Outcome.UNAUTHENTICATED),
     ("ext_authz_denied", Outcome.DENIED),

@@ -14,6 +14,7 @@ from tests.support.enforce_pki import Credentials
 
 from ringwall.enforce.resources import snapshot
 from ringwall.enforce.snapshot import SECRET
+from ringwall.model.revocation import NothingRevoked
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Plan
 
@@ -50,7 +51,7 @@ def _bindings(plan: Plan) -> Bindings:
 def _resources(plan: Plan) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for node in ("edge", "mesh"):
-        built = snapshot(plan, _bindings(plan), node, Credentials(), NoKeys())
+        built = snapshot(plan, _bindings(plan), node, Credentials(), NoKeys(), revoked=NothingRevoked())
         made[node] = {
             f"{resource.body.type_url.rpartition('.')[2]} {resource.name}": MessageToDict(resource.body)
             for resource in built

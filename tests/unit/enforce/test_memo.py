@@ -8,6 +8,7 @@ from tests.support.enforce_plans import bindings, operation, plan, service
 from ringwall.enforce.memo import Memo
 from ringwall.enforce.resources import snapshot
 from ringwall.enforce.snapshot import Resource, Snapshot
+from ringwall.model.revocation import NothingRevoked
 from ringwall.plan.model import Claim, ClaimType, Mode, Plan, Protocol
 from ringwall.plan.rule import ALLOW, DENY, Rule
 
@@ -35,7 +36,7 @@ class Builder:
     def snapshot(self, made: Plan, node: str, memo: Memo | None = None) -> Snapshot:
         numbers = iter(range(100, 10_000))
         addresses = bindings(made, FOLDER, lambda: next(numbers))
-        return snapshot(made, addresses, node, self.credentials, self.tokens, memo=memo)
+        return snapshot(made, addresses, node, self.credentials, self.tokens, revoked=NothingRevoked(), memo=memo)
 
 
 def _rebuilt(before: dict[str, Resource], after: dict[str, Resource]) -> set[str]:

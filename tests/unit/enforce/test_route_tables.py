@@ -13,6 +13,7 @@ from tests.support.enforce_plans import bindings, operation, plan, service
 
 from ringwall.enforce.resources import snapshot
 from ringwall.enforce.snapshot import ROUTES, SCOPES, Snapshot
+from ringwall.model.revocation import NothingRevoked
 from ringwall.plan.model import Plan
 from ringwall.plan.routes import match_edge
 
@@ -24,7 +25,7 @@ NOWHERE = route_components_pb2.Route(direct_response={"status": 404})
 
 
 def _edge(made: Plan) -> Snapshot:
-    return snapshot(made, bindings(made, FOLDER, lambda: 1), "edge", CREDENTIALS, TOKENS)
+    return snapshot(made, bindings(made, FOLDER, lambda: 1), "edge", CREDENTIALS, TOKENS, revoked=NothingRevoked())
 
 
 def _tables(made: Plan) -> dict[str | None, Any]:

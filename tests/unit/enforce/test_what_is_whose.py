@@ -8,6 +8,7 @@ from tests.support.enforce_plans import bindings, operation, plan, service
 
 from ringwall.enforce.resources import snapshot
 from ringwall.enforce.snapshot import CLUSTER, LISTENER, SECRET, Snapshot
+from ringwall.model.revocation import NothingRevoked
 
 PLAN = plan(
     service("a", operation("a", "x", "GET", "/x"), prefix="/a", calls=("b",)),
@@ -20,7 +21,10 @@ def built() -> dict[str, Snapshot]:
     credentials, tokens = Credentials(), Tokens()
     ports = iter(range(1, 100))
     addresses = bindings(PLAN, Path("/nowhere"), lambda: next(ports))
-    return {node: snapshot(PLAN, addresses, node, credentials, tokens) for node in ("edge", "mesh")}
+    return {
+        node: snapshot(PLAN, addresses, node, credentials, tokens, revoked=NothingRevoked())
+        for node in ("edge", "mesh")
+    }
 
 
 def test_the_edge_holds_its_own_keys_and_no_service_s(built: dict[str, Snapshot]) -> None:

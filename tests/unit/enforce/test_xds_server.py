@@ -13,8 +13,9 @@ from envoy.service.discovery.v3 import discovery_pb2
 from tests.support.enforce_pki import Authority, Credentials, Tokens
 from tests.support.enforce_plans import bindings, operation, plan, service
 
-from ringwall.enforce.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET
+from ringwall.enforce.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SCOPES, SECRET
 from ringwall.enforce.xds import PlanNotInForceError, XdsServer
+from ringwall.model.revocation import NothingRevoked
 from ringwall.plan.bindings import Bindings
 
 PLAN = plan(service("patients", operation("patients", "get", "GET", "/patients/{id}"), prefix="/api"))
@@ -22,16 +23,17 @@ METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregated
 BY_NAME = {
     "edge": {
         SECRET: ["bundle", "svid/edge", "edge-certificate"],
-        ROUTES: ["edge"],
-        FILTER: ["tokens", "limit/edge/address", "limit/edge/principal", "limit/edge/body"],
+        SCOPES: [],
+        ROUTES: ["edge/api"],
+        FILTER: ["tokens", "revocations", "limit/edge/address", "limit/edge/principal", "limit/edge/body"],
     },
     "mesh": {
         SECRET: ["bundle", "svid/patients"],
         ROUTES: ["inbound/patients"],
-        FILTER: ["tokens", "limit/patients/principal", "limit/patients/body"],
+        FILTER: ["tokens", "revocations", "limit/patients/principal", "limit/patients/body"],
     },
 }
-"""What an Envoy with this plan's listeners asks for; `edge` is both a listener and a route table."""
+"""What an Envoy with this plan's listeners asks for; `edge/api` is both a scope and a route table."""
 
 
 class FakeProxy:
@@ -82,7 +84,7 @@ class World:
         self.bindings: Bindings = bindings(PLAN, folder, lambda: next(ports))
         self.bindings.run.mkdir(parents=True)
         self.credentials = Credentials()
-        self.server = XdsServer(self.credentials, Tokens())
+        self.server = XdsServer(self.credentials, Tokens(), NothingRevoked())
         self.server.start(self.bindings.xds)
         self.told: list[tuple[str, str]] = []
         self._proxies: list[FakeProxy] = []
@@ -117,7 +119,7 @@ def test_the_services_proxy_has_its_part_before_the_edge_is_given_any(world: Wor
     world.connect("edge")
     world.connect("mesh", delay=0.05)
     world.server.publish(PLAN, world.bindings)
-    until(lambda: ("edge", "+edge") in world.told)
+    until(lambda: ("edge", "+edge/api") in world.told)
     first_edge = next(index for index, (node, _) in enumerate(world.told) if node == "edge")
     assert ("mesh", "+inbound/patients") in world.told[:first_edge]
 
@@ -126,7 +128,7 @@ def test_what_goes_leaves_the_edge_before_the_services_proxy(world: World) -> No
     world.connect("edge", delay=0.05)
     world.connect("mesh")
     world.server.publish(PLAN, world.bindings)
-    until(lambda: ("edge", "+edge") in world.told)
+    until(lambda: ("edge", "+edge/api") in world.told)
     world.server.publish(plan(), world.bindings)
     until(lambda: ("mesh", "-inbound/patients") in world.told)
     assert world.told.index(("edge", "-hop/edge>patients")) < world.told.index(("mesh", "-inbound/patients"))
@@ -136,7 +138,7 @@ def test_a_new_root_is_everywhere_before_any_certificate_that_needs_it(world: Wo
     world.connect("edge", delay=0.05)
     world.connect("mesh")
     world.server.publish(PLAN, world.bindings)
-    until(lambda: ("edge", "+edge") in world.told)
+    until(lambda: ("edge", "+edge/api") in world.told)
     world.told.clear()
     old, new = world.credentials.authority, Authority("new")
     world.credentials.authority, world.credentials.roots = new, [old.pem, new.pem]
@@ -151,7 +153,7 @@ def test_a_new_root_is_everywhere_before_any_certificate_that_needs_it(world: Wo
 def test_the_edge_does_not_wait_for_a_services_proxy_that_is_not_there(world: World) -> None:
     world.connect("edge")
     world.server.publish(PLAN, world.bindings)
-    until(lambda: ("edge", "+edge") in world.told, timeout=3)
+    until(lambda: ("edge", "+edge/api") in world.told, timeout=3)
 
 
 def test_a_node_that_is_no_proxy_of_the_system_is_turned_away(world: World) -> None:

@@ -28,6 +28,7 @@ from ringwall.enforce.xds.session import Session
 from ringwall.enforce.xds.status import NodeStatus, PlanNotInForceError, PlanRejectedError, Rejection, ServerStatus
 from ringwall.model.clock import Clock, SystemClock
 from ringwall.model.credentials import CredentialSource, TokenKeySource
+from ringwall.model.revocation import RevocationSource
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import EDGE, Plan
 
@@ -58,9 +59,17 @@ class _Stream:
 class XdsServer:
     """Serves the two proxies of one system over a Unix socket. Every public method may be called from any thread."""
 
-    def __init__(self, credentials: CredentialSource, keys: TokenKeySource, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        credentials: CredentialSource,
+        keys: TokenKeySource,
+        revoked: RevocationSource,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self._credentials = credentials
         self._keys = keys
+        self._revoked = revoked
         self._clock = clock or SystemClock()
         self._memo = Memo()
         self._building = threading.Lock()
@@ -105,6 +114,7 @@ class XdsServer:
             self._threads.append(thread)
         self._credentials.subscribe(self.refresh)
         self._keys.subscribe(self.refresh)
+        self._revoked.subscribe(self.refresh)
 
     def stop(self) -> None:
         """Close every stream and end every thread; the proxies keep enforcing what they have."""
@@ -139,7 +149,10 @@ class XdsServer:
 
     def _build(self, plan: Plan, bindings: Bindings) -> Snapshots:
         nodes = names.NODES if plan.edge is not None else (names.MESH,)
-        built = {node: snapshot(plan, bindings, node, self._credentials, self._keys, memo=self._memo) for node in nodes}
+        built = {
+            node: snapshot(plan, bindings, node, self._credentials, self._keys, revoked=self._revoked, memo=self._memo)
+            for node in nodes
+        }
         self._memo.turn()
         return built
 
