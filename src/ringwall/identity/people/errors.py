@@ -56,6 +56,18 @@ class PasskeyRefusedError(SignInRefusedError):
     code = "passkey-refused"
 
 
+class PasskeyCopiedError(PasskeyRefusedError):
+    """A passkey signed rightly, but has counted less than was counted before: there is a copy of it."""
+
+    code = "passkey-copied"
+
+
+class CredentialError(PeopleError):
+    """A way to sign in cannot be added or taken away like this."""
+
+    code = "credential"
+
+
 class InvitationRefusedError(PeopleError):
     """An invitation is unknown, used, or over."""
 

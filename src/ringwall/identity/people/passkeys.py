@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from ringwall.identity.people.challenges import SECONDS, Challenges, Purpose
-from ringwall.identity.people.errors import PasskeyRefusedError
+from ringwall.identity.people.errors import PasskeyCopiedError, PasskeyRefusedError
 from ringwall.identity.tokens.encoding import EncodingError, decode_base64url, decode_json_object, encode_base64url
 
 MAX_ANSWER: Final = 32_768
@@ -217,9 +217,10 @@ class Passkeys:
 
         1. The challenge was given out to this browser, to sign in, and is used the first time.
         2. The authenticator keeps it for the account that it was made for (step 6).
-        3. Type, origin, relying party, presence, verification of the user and signature, by py_webauthn; and the
-           count has gone up, or is not kept (step 22): else there is a copy of the passkey.
+        3. Type, origin, relying party, presence, verification of the user and signature, by py_webauthn.
         4. Whether it may be backed up has not changed (step 18).
+        5. The count has gone up, or is not kept (step 22): else PasskeyCopiedError. Looked at last, so that only who
+           holds the key can make it look copied.
         """
         from webauthn import verify_authentication_response  # noqa: PLC0415  # as above
         from webauthn.helpers.structs import CredentialDeviceType  # noqa: PLC0415
@@ -234,13 +235,15 @@ class Passkeys:
                 expected_rp_id=self._party.id,
                 expected_origin=self._party.origin,
                 credential_public_key=public_key,
-                credential_current_sign_count=sign_count,
+                credential_current_sign_count=0,  # looked at in 5
                 require_user_verification=True,
             )
         except Exception as error:  # as in verify_registration
             raise PasskeyRefusedError(f"the authenticator's answer is refused: {_said(error)}") from error
         if (used.credential_device_type is CredentialDeviceType.MULTI_DEVICE) != backup_eligible:  # 4
             raise PasskeyRefusedError("the passkey is not of the kind that it was")
+        if (used.new_sign_count or sign_count) and used.new_sign_count <= sign_count:  # 5
+            raise PasskeyCopiedError("the passkey has counted less than before, as a copy of it would")
         return PasskeyUse(used.new_sign_count, used.credential_backed_up)
 
 

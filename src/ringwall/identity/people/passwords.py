@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, TypeVar
 
 from ringwall.identity.people.errors import BusyError, PasswordRefusedError
 from ringwall.identity.people.imported_hashes import ImportedHashError, candidates, verify_pbkdf2
@@ -27,7 +27,6 @@ _MOST_PASSES: Final = 10
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -68,18 +67,18 @@ class PasswordHasher:
 
     async def hash(self, password: Secret) -> str:
         """Return the PHC string to keep for a password; it must have passed `PasswordRules.check`."""
-        return await self._elsewhere(lambda: _hash(normalised(password), self._measured()))
+        return await self.elsewhere(lambda: _hash(normalised(password), self._measured()))
 
     async def verify(self, password: Secret, kept: str | None) -> Verdict:
         """Compare a password with what is kept; without that, as for an unknown account, do the same work for nothing.
 
         A password that nobody could have chosen is wrong, and costs the same.
         """
-        return await self._elsewhere(lambda: _verify(password, kept, self._measured()))
+        return await self.elsewhere(lambda: _verify(password, kept, self._measured()))
 
     async def secret_hash(self, value: Secret, salt: bytes) -> bytes:
         """Return the 32-byte Argon2id tag of a short secret that was made here, such as a recovery code."""
-        return await self._elsewhere(lambda: _raw(value, salt, FLOOR))
+        return await self.elsewhere(lambda: _raw(value, salt, FLOOR))
 
     def close(self) -> None:
         """Let the threads end."""
@@ -90,7 +89,8 @@ class PasswordHasher:
             self._cost = measure()
         return self._cost
 
-    async def _elsewhere(self, work: Callable[[], R]) -> R:
+    async def elsewhere(self, work: Callable[[], R]) -> R:
+        """Do work that takes long in one of the threads, and return what it returns; BusyError where too much waits."""
         if self._waiting >= LONGEST_QUEUE:
             raise BusyError("too many passwords wait to be checked", hint="try again in a few seconds")
         self._waiting += 1

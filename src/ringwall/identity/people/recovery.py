@@ -35,10 +35,10 @@ def understood(typed: str) -> Secret | None:
     return Secret(_grouped(code))
 
 
-async def digest(code: Secret, *, account: str, passwords: PasswordHasher) -> bytes:
+async def digest(code: Secret, *, account: str, hasher: PasswordHasher) -> bytes:
     """Return what is kept of a code: 32 bytes, which say nothing about it, and differ for another account."""
     salt = hashlib.sha256(b"ringwall recovery " + account.encode()).digest()[:16]
-    return await passwords.secret_hash(code, salt)
+    return await hasher.secret_hash(code, salt)
 
 
 def _new_code() -> Secret:

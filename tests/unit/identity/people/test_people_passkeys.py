@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.soft_authenticator import BACKED_UP, ELIGIBLE, PRESENT, VERIFIED, SoftAuthenticator
 
 from ringwall.identity.people.challenges import SECONDS, Challenges, Purpose
-from ringwall.identity.people.errors import PasskeyRefusedError
+from ringwall.identity.people.errors import PasskeyCopiedError, PasskeyRefusedError
 from ringwall.identity.people.passkeys import MAX_ANSWER, NewPasskey, Passkeys, PasskeyUse, RelyingParty
 from ringwall.identity.tokens.encoding import decode_base64url, encode_base64url
 from ringwall.model.clock import ManualClock
@@ -180,8 +180,17 @@ def test_a_count_that_does_not_go_up_is_refused(world: World) -> None:
     made = world.registered(device)
     for known in (1, 2, 100):
         device.count = 0
-        with pytest.raises(PasskeyRefusedError, match="sign count"):
+        with pytest.raises(PasskeyCopiedError):
             world.sign_in(device.use(world.options()), made, count=known)
+
+
+def test_only_who_holds_the_key_can_make_a_passkey_look_copied(world: World) -> None:
+    device = SoftAuthenticator()
+    made = world.registered(device)
+    other = SoftAuthenticator(credential=device.credential, user_handle=device.user_handle, rp_id=device.rp_id)
+    with pytest.raises(PasskeyRefusedError) as caught:
+        world.sign_in(other.use(world.options()), made, count=7)
+    assert not isinstance(caught.value, PasskeyCopiedError)
 
 
 def test_authenticators_that_do_not_count_are_taken(world: World) -> None:

@@ -44,9 +44,9 @@ def test_any_text_is_a_code_or_none(typed: str) -> None:
 def test_what_is_kept_depends_on_code_and_account(passwords: PasswordHasher) -> None:
     async def run() -> None:
         first, second = new_codes()[:2]
-        kept = await digest(first, account="a", passwords=passwords)
-        assert kept == await digest(first, account="a", passwords=passwords)
-        assert kept != await digest(first, account="b", passwords=passwords)
-        assert kept != await digest(second, account="a", passwords=passwords)
+        kept = await digest(first, account="a", hasher=passwords)
+        assert kept == await digest(first, account="a", hasher=passwords)
+        assert kept != await digest(first, account="b", hasher=passwords)
+        assert kept != await digest(second, account="a", hasher=passwords)
 
     asyncio.run(run())

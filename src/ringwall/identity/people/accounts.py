@@ -1,0 +1,197 @@
+"""Accounts: made, changed, disabled, deleted. What pages and administration do to them is done here, and noted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ringwall.identity.people.errors import AccountError
+from ringwall.identity.people.journal import Journal
+from ringwall.identity.people.kept import PeopleTables
+from ringwall.identity.people.names import normalised
+from ringwall.identity.people.profile import Profile
+from ringwall.identity.store.accounts import Account
+from ringwall.identity.store.errors import ConflictError
+from ringwall.model.clock import Clock
+
+_TRIES: Final = 10
+_SKEW_SECONDS: Final = 120.0
+"""How much longer than a token lives its revocation is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was ended with a person's sessions.
+
+    Attributes:
+        sessions: how many login sessions.
+        families: how many clients' refresh tokens.
+    """
+
+    sessions: int
+    families: int
+
+
+class Accounts:
+    """All accounts.
+
+    Args:
+        token_seconds: how long an access token can live at most: so long a revocation must be remembered.
+    """
+
+    def __init__(self, tables: PeopleTables, journal: Journal, clock: Clock, *, token_seconds: float) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._clock = clock
+        self._token_seconds = token_seconds
+
+    async def create(self, profile: Profile, *, by: str) -> Account:
+        """Make an account, which nobody can sign in to yet; AccountError where the user name is taken."""
+        try:
+            account = await self._tables.accounts.create(
+                name_key=profile.name_key,
+                user_name=profile.user_name,
+                display_name=profile.display_name,
+                email=profile.email,
+                email_key=profile.email_key,
+                roles=profile.roles,
+                groups=profile.groups,
+                attributes=profile.attributes,
+                now=self._clock.now(),
+            )
+        except ConflictError as error:
+            raise AccountError(error.message, hint=error.hint) from None
+        await self._journal.note(
+            "account-created", by=by, account=account.id, user_name=account.user_name, roles=list(account.roles)
+        )
+        return account
+
+    async def get(self, account: str) -> Account:
+        """Return the account of an id; AccountError where there is none."""
+        if (found := await self._tables.accounts.get(account)) is None:
+            raise AccountError("there is no such account")
+        return found
+
+    async def named(self, user_name: str) -> Account:
+        """Return the account of a user name as somebody types it; AccountError, UserNameError."""
+        if (found := await self._tables.accounts.by_name(normalised(user_name))) is None:
+            raise AccountError(f"there is no account {user_name[:80]!r}", hint="`ringwall users` lists them")
+        return found
+
+    async def page(self, *, after: str = "", limit: int = 100) -> Sequence[Account]:
+        """Return accounts in the order of their names; `after` is the `name_key` of the last one known."""
+        return await self._tables.accounts.page(after=after, limit=limit)
+
+    async def change(self, account: str, change: Callable[[Account], Account], *, by: str) -> Account:
+        """Change an account as it is now, whoever else changes it; AccountError where the new name is taken.
+
+        Args:
+            account: its id.
+            change: returns the new form (`dataclasses.replace`) of the account it is given; members must come from
+                `profile`'s checks. It may be called more than once.
+            by: as in `Journal.note`.
+        """
+        for _ in range(_TRIES):
+            before = await self.get(account)
+            after = change(before)
+            if after == before:
+                return before
+            try:
+                kept = await self._tables.accounts.update(after, now=self._clock.now())
+            except ConflictError as error:
+                taken = await self._tables.accounts.by_name(after.name_key)
+                if taken is not None and taken.id != account:
+                    raise AccountError(error.message, hint=error.hint) from None
+                continue
+            await self._journal.note("account-changed", by=by, account=account, **_difference(before, kept))
+            return kept
+        raise AccountError("the account is being changed by others at this moment", hint="try again")
+
+    async def disable(self, account: str, *, by: str, reason: str = "") -> Ended:
+        """Let nobody sign in to an account any more, and end whatever was begun with it; what it holds is kept."""
+        if await self._tables.accounts.disable(account, now=self._clock.now()) is None:
+            raise AccountError("there is no such account")
+        ended = await self._end_everything(account, reason="account-disabled")
+        await self._journal.note("account-disabled", by=by, account=account, reason=reason)
+        return ended
+
+    async def enable(self, account: str, *, by: str) -> None:
+        """Undo `disable`; sessions stay ended."""
+        if await self._tables.accounts.enable(account, now=self._clock.now()) is None:
+            raise AccountError("there is no such account")
+        await self._journal.note("account-enabled", by=by, account=account)
+
+    async def delete(self, account: str, *, by: str) -> Ended:
+        """Remove an account with everything by which its person signed in, and end whatever was begun with it.
+
+        Its id is never given to another; events keep it.
+        """
+        found = await self.get(account)
+        ended = await self._end_everything(account, reason="account-deleted")
+        if not await self._tables.accounts.delete(account, now=self._clock.now()):
+            raise AccountError("there is no such account")
+        await self._journal.note("account-deleted", by=by, account=account, user_name=found.user_name)
+        return ended
+
+    async def end_sessions(self, account: str, *, by: str, spared: str = "") -> Ended:
+        """End a person's sessions everywhere, but the `spared` one; tokens given out so far are refused."""
+        await self.get(account)
+        ended = await self._end_everything(account, reason="signed-out", spared=spared)
+        await self._journal.note(
+            "sessions-ended", by=by, account=account, sessions=ended.sessions, families=ended.families
+        )
+        return ended
+
+    async def _end_everything(self, account: str, *, reason: str, spared: str = "") -> Ended:
+        """End sessions first, so that no new tokens come from them, then refresh tokens, then access tokens."""
+        now = self._clock.now()
+        sessions = await self._tables.sessions.end_account(account, reason=reason, now=now, spared=spared)
+        if spared:
+            families: list[str] = []
+            for session in sessions:
+                families += await self._tables.families.end_session(session, reason=reason, now=now)
+                await self._revoke("session", session, reason)
+            return Ended(len(sessions), len(families))
+        ended = await self._tables.families.end_account(account, reason=reason, now=now)
+        await self._revoke("account", account, reason)
+        return Ended(len(sessions), len(ended))
+
+    async def _revoke(self, kind: str, subject: str, reason: str) -> None:
+        now = self._clock.now()
+        await self._tables.revocations.add(
+            kind, subject, reason=reason, now=now, expires=now + self._token_seconds + _SKEW_SECONDS
+        )
+
+
+def with_profile(account: Account, profile: Profile) -> Account:
+    """Return an account with what a profile says, for `Accounts.change`."""
+    return replace(
+        account,
+        user_name=profile.user_name,
+        name_key=profile.name_key,
+        display_name=profile.display_name,
+        email=profile.email,
+        email_key=profile.email_key,
+        roles=profile.roles,
+        groups=profile.groups,
+        attributes=profile.attributes,
+    )
+
+
+def _difference(before: Account, after: Account) -> dict[str, Any]:
+    """Return what is new, for the event; roles and groups as what was given and taken."""
+    said: dict[str, Any] = {
+        name: getattr(after, name)
+        for name in ("user_name", "display_name", "email")
+        if getattr(after, name) != getattr(before, name)
+    }
+    for name in ("roles", "groups"):
+        was, now = set(getattr(before, name)), set(getattr(after, name))
+        if was != now:
+            said[name] = {"given": sorted(now - was), "taken": sorted(was - now)}
+    if dict(before.attributes) != dict(after.attributes):
+        said["attributes"] = sorted(
+            name
+            for name in before.attributes.keys() | after.attributes.keys()
+            if before.attributes.get(name) != after.attributes.get(name)
+        )
+    return said

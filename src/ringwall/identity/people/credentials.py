@@ -1,0 +1,272 @@
+"""The ways in which a person can sign in to an account: set, shown, taken away.
+
+The caller has made sure that it is the person, by a sign-in that is fresh enough, or an administrator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ringwall.identity.people import recovery, totp
+from ringwall.identity.people.accounts import Accounts
+from ringwall.identity.people.errors import CredentialError, PeopleError, SignInRefusedError
+from ringwall.identity.people.journal import Journal
+from ringwall.identity.people.kept import KeptPasskey, PeopleTables
+from ringwall.identity.people.passkeys import Passkeys, credential_text
+from ringwall.identity.people.password_rules import PasswordRules
+from ringwall.identity.people.passwords import PasswordHasher
+from ringwall.identity.people.profile import checked_display_name
+from ringwall.identity.people.throttle import Throttle
+from ringwall.identity.sealing import Sealer
+from ringwall.identity.store.accounts import Account
+from ringwall.identity.store.errors import ConflictError
+from ringwall.model.clock import Clock
+from ringwall.model.secret import Secret
+
+MOST_PASSKEYS: Final = 20
+_ONLY_WAY: Final = "it is the only way to sign in to this account"
+
+
+class PasskeysUnavailableError(PeopleError):
+    """The issuer has no host name, so browsers make no passkeys for it."""
+
+    code = "passkeys-unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """How a person can sign in.
+
+    Attributes:
+        password_changed: when the password was chosen, or None where there is none.
+        passkeys: the oldest first.
+        totp: whether an authenticator app is in use.
+        recovery_codes: how many are left.
+    """
+
+    password_changed: float | None
+    passkeys: tuple[KeptPasskey, ...]
+    totp: bool
+    recovery_codes: int
+
+    @property
+    def alone(self) -> int:
+        """How many of them suffice to begin a sign-in."""
+        return len(self.passkeys) + (self.password_changed is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """What an authenticator app is to be given: as a QR code of `uri`, or `typed` by hand."""
+
+    uri: str
+    typed: str
+
+
+class Credentials:
+    """What accounts are signed in to with."""
+
+    def __init__(
+        self,
+        tables: PeopleTables,
+        journal: Journal,
+        clock: Clock,
+        *,
+        accounts: Accounts,
+        hasher: PasswordHasher,
+        rules: PasswordRules,
+        passkeys: Passkeys | None,
+        throttle: Throttle,
+        sealer: Sealer,
+        issuer_name: str,
+    ) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._clock = clock
+        self._accounts = accounts
+        self._hasher = hasher
+        self._rules = rules
+        self._passkeys = passkeys
+        self._throttle = throttle
+        self._sealer = sealer
+        self._issuer_name = issuer_name
+
+    async def overview(self, account: str) -> Overview:
+        """Return the ways in which somebody can sign in to an account."""
+        password = await self._tables.passwords.get(account)
+        app = await self._tables.totp.get(account)
+        return Overview(
+            password_changed=None if password is None else password.changed,
+            passkeys=tuple(await self._tables.passkeys.of_account(account)),
+            totp=app is not None and app.confirmed is not None,
+            recovery_codes=await self._tables.recovery.count(account),
+        )
+
+    # Passwords
+
+    async def checked_password(self, password: Secret, about: Sequence[str]) -> str:
+        """Return the hash of a new password; PasswordRefusedError where it is not to be used."""
+        form = await self._hasher.elsewhere(lambda: self._rules.check(password, about=about))
+        return await self._hasher.hash(form)
+
+    async def set_password(self, account: str, password: Secret, *, by: str, spared: str = "") -> None:
+        """Set a password, and end every session but the `spared` one: who knew the old one may be in one of them."""
+        found = await self._accounts.get(account)
+        encoded = await self.checked_password(password, about_of(found))
+        await self._tables.passwords.set(account, Secret(encoded), now=self._clock.now())
+        await self._journal.note("password-set", by=by, account=account)
+        await self._accounts.end_sessions(account, by=by, spared=spared)
+
+    async def remove_password(self, account: str, *, by: str) -> None:
+        """Take the password away; CredentialError where nothing else is left to sign in with."""
+        await self._must_keep_a_way(account)
+        if not await self._tables.passwords.remove(account):
+            raise CredentialError("the account has no password")
+        await self._journal.note("password-removed", by=by, account=account)
+
+    # Passkeys
+
+    async def begin_passkey(self, account: str, *, binding: str) -> dict[str, Any]:
+        """Return the options for a browser to make a passkey; `binding` as in `Challenges.issue`."""
+        found = await self._accounts.get(account)
+        known = await self._tables.passkeys.of_account(account)
+        if len(known) >= MOST_PASSKEYS:
+            raise CredentialError(f"an account has at most {MOST_PASSKEYS} passkeys", hint="remove one")
+        return self.passkeys.registration_options(
+            binding=binding,
+            account=account,
+            user_name=found.user_name,
+            display_name=found.display_name,
+            known=[each.credential for each in known],
+        )
+
+    async def add_passkey(self, account: str, answer: bytes, *, binding: str, name: str, by: str) -> KeptPasskey:
+        """Keep the passkey that a browser has made; PasskeyRefusedError where the answer is not believed."""
+        name = checked_display_name(name) or "passkey"
+        await self._accounts.get(account)
+        made = await self.passkeys.verify_registration(answer, binding=binding, account=account)
+        kept = KeptPasskey(
+            credential=made.credential,
+            public_key=made.public_key,
+            sign_count=made.sign_count,
+            backup_eligible=made.backup_eligible,
+            backed_up=made.backed_up,
+            transports=made.transports,
+            aaguid=made.aaguid,
+            account=account,
+            name=name,
+            created=self._clock.now(),
+        )
+        try:
+            await self._tables.passkeys.add(kept)
+        except ConflictError:  # section 7.1, step 26: whoever's it is
+            raise CredentialError("this passkey is registered already") from None
+        await self._journal.note(
+            "passkey-added", by=by, account=account, passkey=credential_text(made.credential), name=name
+        )
+        return kept
+
+    async def rename_passkey(self, account: str, credential: bytes, *, name: str) -> None:
+        """Call a passkey something else."""
+        if not await self._tables.passkeys.rename(account, credential, name=checked_display_name(name) or "passkey"):
+            raise CredentialError("the account has no such passkey")
+
+    async def remove_passkey(self, account: str, credential: bytes, *, by: str) -> None:
+        """Take a passkey away; CredentialError where nothing else is left to sign in with."""
+        if credential not in {each.credential for each in await self._tables.passkeys.of_account(account)}:
+            raise CredentialError("the account has no such passkey")
+        await self._must_keep_a_way(account)
+        if not await self._tables.passkeys.remove(account, credential):
+            raise CredentialError("the account has no such passkey")
+        await self._journal.note("passkey-removed", by=by, account=account, passkey=credential_text(credential))
+
+    @property
+    def passkeys(self) -> Passkeys:
+        """What verifies passkeys; PasskeysUnavailableError where the issuer's URL holds an address and no name."""
+        if self._passkeys is None:
+            raise PasskeysUnavailableError(
+                "passkeys need a host name, and this issuer has an address",
+                hint="put a name such as shop.localhost first among the edge's domains",
+            )
+        return self._passkeys
+
+    # Authenticator apps
+
+    async def begin_totp(self, account: str) -> NewApp:
+        """Make a secret for an app; it protects nothing until `confirm_totp`. CredentialError where one is in use."""
+        found = await self._accounts.get(account)
+        secret = totp.new_secret()
+        if not await self._tables.totp.begin(account, secret=self._sealer.seal(account, secret), now=self._clock.now()):
+            raise CredentialError("the account has an authenticator app", hint="remove it first")
+        uri = totp.otpauth_uri(secret, issuer=self._issuer_name, user_name=found.user_name)
+        return NewApp(uri, totp.base32_of(secret))
+
+    async def confirm_totp(self, account: str, code: str, *, by: str) -> None:
+        """Begin to ask for the app's codes, now that it has shown a right one; SignInRefusedError for a wrong one."""
+        admission = await self._throttle.admit_second_factor(account=account)
+        await self.use_totp(account, code, confirmed=False)
+        await admission.was_right()
+        await self._journal.note("totp-added", by=by, account=account)
+
+    async def use_totp(self, account: str, code: str, *, confirmed: bool) -> None:
+        """Use a code of a person's app up; SignInRefusedError where it is wrong, was used, or there is no such app.
+
+        Args:
+            account: whose app.
+            code: as typed.
+            confirmed: whether the app must be in use already, or must not.
+        """
+        app = await self._tables.totp.get(account)
+        if app is None or (app.confirmed is not None) is not confirmed:
+            raise SignInRefusedError
+        secret = self._sealer.open(account, app.secret)
+        now = self._clock.now()
+        step = totp.matching_step(secret, code, now=now, after=app.step)
+        if step is None or not await self._tables.totp.use(account, secret=app.secret, step=step, now=now):
+            raise SignInRefusedError
+
+    async def remove_totp(self, account: str, *, by: str) -> None:
+        """Ask for the app's codes no more, nor for recovery codes."""
+        if not await self._tables.totp.remove(account):
+            raise CredentialError("the account has no authenticator app")
+        await self._tables.recovery.replace(account, (), now=self._clock.now())
+        await self._journal.note("totp-removed", by=by, account=account)
+
+    # Recovery codes
+
+    async def new_recovery_codes(self, account: str, *, by: str) -> tuple[Secret, ...]:
+        """Make recovery codes in place of all former ones, and return them: the only time that they can be seen."""
+        await self._accounts.get(account)
+        codes = recovery.new_codes()
+        digests = [await recovery.digest(code, account=account, hasher=self._hasher) for code in codes]
+        await self._tables.recovery.replace(account, digests, now=self._clock.now())
+        await self._journal.note("recovery-codes-made", by=by, account=account)
+        return codes
+
+    async def use_recovery_code(self, account: str, typed: str) -> None:
+        """Use a recovery code up; SignInRefusedError where it is none, or was used."""
+        code = recovery.understood(typed)
+        if code is None or not await self._tables.recovery.take(
+            account, await recovery.digest(code, account=account, hasher=self._hasher)
+        ):
+            raise SignInRefusedError
+
+    # All of them
+
+    async def remove_all(self, account: str, *, by: str) -> None:
+        """Take every way to sign in away, so that a person who has lost them can begin anew by an invitation."""
+        for passkey in await self._tables.passkeys.of_account(account):
+            await self._tables.passkeys.remove(account, passkey.credential)
+        await self._tables.passwords.remove(account)
+        await self._tables.totp.remove(account)
+        await self._tables.recovery.replace(account, (), now=self._clock.now())
+        await self._journal.note("credentials-removed", by=by, account=account)
+
+    async def _must_keep_a_way(self, account: str) -> None:
+        if (await self.overview(account)).alone <= 1:
+            raise CredentialError(_ONLY_WAY, hint="add another one first")
+
+
+def about_of(account: Account) -> tuple[str, ...]:
+    """Return what a password of this account must not be made of."""
+    return (account.user_name, account.display_name, account.email)

@@ -1,0 +1,34 @@
+"""Writes down who did what: every act about an account is an event."""
+
+import logging
+from typing import Any, Final
+
+from ringwall.identity.people.kept import Event, KeptEvents
+from ringwall.model.clock import Clock
+
+OPERATOR: Final = "operator"
+"""Whoever runs Ringwall on this machine; the administration socket knows no other."""
+NOBODY: Final = "nobody"
+"""Somebody who has not proven who they are."""
+
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    """Writes events, with the time at which they are written."""
+
+    def __init__(self, events: KeptEvents, clock: Clock) -> None:
+        self._events = events
+        self._clock = clock
+
+    async def note(self, kind: str, *, by: str, account: str = "", **detail: Any) -> None:
+        """Write one event; what it holds is never a secret, nor what somebody typed that matched nothing.
+
+        Args:
+            kind: such as `account-created`.
+            by: id of the account whose person did it, OPERATOR or NOBODY.
+            account: id of the account that it is about.
+            detail: JSON values.
+        """
+        _log.info("%s of %s by %s", kind, account or "no account", by)
+        await self._events.add(Event(time=self._clock.now(), kind=kind, by=by, account=account, detail=detail))

@@ -1,0 +1,127 @@
+"""Puts the services of this package together, over one database."""
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from ringwall.identity.keystore import KeyStore
+from ringwall.identity.people.accounts import Accounts
+from ringwall.identity.people.challenges import Challenges
+from ringwall.identity.people.credentials import Credentials
+from ringwall.identity.people.invitations import Invitations
+from ringwall.identity.people.journal import Journal
+from ringwall.identity.people.kept import PeopleTables
+from ringwall.identity.people.keys import PeopleKeys
+from ringwall.identity.people.known_devices import KnownDevices
+from ringwall.identity.people.passkeys import Passkeys, RelyingParty
+from ringwall.identity.people.password_rules import PasswordRules
+from ringwall.identity.people.passwords import Cost, PasswordHasher
+from ringwall.identity.people.sign_in import SignIn
+from ringwall.identity.people.throttle import Throttle
+from ringwall.identity.sealing import Sealer
+from ringwall.model.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Everything about people, for pages and administration.
+
+    Attributes:
+        accounts: who there is.
+        credentials: how they can sign in.
+        invitations: who may come.
+        sign_in: signing in, step by step.
+        journal: writes events.
+        tables: what lies below.
+    """
+
+    accounts: Accounts
+    credentials: Credentials
+    invitations: Invitations
+    sign_in: SignIn
+    journal: Journal
+    tables: PeopleTables
+    hasher: PasswordHasher
+
+    @classmethod
+    def over(
+        cls,
+        tables: PeopleTables,
+        *,
+        keystore: KeyStore,
+        clock: Clock,
+        issuer: str,
+        system: str,
+        token_seconds: float,
+        cost: Cost | None = None,
+    ) -> Self:
+        """Put them together.
+
+        Args:
+            tables: the open database.
+            keystore: where the keys lie that protect what is kept; given one at the first time.
+            clock: where time comes from.
+            issuer: URL of the issuer, which passkeys are bound to.
+            system: name of the system, shown by browsers and authenticator apps.
+            token_seconds: how long an access token can live at most.
+            cost: of a password hash; measured where it is not given.
+        """
+        keys = PeopleKeys.load(keystore)
+        journal = Journal(tables.events, clock)
+        throttle = Throttle(tables.attempts, clock)
+        devices = KnownDevices(key=keys.devices, clock=clock)
+        hasher = PasswordHasher(cost)
+        accounts = Accounts(tables, journal, clock, token_seconds=token_seconds)
+        credentials = Credentials(
+            tables,
+            journal,
+            clock,
+            accounts=accounts,
+            hasher=hasher,
+            rules=PasswordRules(words=("ringwall", system, urlsplit(issuer).hostname or "")),
+            passkeys=_passkeys(tables, keys, clock, issuer=issuer, system=system),
+            throttle=throttle,
+            sealer=Sealer(keys.totp),
+            issuer_name=system,
+        )
+        return cls(
+            accounts=accounts,
+            credentials=credentials,
+            invitations=Invitations(
+                tables,
+                journal,
+                clock,
+                accounts=accounts,
+                credentials=credentials,
+                throttle=throttle,
+                devices=devices,
+                issuer=issuer,
+            ),
+            sign_in=SignIn(
+                tables,
+                journal,
+                clock,
+                credentials=credentials,
+                hasher=hasher,
+                throttle=throttle,
+                devices=devices,
+            ),
+            journal=journal,
+            tables=tables,
+            hasher=hasher,
+        )
+
+    def close(self) -> None:
+        """Let the threads that hash passwords end; the database is the caller's."""
+        self.hasher.close()
+
+
+def _passkeys(tables: PeopleTables, keys: PeopleKeys, clock: Clock, *, issuer: str, system: str) -> Passkeys | None:
+    party = RelyingParty.of_issuer(issuer, system)
+    if party is None:
+        return None
+
+    async def once(challenge: bytes, until: float) -> bool:
+        return await tables.replay.once("passkey-challenge", challenge.hex(), until=until, now=clock.now())
+
+    return Passkeys(party, Challenges(key=keys.challenges, once=once, clock=clock))
