@@ -15,8 +15,10 @@ from ringwall.identity.issuer.client_secrets import ClientSecrets, create_client
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.people import DevelopmentPeople
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
+from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import KeyStore, MemoryKeyStore
 from ringwall.identity.tokens.claims import ACCESS_TOKEN, Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.keys import KeySet
@@ -38,7 +40,14 @@ class IssuerWorld:
         self.keys = self.open_keys()
         self.secrets = ClientSecrets(self.settings.clients_file)
         self.context = IssuerContext(
-            settings=self.settings, directory=self.directory, keys=self.keys, secrets=self.secrets, clock=self.clock
+            settings=self.settings,
+            directory=self.directory,
+            keys=self.keys,
+            secrets=self.secrets,
+            clock=self.clock,
+            storage=Storage(self.settings.database_url),
+            people=DevelopmentPeople(self.directory),
+            keystore=self.store,
         )
         self.app = create_app(self.context)
         self.admin = create_admin_app(directory=self.directory, keys=self.keys, clock=self.clock)

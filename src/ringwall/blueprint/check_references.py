@@ -29,6 +29,7 @@ class _Checker:
             for callee in service.calls:
                 self._callers.setdefault(callee.value, set()).add(service.name.value)
         self._claims = {claim.name.value: claim.type.value for claim in blueprint.claims}
+        self._accounts: tuple[Person | Client, ...] = (*blueprint.people, *blueprint.clients)
 
     def run(self) -> None:
         blueprint = self._blueprint
@@ -42,7 +43,7 @@ class _Checker:
                     hint="declare the claim under another name, with `from:`",
                 )
         self._check_roles()
-        for person in (*blueprint.people, *blueprint.clients):
+        for person in self._accounts:
             self._check_person(person)
         for client in blueprint.clients:
             self._check_client(client)
@@ -113,7 +114,7 @@ class _Checker:
         for issuer in issuers or ():
             self._check_issuer(issuer)
         if issuers is not None and not builtin:
-            for person in (*self._blueprint.people, *self._blueprint.clients):
+            for person in self._accounts:
                 self._report.error(
                     "no-builtin-issuer",
                     f"{person.name.value!r} needs the built-in issuer, which `issuers` leaves out",
@@ -164,7 +165,7 @@ class _Checker:
 
     def _check_user(self, user: At[str], issuers: set[str]) -> None:
         prefix, bar, _ = user.value.partition("|")
-        people = {person.name.value for person in (*self._blueprint.people, *self._blueprint.clients)}
+        people = {person.name.value for person in self._accounts}
         if bar and prefix not in issuers:
             self._report.unknown("issuer", prefix, user.span, issuers)
         elif not bar and user.value not in people:

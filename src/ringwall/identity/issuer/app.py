@@ -1,37 +1,88 @@
 """The public application: every endpoint, client authentication method and grant that exists, in one place."""
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from ringwall.identity.issuer.answers import HANDLERS
+from ringwall.identity.issuer.browser_sessions import BrowserSessions
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
 from ringwall.identity.issuer.clients.public import PublicMethod
 from ringwall.identity.issuer.clients.secret import SecretMethod
 from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.grants.authorization_code import AuthorizationCodeGrant
 from ringwall.identity.issuer.grants.client_credentials import ClientCredentialsGrant
 from ringwall.identity.issuer.grants.grant import Grant
+from ringwall.identity.issuer.grants.refresh_token import RefreshTokenGrant
+from ringwall.identity.issuer.oauth.assets import get_asset
+from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
+from ringwall.identity.issuer.oauth.consent import ConsentEndpoint
+from ringwall.identity.issuer.oauth.cors import BrowserClientOrigins
+from ringwall.identity.issuer.oauth.end_session import EndSessionEndpoint
 from ringwall.identity.issuer.oauth.jwks import JwksEndpoint
+from ringwall.identity.issuer.oauth.login import LoginEndpoint
 from ringwall.identity.issuer.oauth.metadata import MetadataEndpoint
 from ringwall.identity.issuer.oauth.token import TokenEndpoint
+from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
+from ringwall.identity.issuer.pages.forms import FormTokens
+from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.throttle import Throttle
 
 
 def create_app(context: IssuerContext) -> Starlette:
     """Return the public application, as the edge exposes it under the path of the issuer's URL."""
+    directory, clock = context.directory, context.clock
     clients = ClientAuthenticator(
         [
-            SecretMethod(directory=context.directory, secrets=context.secrets, throttle=Throttle(context.clock)),
-            PublicMethod(context.directory),
+            SecretMethod(directory=directory, secrets=context.secrets, throttle=Throttle(clock)),
+            PublicMethod(directory),
         ]
     )
-    grants: list[Grant] = [ClientCredentialsGrant(context)]
-    metadata = MetadataEndpoint(context, client_methods=clients.names, grants=[grant.name for grant in grants])
+    grants: list[Grant] = [
+        ClientCredentialsGrant(context),
+        AuthorizationCodeGrant(context),
+        RefreshTokenGrant(context),
+    ]
     return Starlette(
         routes=[
-            Route("/.well-known/openid-configuration", metadata.get, methods=["GET"]),
-            Route("/.well-known/oauth-authorization-server", metadata.get, methods=["GET"]),
-            Route("/jwks", JwksEndpoint(context).get, methods=["GET"]),
-            Route("/token", TokenEndpoint(clients=clients, grants=grants).post, methods=["POST"]),
+            *_for_machines(context, clients, grants),
+            *_for_people(context),
         ],
+        middleware=[Middleware(BrowserClientOrigins, directory=directory)],
         exception_handlers=HANDLERS,
     )
+
+
+def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: list[Grant]) -> list[Route]:
+    metadata = MetadataEndpoint(context, client_methods=clients.names, grants=[grant.name for grant in grants])
+    return [
+        Route("/token", TokenEndpoint(clients=clients, grants=grants).post, methods=["POST"]),
+        Route("/jwks", JwksEndpoint(context).get, methods=["GET"]),
+        Route("/.well-known/openid-configuration", metadata.get, methods=["GET"]),
+        Route("/.well-known/oauth-authorization-server", metadata.get, methods=["GET"]),
+        Route("/userinfo", UserinfoEndpoint(context).answer, methods=["GET", "POST"]),
+    ]
+
+
+def _for_people(context: IssuerContext) -> list[Route]:
+    pages = Pages(context.directory)
+    forms = FormTokens(store=context.keystore, directory=context.directory)
+    sessions = BrowserSessions(
+        storage=context.storage, clock=context.clock, token_seconds=context.settings.token_seconds
+    )
+    authorize = AuthorizeEndpoint(context, sessions=sessions, pages=pages, forms=forms)
+    login = LoginEndpoint(context, authorize=authorize, sessions=sessions, forms=forms)
+    consent = ConsentEndpoint(context, authorize=authorize, sessions=sessions, forms=forms, pages=pages)
+    end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms)
+    return [
+        Route("/authorize", authorize.get, methods=["GET"]),
+        Route("/authorize", authorize.post, methods=["POST"]),
+        Route("/login", login.get, methods=["GET"]),
+        Route("/login", login.post, methods=["POST"]),
+        Route("/consent", consent.get, methods=["GET"]),
+        Route("/consent", consent.post, methods=["POST"]),
+        Route("/end_session", end_session.get, methods=["GET"]),
+        Route("/end_session", end_session.post, methods=["POST"]),
+        Route("/sign-out", end_session.confirm, methods=["POST"]),
+        Route("/assets/{name}", get_asset, methods=["GET"]),
+    ]

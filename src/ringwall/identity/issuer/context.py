@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from ringwall.identity.issuer.client_secrets import ClientSecrets
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.people import People
 from ringwall.identity.issuer.settings import IssuerSettings
+from ringwall.identity.issuer.storage import Storage
+from ringwall.identity.keystore import KeyStore
 from ringwall.model.clock import Clock
 
 
@@ -19,6 +22,9 @@ class IssuerContext:
         keys: the signing keys.
         secrets: hashes of client secrets.
         clock: where time comes from.
+        storage: the database.
+        people: who can be signed in.
+        keystore: where keys that are no signing keys lie.
     """
 
     settings: IssuerSettings
@@ -26,3 +32,6 @@ class IssuerContext:
     keys: KeyKeeper
     secrets: ClientSecrets
     clock: Clock
+    storage: Storage
+    people: People
+    keystore: KeyStore

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ringwall.model.durable import stamp_of
 from ringwall.plan.model import Client, Head, Person
@@ -33,6 +34,12 @@ class Directory:
     people: Mapping[str, Person]
     clients: Mapping[str, Client]
     ambiguous: frozenset[str]
+
+    @property
+    def origin(self) -> str:
+        """The issuer's own origin (RFC 6454, section 6.2), from the plan: never from what a request says."""
+        parts = urlsplit(self.issuer)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @classmethod
     def of(cls, plan: Head) -> "Directory":

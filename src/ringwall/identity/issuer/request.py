@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlencode
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -56,6 +56,10 @@ class Parameters(Mapping[str, str]):
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a parameter; empty where it is absent."""
         return self._pairs.get(name, ())
+
+    def encoded(self) -> str:
+        """Return them as a query."""
+        return urlencode([(name, value) for name, values in self._pairs.items() for value in values])
 
 
 async def read_body(request: Request) -> bytes:

@@ -20,14 +20,17 @@ from ringwall.identity.issuer.client_secrets import ClientSecrets
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.people import DevelopmentPeople
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
+from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import FolderKeyStore, passphrase_from
 from ringwall.model.clock import Clock, SystemClock
 from ringwall.model.errors import RingwallError
 from ringwall.plan.store import PlanStore
 
 TICK_SECONDS: Final = 1.0
+SWEEP_SECONDS: Final = 60.0
 KEEP_ALIVE_SECONDS: Final = 7200
 """Longer than the proxy keeps an idle connection (one hour), so that it is never the issuer that closes first."""
 STOP_SECONDS: Final = 3
@@ -48,8 +51,9 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
     with _only_one(settings.folder):
         directory = LiveDirectory(PlanStore(settings.plan_folder))
         development = directory.current().development
+        keystore = _open_store(settings, development=development)
         keys = KeyKeeper(
-            store=_open_store(settings, development=development),
+            store=keystore,
             jwks_file=settings.bindings.jwks,
             clock=clock,
             schedule=Schedule(
@@ -63,12 +67,15 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
             keys=keys,
             secrets=ClientSecrets(settings.clients_file),
             clock=clock,
+            storage=Storage(settings.database_url),
+            people=DevelopmentPeople(directory),
+            keystore=keystore,
         )
         apps = {
             settings.bindings.issuer: create_app(context),
             settings.admin_socket: create_admin_app(directory=directory, keys=keys, clock=clock),
         }
-        asyncio.run(_serve(apps, keys))
+        asyncio.run(_serve(apps, context))
 
 
 def _open_store(settings: IssuerSettings, *, development: bool) -> FolderKeyStore:
@@ -89,7 +96,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(apps: dict[Path, Starlette], keys: KeyKeeper) -> None:
+async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
     sockets = {path: _listen(path) for path in apps}
     servers = {
         path: _Server(
@@ -114,14 +121,16 @@ async def _serve(apps: dict[Path, Starlette], keys: KeyKeeper) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     running = [asyncio.create_task(server.serve(sockets=[sockets[path]])) for path, server in servers.items()]
-    ticking = asyncio.create_task(_keep_schedule(keys))
+    repeated = [asyncio.create_task(_keep_schedule(context.keys)), asyncio.create_task(_sweep(context))]
     try:
         await asyncio.wait([asyncio.create_task(stopping.wait()), *running], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        ticking.cancel()
+        for task in repeated:
+            task.cancel()
         for server in servers.values():
             server.should_exit = True
         await asyncio.gather(*running)
+        await context.storage.close()
         for path in apps:
             path.unlink(missing_ok=True)
 
@@ -134,6 +143,16 @@ async def _keep_schedule(keys: KeyKeeper) -> None:
             keys.tick()
         except RingwallError as error:
             _log.error("the signing keys could not be advanced: %s", error)
+
+
+async def _sweep(context: IssuerContext) -> None:
+    """Delete what has expired from the database."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            await context.storage.sweep(context.clock.now())
+        except RingwallError as error:
+            _log.error("the database could not be swept: %s", error)
 
 
 def _listen(path: Path) -> socket.socket:

@@ -16,7 +16,11 @@ class IssuerSettings:
     Attributes:
         state: the `.ringwall` folder.
         sockets: folder of the Unix sockets where it is not in `state`, as in `Bindings`.
-        token_seconds: lifetime of a client's access token.
+        token_seconds: lifetime of an access token.
+        code_seconds: lifetime of an authorization code (RFC 6749, section 4.1.2, allows ten minutes).
+        refresh_idle_seconds: a refresh token that is not used for so long ends.
+        refresh_final_seconds: refresh tokens of one authorization end then, however often they are used.
+        database: URL of the database; empty for a SQLite file in the issuer's folder.
         key_seconds: how long a key signs before the next one takes over.
         overlap_seconds: how long a key is published before it may sign; must exceed the time for which verifiers
             keep a key set. In development mode `development_overlap_seconds` is used instead.
@@ -25,6 +29,10 @@ class IssuerSettings:
     state: Path
     sockets: Path | None = None
     token_seconds: int = 900
+    code_seconds: float = 60.0
+    refresh_idle_seconds: float = 7 * DAY
+    refresh_final_seconds: float = 30 * DAY
+    database: str = ""
     key_seconds: float = 30 * DAY
     overlap_seconds: float = 3600.0
     development_overlap_seconds: float = 10.0
@@ -48,6 +56,11 @@ class IssuerSettings:
     def keystore_folder(self) -> Path:
         """Signing keys."""
         return self.folder / "keys"
+
+    @property
+    def database_url(self) -> str:
+        """Where accounts, sessions and grants are kept."""
+        return self.database or f"sqlite:///{self.folder.absolute() / 'issuer.db'}"
 
     @property
     def clients_file(self) -> Path:

@@ -144,7 +144,9 @@ def test_the_name_is_checked_before_the_secret_of_another_can_be_used(tmp_path: 
         ("grant_type=", {}, (400, "invalid_request")),
         ("scope=read", {}, (400, "invalid_request")),
         ("grant_type=password&username=alice&password=x", {}, (400, "unsupported_grant_type")),
-        ("grant_type=authorization_code&code=x", {}, (400, "unsupported_grant_type")),
+        ("grant_type=implicit", {}, (400, "unsupported_grant_type")),
+        ("grant_type=authorization_code&code=x", {}, (400, "unauthorized_client")),
+        ("grant_type=refresh_token&refresh_token=x", {}, (400, "unauthorized_client")),
         (GRANT + "&x=" + "a" * MAX_BODY, {}, (413, "invalid_request")),
     ],
 )
@@ -225,17 +227,25 @@ def test_discovery_names_only_what_works(world: IssuerWorld, path: str) -> None:
     assert "max-age" in response.headers["cache-control"]
     prefix = ISSUER
     served = {route.path for route in world.app.routes}  # type: ignore[attr-defined]  # all routes are Route
-    for name in ("token_endpoint", "jwks_uri"):
+    endpoints = {name for name in document if name.endswith(("_endpoint", "_uri"))}
+    assert endpoints == {
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "end_session_endpoint",
+        "jwks_uri",
+    }
+    for name in endpoints:
         assert document[name].removeprefix(prefix) in served
     secret = world.new_secret()
-    for method in document["token_endpoint_auth_methods_supported"]:
-        form = {"grant_type": document["grant_types_supported"][0]}
-        if method == "client_secret_post":
-            response = world.ask("POST", "/token", data={**form, "client_id": "batch", "client_secret": secret})
-        else:
-            response = world.ask("POST", "/token", data=form, auth=("batch", secret))
-        assert response.status_code == 200
-    assert document["scopes_supported"] == ["read", "write"]
+    form = {"grant_type": document["grant_types_supported"][0]}
+    credentials: dict[str, dict[str, Any]] = {
+        "client_secret_post": {"data": {**form, "client_id": "batch", "client_secret": secret}},
+        "client_secret_basic": {"data": form, "auth": ("batch", secret)},
+    }
+    assert document["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post", "none"]
+    assert all(world.ask("POST", "/token", **shown).status_code == 200 for shown in credentials.values())
+    assert document["scopes_supported"] == ["email", "openid", "profile", "read", "write"]
 
 
 def test_the_key_set_is_what_lies_in_the_file_and_is_cached_shorter_than_the_overlap(world: IssuerWorld) -> None:

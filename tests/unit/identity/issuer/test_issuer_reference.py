@@ -7,8 +7,9 @@ import pytest
 from tests.support.issuer_world import IssuerWorld
 
 from ringwall.identity.federation import discovery, fetch, remote
-from ringwall.identity.issuer import access_tokens, client_secrets, request, ring, throttle
+from ringwall.identity.issuer import access_tokens, browser_sessions, client_secrets, request, ring, throttle
 from ringwall.identity.issuer.settings import DAY, IssuerSettings
+from ringwall.identity.store import families
 from ringwall.identity.tokens import encoding, jws, keys
 from ringwall.identity.tokens.algorithms import ALGORITHMS
 
@@ -19,7 +20,8 @@ ONE_LINE = " ".join(TEXT.split())
 def test_the_endpoints_are_those_that_are_served(tmp_path: Path) -> None:
     routes = IssuerWorld(tmp_path).app.routes
     served = {f"{method} {route.path}" for route in routes for method in route.methods if method != "HEAD"}  # type: ignore[attr-defined]  # all are Route
-    assert set(re.findall(r"^\| `((?:GET|POST) \S+)`", TEXT, re.MULTILINE)) == served
+    rows = re.findall(r"^\| (`(?:GET|POST) .*?) \|", TEXT, re.MULTILINE)
+    assert {endpoint for row in rows for endpoint in re.findall(r"`((?:GET|POST) \S+)`", row)} == served
 
 
 SETTINGS = IssuerSettings(state=Path("/nowhere"))
@@ -30,6 +32,12 @@ CLAIMS = [
     f"It lasts {access_tokens.DEVELOPMENT_SECONDS} seconds; at most {access_tokens.MAX_DEVELOPMENT_SECONDS}",
     f"`{access_tokens.DEVELOPMENT_CLIENT}`",
     f"{SETTINGS.token_seconds} seconds for a client",
+    f"A code lives for {SETTINGS.code_seconds:g} seconds",
+    f"the same answer for {families.GRACE_SECONDS:g} seconds",
+    f"after {SETTINGS.refresh_idle_seconds / DAY:g} days without use",
+    f"after {SETTINGS.refresh_final_seconds / DAY:g} days, or with",
+    f"{browser_sessions.IDLE_SECONDS / 3600:g} hours without use and {browser_sessions.FINAL_SECONDS / 3600:g} at most",
+    f"`{browser_sessions.COOKIE}`",
     f"A token of more than {access_tokens.MAX_BYTES} bytes",
     f"plus {ring.CLOCK_SKEW:g} seconds",
     f"every {SETTINGS.key_seconds / DAY:g} days",

@@ -12,7 +12,7 @@ _CREDENTIALS = ("client_secret", "client_assertion", "client_assertion_type")
 class PublicMethod:
     """A client that only names itself (RFC 6749, section 3.2.1). What it gets is bound by PKCE and rotation instead."""
 
-    names = ("none",)
+    names: tuple[str, ...] = ("none",)
 
     def __init__(self, directory: LiveDirectory) -> None:
         self._directory = directory

@@ -29,7 +29,7 @@ class _Credentials:
 class SecretMethod:
     """A secret that the client shares with the issuer."""
 
-    names = ("client_secret_basic", "client_secret_post")
+    names: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
 
     def __init__(self, *, directory: LiveDirectory, secrets: ClientSecrets, throttle: Throttle) -> None:
         self._directory = directory

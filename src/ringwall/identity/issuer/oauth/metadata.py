@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import answer, cacheable
+from ringwall.identity.issuer.assurance import LEVELS
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
+from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
 from ringwall.identity.tokens.signing import ALGORITHM
 
 _SECONDS: Final = 300
@@ -27,15 +29,32 @@ class MetadataEndpoint:
         return answer(self._document(self._directory.current()), headers=cacheable(_SECONDS))
 
     def _document(self, directory: Directory) -> dict[str, Any]:
+        """Return the document. Endpoint addresses follow from the plan, never from the request's `Host`."""
         base = directory.issuer.rstrip("/")
+        granted = {scope for client in directory.clients.values() for scope in client.scopes}
         return {
             "issuer": directory.issuer,
+            "authorization_endpoint": f"{base}/authorize",
             "token_endpoint": f"{base}/token",
+            "userinfo_endpoint": f"{base}/userinfo",
+            "end_session_endpoint": f"{base}/end_session",
             "jwks_uri": f"{base}/jwks",
             "grant_types_supported": self._grants,
-            "response_types_supported": [],
+            "response_types_supported": ["code"],
+            "response_modes_supported": list(RESPONSE_MODES),
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
+            "prompt_values_supported": list(PROMPTS),
+            "acr_values_supported": list(LEVELS),
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": self._client_methods,
-            "scopes_supported": sorted({scope for client in directory.clients.values() for scope in client.scopes}),
+            "scopes_supported": sorted({*STANDARD_SCOPES, *granted}),
+            "claims_supported": [
+                *("sub", "auth_time", "acr", "amr", "sid", "nonce"),
+                *("name", "preferred_username", "email"),
+            ],
+            "claims_parameter_supported": False,
+            "request_parameter_supported": False,
+            "request_uri_parameter_supported": False,
         }

@@ -1,0 +1,133 @@
+"""The browser's session at the issuer: one sign-in for all clients (OpenID Connect Core 1.0, section 3.1.2.3).
+
+The cookie is a random handle of which the database knows only the hash. Its `__Host-` name makes browsers refuse it
+without TLS, with a domain, or with another path, so that no other host can set it (RFC 6265bis, section 4.1.3.2).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringwall.identity.issuer.assurance import Proof
+from ringwall.identity.issuer.storage import Storage
+from ringwall.model.clock import Clock
+from ringwall.model.secret import Secret
+
+COOKIE: Final = "__Host-ringwall-issuer"
+IDLE_SECONDS: Final = 8 * 3600.0
+FINAL_SECONDS: Final = 24 * 3600.0
+_MAX_HANDLE: Final = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserSession:
+    """Somebody who is signed in, in the browser that asks.
+
+    Attributes:
+        id: `sid`.
+        subject: `sub`.
+        authenticated: `auth_time`, seconds since the epoch.
+        acr: how sure the issuer is.
+        amr: how they proved who they are.
+        handle: the cookie's value.
+    """
+
+    id: str
+    subject: str
+    authenticated: float
+    acr: str
+    amr: tuple[str, ...]
+    handle: Secret
+
+
+class BrowserSessions:
+    """Starts, finds and ends sessions."""
+
+    def __init__(self, *, storage: Storage, clock: Clock, token_seconds: float) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._token_seconds = token_seconds
+
+    async def current(self, request: Request) -> BrowserSession | None:
+        """Return the session of the request's cookie; None where it opens nothing."""
+        value = read_cookie(request, COOKIE)
+        if value is None:
+            return None
+        sessions = (await self._storage.database()).sessions
+        handle = Secret(value)
+        found = await sessions.touch(handle, now=self._clock.now(), idle_seconds=IDLE_SECONDS)
+        if found is None:
+            return None
+        return BrowserSession(
+            id=found.id,
+            subject=found.account,
+            authenticated=found.authenticated,
+            acr=str(found.payload["acr"]),
+            amr=tuple(found.payload["amr"]),
+            handle=handle,
+        )
+
+    async def start(self, proof: Proof, *, former: BrowserSession | None) -> BrowserSession:
+        """Begin a session for somebody who has just proven who they are, under a fresh handle.
+
+        The same person goes on with the session that there was, so that it can be ended as one; anybody else's ends.
+        """
+        database = await self._storage.database()
+        now = self._clock.now()
+        payload = {"acr": proof.acr, "amr": list(proof.amr)}
+        if former is not None and former.subject == proof.subject:
+            renewed = await database.sessions.renew(former.handle, payload=payload, now=now, idle_seconds=IDLE_SECONDS)
+            if renewed is not None:
+                return _of(proof, renewed[0], renewed[1].id, now)
+        elif former is not None:
+            await self.end(former.id, reason="other-person")
+        handle, made = await database.sessions.start(
+            account=proof.subject, payload=payload, now=now, idle_seconds=IDLE_SECONDS, final_seconds=FINAL_SECONDS
+        )
+        return _of(proof, handle, made.id, now)
+
+    async def end(self, session: str, *, reason: str) -> None:
+        """End a session, and every token that came from it, but those that were to outlive it."""
+        database = await self._storage.database()
+        now = self._clock.now()
+        await database.sessions.end(session, reason=reason, now=now)
+        await database.families.end_session(session, reason=reason, now=now)
+        await database.revocations.add("session", session, reason=reason, now=now, expires=now + self._token_seconds)
+
+
+def set_cookie(response: Response, session: BrowserSession) -> None:
+    """Give the browser its session. `Lax`, because people come from clients on other sites by links."""
+    write_cookie(response, COOKIE, session.handle)
+
+
+def clear_cookie(response: Response) -> None:
+    """Take the browser's session away."""
+    response.headers.append("set-cookie", f"{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+
+
+def read_cookie(request: Request, name: str) -> str | None:
+    """Return a cookie; None where it is absent, there twice, or too long to be ours.
+
+    Two of one name mean that somebody has put one beside ours, and nobody can tell which is which.
+    """
+    found = [
+        value
+        for header in request.headers.getlist("cookie")
+        for key, equals, value in (pair.strip().partition("=") for pair in header.split(";"))
+        if key == name and equals
+    ]
+    return found[0] if len(found) == 1 and 0 < len(found[0]) <= _MAX_HANDLE and found[0].isascii() else None
+
+
+def write_cookie(response: Response, name: str, value: Secret) -> None:
+    """Set a cookie for this host alone, for as long as the browser runs."""
+    text = value.reveal().decode("ascii")
+    response.headers.append("set-cookie", f"{name}={text}; Path=/; Secure; HttpOnly; SameSite=Lax")
+
+
+def _of(proof: Proof, handle: Secret, identifier: str, now: float) -> BrowserSession:
+    return BrowserSession(
+        id=identifier, subject=proof.subject, authenticated=now, acr=proof.acr, amr=proof.amr, handle=handle
+    )

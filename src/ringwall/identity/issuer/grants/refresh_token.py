@@ -1,0 +1,69 @@
+"""refresh_token (RFC 6749, section 6; RFC 9700, section 4.14.2)."""
+
+from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
+from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
+from ringwall.identity.issuer.grants.login_tokens import binding_of, invalid_grant, login_claims, make_tokens
+from ringwall.identity.issuer.grants.reuse import end_what_came_of
+from ringwall.identity.issuer.oauth.resources import check_resources
+from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
+from ringwall.model.secret import Secret
+
+
+class RefreshTokenGrant:
+    """For clients that sign people in."""
+
+    name = "refresh_token"
+
+    def __init__(self, context: IssuerContext) -> None:
+        self._context = context
+
+    async def issue(self, asked: TokenRequest) -> TokenAnswer:
+        """Give fresh tokens for a refresh token, and another refresh token in its place.
+
+        1. The parameters are well-formed, and the resources parts of this system (RFC 8707, section 2.2).
+        2. Scopes are only ever narrowed (RFC 6749, section 6), which is looked at before the token is used up.
+        3. The token is this client's, is bound to the key it proved to hold if to any, and is used up; a second use
+           ends all that came of the authorization (RFC 9700, section 4.14.2).
+        4. The person may still sign in; roles and claims are theirs as of now.
+        """
+        context = self._context
+        presented = Secret(asked.required("refresh_token"))  # 1
+        wanted = parse_scopes(asked.form["scope"]) if "scope" in asked.form else ()
+        check_resources(asked.form.all("resource"), context.directory.current())
+        database = await context.storage.database()
+        now = context.clock.now()
+        client = asked.client.client.name
+        try:
+            family = await database.families.read(presented, client=client, now=now)
+            _narrowed(wanted, family.payload["scopes"])  # 2
+        except HandleRefusedError:
+            pass  # an earlier token of the family: what that means is decided where it is used up
+        try:
+            refreshed = await database.families.rotate(  # 3
+                presented,
+                client=client,
+                binding=binding_of(asked),
+                now=now,
+                idle_seconds=context.settings.refresh_idle_seconds,
+            )
+        except HandleReusedError as reuse:
+            await end_what_came_of(context, reuse)
+            raise invalid_grant() from None
+        except HandleRefusedError:
+            raise invalid_grant() from None
+        family = refreshed.family
+        person = await context.people.find(family.account)
+        if person is None:  # 4
+            await database.families.end(family.id, reason="account", now=now)
+            raise invalid_grant()
+        login = login_claims(family.payload, session=family.payload["sid"], grant=family.id)
+        scopes = _narrowed(wanted, family.payload["scopes"])
+        access, id_token = make_tokens(context, asked, person, scopes=scopes, login=login, nonce="")
+        return TokenAnswer(access=access, refresh=refreshed.token, id_token=id_token)
+
+
+def _narrowed(wanted: tuple[str, ...], granted: list[str]) -> tuple[str, ...]:
+    if not set(wanted) <= set(granted):
+        raise TokenNotIssuedError("invalid_scope", "the scope was not granted")
+    return wanted or tuple(granted)

@@ -1,0 +1,18 @@
+"""What is done when a code or a refresh token is used twice: it may have been stolen, so all that came of it ends."""
+
+import logging
+
+from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.store.errors import HandleReusedError
+
+_log = logging.getLogger(__name__)
+
+
+async def end_what_came_of(context: IssuerContext, reuse: HandleReusedError) -> None:
+    """Revoke the access tokens of a grant whose refresh tokens the database has ended already (RFC 9700, 4.14.2)."""
+    database = await context.storage.database()
+    now = context.clock.now()
+    await database.revocations.add(
+        "family", reuse.family, reason="reused", now=now, expires=now + context.settings.token_seconds
+    )
+    _log.warning("a code or refresh token of client %r was used twice; what came of it was revoked", reuse.client)

@@ -1,0 +1,48 @@
+"""The userinfo endpoint (OpenID Connect Core 1.0, section 5.3)."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringwall.identity.issuer.answers import answer
+from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.id_tokens import claims_about
+from ringwall.identity.issuer.oauth.bearer import BearerRefusedError, believe
+from ringwall.identity.issuer.request import read_form
+
+
+class UserinfoEndpoint:
+    """Tells a client about the person who let it in."""
+
+    def __init__(self, context: IssuerContext) -> None:
+        self._context = context
+
+    async def answer(self, request: Request) -> Response:
+        """Answer with the claims that the token's scopes give, as they are now.
+
+        1. The token is believed. 2. It was granted with `openid`. 3. The person may still sign in.
+        """
+        form = await read_form(request) if request.method == "POST" and _has_form(request) else None
+        try:
+            bearer = await believe(request, form, self._context)  # 1
+        except BearerRefusedError as error:
+            return _refuse(error)
+        if "openid" not in bearer.scopes:  # 2
+            return _refuse(BearerRefusedError(403, "insufficient_scope", "the token was not granted with `openid`"))
+        person = await self._context.people.find(bearer.claims.subject)
+        if person is None:  # 3
+            return _refuse(BearerRefusedError(401, "invalid_token", "the token's subject is not known any more"))
+        return answer({"sub": person.name, **claims_about(person, bearer.scopes)})
+
+
+def _has_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _refuse(error: BearerRefusedError) -> Response:
+    """Answer as RFC 6750, section 3 says: no error code for a request without any token."""
+    told = f'error="{error.oauth}", error_description="{error.message}"' if error.oauth else 'realm="ringwall"'
+    return answer(
+        {"error": error.oauth or "invalid_token", "error_description": error.message},
+        status=error.status,
+        headers={"www-authenticate": f"Bearer {told}"},
+    )
