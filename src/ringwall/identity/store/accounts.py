@@ -40,7 +40,7 @@ _COUNT: Final = Statement("SELECT count(*) FROM accounts")
 _DELETE: Final = Statement("DELETE FROM accounts WHERE id = :account RETURNING id")
 _BELONGINGS: Final = tuple(
     Statement("DELETE FROM {table} WHERE account = :account", table=table)  # the names are ours
-    for table in ("passwords", "consents")
+    for table in ("passwords", "passkeys", "totp", "recovery", "consents")
 )
 _END: Final = tuple(
     Statement(

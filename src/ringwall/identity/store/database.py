@@ -6,17 +6,24 @@ from types import TracebackType
 from typing import Final, Self
 
 from ringwall.identity.store.accounts import Accounts
+from ringwall.identity.store.attempts import AttemptCounters
+from ringwall.identity.store.clients import RegisteredClients
 from ringwall.identity.store.codes import Codes
 from ringwall.identity.store.consents import Consents
 from ringwall.identity.store.devices import Devices
 from ringwall.identity.store.driver import BATCH, Driver
+from ringwall.identity.store.events import IdentityEvents
 from ringwall.identity.store.families import Families
+from ringwall.identity.store.invitations import Invitations
+from ringwall.identity.store.passkeys import Passkeys
 from ringwall.identity.store.passwords import Passwords
+from ringwall.identity.store.recovery import RecoveryCodes
 from ringwall.identity.store.replay import Replay
 from ringwall.identity.store.revocations import Revocations
 from ringwall.identity.store.schema import bring_up_to_date
 from ringwall.identity.store.sessions import LoginSessions
 from ringwall.identity.store.tickets import Tickets, sweep_tickets
+from ringwall.identity.store.totp import Totps
 from ringwall.identity.store.url import DatabaseUrl
 
 
@@ -38,6 +45,13 @@ class Database:
         revocations: what verifiers must refuse.
         accounts: people.
         passwords: their password hashes.
+        passkeys: their passkeys.
+        totp: their generators of one-time passwords.
+        recovery: their recovery codes.
+        invitations: those who are to become people.
+        attempts: counts of attempts, to slow guessing down.
+        clients: clients that have registered themselves.
+        events: who did what.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -55,6 +69,13 @@ class Database:
         self.revocations: Final = Revocations(driver)
         self.accounts: Final = Accounts(driver)
         self.passwords: Final = Passwords(driver)
+        self.passkeys: Final = Passkeys(driver)
+        self.totp: Final = Totps(driver)
+        self.recovery: Final = RecoveryCodes(driver)
+        self.invitations: Final = Invitations(driver)
+        self.attempts: Final = AttemptCounters(driver)
+        self.clients: Final = RegisteredClients(driver)
+        self.events: Final = IdentityEvents(driver)
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -102,6 +123,9 @@ class Database:
             self.replay.sweep,
             self.devices.sweep,
             self.revocations.sweep,
+            self.invitations.sweep,
+            self.attempts.sweep,
+            self.events.sweep,
             self._sweep_tickets,
         ):
             while (count := await swept(now=now)) >= BATCH:

@@ -24,10 +24,13 @@ STATEMENT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 8
 """For each process."""
 _STATEMENTS: Final = 256
-_LOCK: Final = 0x72696E6777616C6C  # "ringwall"
+LOCK: Final = 0x72696E6777616C6C  # "ringwall"
 """The advisory lock of whoever makes or changes the tables."""
 _TAKE_LOCK: Final = Statement("SELECT pg_advisory_xact_lock(:lock)")
-_VERSION_TABLE: Final = Statement("SELECT to_regclass(:name) IS NOT NULL")
+_VERSION_TABLE: Final = Statement("""
+    SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = :name AND schemaname = ANY (current_schemas(false))
+""")
+"""Not `to_regclass`: it answers from a cache that may be older than the lock."""
 _URL_HINT: Final = "write postgresql://user:password@host/database"
 _UNWRITABLE: Final = (
     asyncpg.InsufficientPrivilegeError,
@@ -128,7 +131,7 @@ class PostgresDriver:
     async def exclusive(self) -> AsyncIterator[_Session]:
         """Run a transaction under the advisory lock for changes of the tables."""
         async with self.transaction() as within:
-            await within.rows(_TAKE_LOCK, lock=_LOCK)
+            await within.rows(_TAKE_LOCK, lock=LOCK)
             yield within
 
     async def revision(self) -> str | None:

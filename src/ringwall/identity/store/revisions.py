@@ -6,10 +6,20 @@ A test holds these to the migrations' own chain.
 from typing import Final
 
 from ringwall.identity.store.driver import Statement
+from ringwall.identity.store.errors import NewerDatabaseError
 
-REVISIONS: Final = ("0001",)
-"""From the first to the current one."""
+REVISIONS: Final = ("0001", "0002")
+"""From the first to the current one; their names sort in this order."""
 HEAD: Final = REVISIONS[-1]
 VERSION_TABLE: Final = "ringwall_issuer_version"
-REVISION: Final = Statement("SELECT version_num FROM {version_table}", version_table=VERSION_TABLE)
-STAMP: Final = Statement("INSERT INTO {version_table} (version_num) VALUES (:revision)", version_table=VERSION_TABLE)
+REVISION: Final = Statement("SELECT version_num FROM {table}", table=VERSION_TABLE)
+STAMP: Final = Statement("INSERT INTO {table} (version_num) VALUES (:revision)", table=VERSION_TABLE)
+
+
+def check_known(revision: str) -> None:
+    """Raise NewerDatabaseError for a revision that this Ringwall does not know."""
+    if revision not in REVISIONS:
+        raise NewerDatabaseError(
+            f"the database has revision {revision[:40]!r}, and this Ringwall knows revisions up to {HEAD}",
+            hint="use the Ringwall that upgraded it, or a later one",
+        )

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ringwall.identity.store.driver import Driver, Statement
-from ringwall.identity.store.errors import NewerDatabaseError
-from ringwall.identity.store.revisions import HEAD, REVISION, REVISIONS, STAMP
+from ringwall.identity.store.revisions import HEAD, REVISION, STAMP, check_known
 from ringwall.identity.store.url import DatabaseUrl
 
 _FOLDER: Final = Path(__file__).parent / "schema"
@@ -20,11 +19,7 @@ async def bring_up_to_date(driver: Driver, place: DatabaseUrl) -> None:
     revision = await driver.revision()
     if revision is None:
         revision = await _make(driver, place.dialect)
-    if revision not in REVISIONS:
-        raise NewerDatabaseError(
-            f"the database has revision {revision[:40]!r}, and this Ringwall knows revisions up to {HEAD}",
-            hint="use the Ringwall that upgraded it, or a later one",
-        )
+    check_known(revision)
     if revision != HEAD:
         from ringwall.identity.store.migrations.upgrade import upgrade  # noqa: PLC0415  # imports Alembic
 

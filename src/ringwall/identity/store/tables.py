@@ -182,3 +182,83 @@ Table(
     _time("changed"),
     _time("expires", nullable=True),
 )
+
+Table(
+    "passkeys",
+    METADATA,
+    _bytes("credential", primary_key=True),
+    _text("account"),
+    _bytes("public_key"),
+    _number("sign_count"),
+    _text("label"),
+    _text("payload"),
+    _time("created"),
+    _time("used", nullable=True),
+    Index("passkeys_by_account", "account"),
+)
+
+Table(
+    "totp",
+    METADATA,
+    _text("account", primary_key=True),
+    _bytes("secret"),
+    _number("counter"),
+    _time("created"),
+)
+
+Table(
+    "recovery",
+    METADATA,
+    _text("account", primary_key=True),
+    _bytes("digest", primary_key=True),
+    _time("created"),
+)
+
+Table(
+    "invitations",
+    METADATA,
+    _text("id", primary_key=True),
+    _bytes("digest", unique=True),
+    _text("author"),
+    _text("payload"),
+    _time("created"),
+    _time("expires"),
+    Index("invitations_by_expires", "expires"),
+)
+
+Table(
+    "attempts",
+    METADATA,
+    _bytes("digest", primary_key=True),
+    _number("count"),
+    _time("first"),
+    _time("last"),
+    _time("expires"),
+    Index("attempts_by_expires", "expires"),
+)
+
+Table(
+    "clients",
+    METADATA,
+    _text("id", primary_key=True),
+    _bytes("token", unique=True),
+    _bytes("secret", nullable=True),
+    _text("payload"),
+    _time("created"),
+    _time("changed"),
+    _number("version"),
+)
+
+Table(
+    "events",
+    METADATA,
+    _text("id", primary_key=True),
+    _time("time"),
+    _text("act"),
+    _text("actor"),
+    _text("subject"),
+    _text("payload"),
+    Index("events_by_time", "time", "id"),
+    Index("events_by_actor", "actor", "time", "id"),
+    Index("events_by_subject", "subject", "time", "id"),
+)

@@ -1,0 +1,1 @@
+"""One module for each revision; one that was released never changes."""
