@@ -91,3 +91,30 @@ def test_a_file_that_was_missing_is_watched(folder: Path) -> None:
         await asyncio.wait_for(watch.change(), 5)
 
     asyncio.run(scenario())
+
+
+def test_a_file_that_was_edited_lately_and_is_watched_no_more_changes_nothing(folder: Path) -> None:
+    files = seen(folder)
+
+    async def scenario() -> None:
+        watch = Watch()
+        watch.look_at(files.seen)
+        (folder / "ringwall.yaml").write_text("edited")
+        await asyncio.wait_for(watch.change(), 5)
+        watch.look_at({path: sign for path, sign in seen(folder).seen.items() if path.name != "ringwall.yaml"})
+        (folder / "ringwall.yaml").write_text("edited again")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(watch.change(), 0.3)
+
+    asyncio.run(scenario())
+
+
+def test_several_edits_in_a_row_are_each_noticed(folder: Path) -> None:
+    async def scenario() -> None:
+        watch = Watch()
+        watch.look_at(seen(folder).seen)
+        for number in range(5):
+            (folder / "policies" / "a.cedar").write_text(f"edit {number}")
+            await asyncio.wait_for(watch.change(), 5)
+
+    asyncio.run(scenario())
