@@ -15,7 +15,17 @@ from pathlib import Path
 
 from figures import Figure
 
-BENCHMARKS = ("check_plan", "startup", "throughput", "policies_scale", "live_edit", "memory", "decision_log", "mending")
+BENCHMARKS = (
+    "check_plan",
+    "startup",
+    "throughput",
+    "policies_scale",
+    "live_edit",
+    "memory",
+    "decision_log",
+    "mending",
+    "issuer",
+)
 NOT_OF_USERS = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 """Settings that slow Python down, of build machines and not of users: what is measured starts without them."""
 RESULT = Path(__file__).resolve().parents[1] / ".ringwall" / "bench.json"
