@@ -144,3 +144,27 @@ def test_every_attempt_gets_a_count_of_its_own(url: str) -> None:
             assert await attempts.sweep(now=NOW + 60) == 1
 
     asyncio.run(body())
+
+
+def test_a_budget_is_shared_by_all_who_take_from_it_and_refills(url: str) -> None:
+    async def body() -> None:
+        async with await Database.open(url) as database:
+            budgets = database.budgets
+
+            async def take(key: str = "ann", *, now: float = NOW, kind: str = "account") -> float:
+                return await budgets.take(kind, key, burst=5, seconds=60, now=now)
+
+            waits = await asyncio.gather(*(take() for _ in range(12)))
+            assert waits.count(0.0) == 5
+            assert {round(wait) for wait in waits} == {0, 60}
+            assert (await take("bob"), await take(kind="source")) == (0.0, 0.0)
+            assert await take(now=NOW + 59) > 0
+            assert await take(now=NOW + 60) == 0
+            assert await take(now=NOW + 60) > 0
+            await budgets.give_back("account", "ann", seconds=60)
+            assert await take(now=NOW + 60) == 0
+            await budgets.give_back("account", "nobody", seconds=60)
+            assert [await take(now=NOW + 1000) for _ in range(6)].count(0.0) == 5
+            assert await database.attempts.sweep(now=NOW + 1000 + 300) == 3
+
+    asyncio.run(body())

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from ringwall.identity.people.errors import AccountError
 from ringwall.identity.people.journal import Journal
-from ringwall.identity.people.kept import PeopleTables
 from ringwall.identity.people.names import normalised
 from ringwall.identity.people.profile import Profile
 from ringwall.identity.store.accounts import Account
+from ringwall.identity.store.database import Database
 from ringwall.identity.store.errors import ConflictError
 from ringwall.model.clock import Clock
 
@@ -38,8 +38,8 @@ class Accounts:
         token_seconds: how long an access token can live at most: so long a revocation must be remembered.
     """
 
-    def __init__(self, tables: PeopleTables, journal: Journal, clock: Clock, *, token_seconds: float) -> None:
-        self._tables = tables
+    def __init__(self, database: Database, journal: Journal, clock: Clock, *, token_seconds: float) -> None:
+        self._database = database
         self._journal = journal
         self._clock = clock
         self._token_seconds = token_seconds
@@ -47,7 +47,7 @@ class Accounts:
     async def create(self, profile: Profile, *, by: str) -> Account:
         """Make an account, which nobody can sign in to yet; AccountError where the user name is taken."""
         try:
-            account = await self._tables.accounts.create(
+            account = await self._database.accounts.create(
                 name_key=profile.name_key,
                 user_name=profile.user_name,
                 display_name=profile.display_name,
@@ -67,19 +67,19 @@ class Accounts:
 
     async def get(self, account: str) -> Account:
         """Return the account of an id; AccountError where there is none."""
-        if (found := await self._tables.accounts.get(account)) is None:
+        if (found := await self._database.accounts.get(account)) is None:
             raise AccountError("there is no such account")
         return found
 
     async def named(self, user_name: str) -> Account:
         """Return the account of a user name as somebody types it; AccountError, UserNameError."""
-        if (found := await self._tables.accounts.by_name(normalised(user_name))) is None:
+        if (found := await self._database.accounts.by_name(normalised(user_name))) is None:
             raise AccountError(f"there is no account {user_name[:80]!r}", hint="`ringwall users` lists them")
         return found
 
     async def page(self, *, after: str = "", limit: int = 100) -> Sequence[Account]:
         """Return accounts in the order of their names; `after` is the `name_key` of the last one known."""
-        return await self._tables.accounts.page(after=after, limit=limit)
+        return await self._database.accounts.page(after=after, limit=limit)
 
     async def change(self, account: str, change: Callable[[Account], Account], *, by: str) -> Account:
         """Change an account as it is now, whoever else changes it; AccountError where the new name is taken.
@@ -96,9 +96,9 @@ class Accounts:
             if after == before:
                 return before
             try:
-                kept = await self._tables.accounts.update(after, now=self._clock.now())
+                kept = await self._database.accounts.update(after, now=self._clock.now())
             except ConflictError as error:
-                taken = await self._tables.accounts.by_name(after.name_key)
+                taken = await self._database.accounts.by_name(after.name_key)
                 if taken is not None and taken.id != account:
                     raise AccountError(error.message, hint=error.hint) from None
                 continue
@@ -108,7 +108,7 @@ class Accounts:
 
     async def disable(self, account: str, *, by: str, reason: str = "") -> Ended:
         """Let nobody sign in to an account any more, and end whatever was begun with it; what it holds is kept."""
-        if await self._tables.accounts.disable(account, now=self._clock.now()) is None:
+        if await self._database.accounts.disable(account, now=self._clock.now()) is None:
             raise AccountError("there is no such account")
         ended = await self._end_everything(account, reason="account-disabled")
         await self._journal.note("account-disabled", by=by, account=account, reason=reason)
@@ -116,7 +116,7 @@ class Accounts:
 
     async def enable(self, account: str, *, by: str) -> None:
         """Undo `disable`; sessions stay ended."""
-        if await self._tables.accounts.enable(account, now=self._clock.now()) is None:
+        if await self._database.accounts.enable(account, now=self._clock.now()) is None:
             raise AccountError("there is no such account")
         await self._journal.note("account-enabled", by=by, account=account)
 
@@ -127,7 +127,7 @@ class Accounts:
         """
         found = await self.get(account)
         ended = await self._end_everything(account, reason="account-deleted")
-        if not await self._tables.accounts.delete(account, now=self._clock.now()):
+        if not await self._database.accounts.delete(account, now=self._clock.now()):
             raise AccountError("there is no such account")
         await self._journal.note("account-deleted", by=by, account=account, user_name=found.user_name)
         return ended
@@ -144,20 +144,20 @@ class Accounts:
     async def _end_everything(self, account: str, *, reason: str, spared: str = "") -> Ended:
         """End sessions first, so that no new tokens come from them, then refresh tokens, then access tokens."""
         now = self._clock.now()
-        sessions = await self._tables.sessions.end_account(account, reason=reason, now=now, spared=spared)
+        sessions = await self._database.sessions.end_account(account, reason=reason, now=now, spared=spared)
         if spared:
             families: list[str] = []
             for session in sessions:
-                families += await self._tables.families.end_session(session, reason=reason, now=now)
+                families += await self._database.families.end_session(session, reason=reason, now=now)
                 await self._revoke("session", session, reason)
             return Ended(len(sessions), len(families))
-        ended = await self._tables.families.end_account(account, reason=reason, now=now)
+        ended = await self._database.families.end_account(account, reason=reason, now=now)
         await self._revoke("account", account, reason)
         return Ended(len(sessions), len(ended))
 
     async def _revoke(self, kind: str, subject: str, reason: str) -> None:
         now = self._clock.now()
-        await self._tables.revocations.add(
+        await self._database.revocations.add(
             kind, subject, reason=reason, now=now, expires=now + self._token_seconds + _SKEW_SECONDS
         )
 

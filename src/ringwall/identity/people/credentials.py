@@ -11,15 +11,17 @@ from ringwall.identity.people import recovery, totp
 from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.errors import CredentialError, PeopleError, SignInRefusedError
 from ringwall.identity.people.journal import Journal
-from ringwall.identity.people.kept import KeptPasskey, PeopleTables
 from ringwall.identity.people.passkeys import Passkeys, credential_text
 from ringwall.identity.people.password_rules import PasswordRules
 from ringwall.identity.people.passwords import PasswordHasher
+from ringwall.identity.people.pending_apps import PendingApps
 from ringwall.identity.people.profile import checked_display_name
 from ringwall.identity.people.throttle import Throttle
 from ringwall.identity.sealing import Sealer
 from ringwall.identity.store.accounts import Account
+from ringwall.identity.store.database import Database
 from ringwall.identity.store.errors import ConflictError
+from ringwall.identity.store.passkeys import Passkey
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
 
@@ -45,7 +47,7 @@ class Overview:
     """
 
     password_changed: float | None
-    passkeys: tuple[KeptPasskey, ...]
+    passkeys: tuple[Passkey, ...]
     totp: bool
     recovery_codes: int
 
@@ -57,10 +59,17 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class NewApp:
-    """What an authenticator app is to be given: as a QR code of `uri`, or `typed` by hand."""
+    """A secret for an authenticator app.
+
+    Attributes:
+        uri: for a QR code.
+        typed: the same, for typing it by hand.
+        pending: what `confirm_totp` needs; sealed, so it may wait in a form of the page.
+    """
 
     uri: str
     typed: str
+    pending: str
 
 
 class Credentials:
@@ -68,7 +77,7 @@ class Credentials:
 
     def __init__(
         self,
-        tables: PeopleTables,
+        database: Database,
         journal: Journal,
         clock: Clock,
         *,
@@ -78,9 +87,10 @@ class Credentials:
         passkeys: Passkeys | None,
         throttle: Throttle,
         sealer: Sealer,
+        pending: PendingApps,
         issuer_name: str,
     ) -> None:
-        self._tables = tables
+        self._database = database
         self._journal = journal
         self._clock = clock
         self._accounts = accounts
@@ -89,17 +99,18 @@ class Credentials:
         self._passkeys = passkeys
         self._throttle = throttle
         self._sealer = sealer
+        self._pending = pending
         self._issuer_name = issuer_name
 
     async def overview(self, account: str) -> Overview:
         """Return the ways in which somebody can sign in to an account."""
-        password = await self._tables.passwords.get(account)
-        app = await self._tables.totp.get(account)
+        password = await self._database.passwords.get(account)
+        app = await self._database.totp.get(account)
         return Overview(
             password_changed=None if password is None else password.changed,
-            passkeys=tuple(await self._tables.passkeys.of_account(account)),
-            totp=app is not None and app.confirmed is not None,
-            recovery_codes=await self._tables.recovery.count(account),
+            passkeys=tuple(await self._database.passkeys.of_account(account)),
+            totp=app is not None,
+            recovery_codes=await self._database.recovery.left(account),
         )
 
     # Passwords
@@ -113,14 +124,14 @@ class Credentials:
         """Set a password, and end every session but the `spared` one: who knew the old one may be in one of them."""
         found = await self._accounts.get(account)
         encoded = await self.checked_password(password, about_of(found))
-        await self._tables.passwords.set(account, Secret(encoded), now=self._clock.now())
+        await self._database.passwords.set(account, Secret(encoded), now=self._clock.now())
         await self._journal.note("password-set", by=by, account=account)
         await self._accounts.end_sessions(account, by=by, spared=spared)
 
     async def remove_password(self, account: str, *, by: str) -> None:
         """Take the password away; CredentialError where nothing else is left to sign in with."""
         await self._must_keep_a_way(account)
-        if not await self._tables.passwords.remove(account):
+        if not await self._database.passwords.remove(account):
             raise CredentialError("the account has no password")
         await self._journal.note("password-removed", by=by, account=account)
 
@@ -129,7 +140,7 @@ class Credentials:
     async def begin_passkey(self, account: str, *, binding: str) -> dict[str, Any]:
         """Return the options for a browser to make a passkey; `binding` as in `Challenges.issue`."""
         found = await self._accounts.get(account)
-        known = await self._tables.passkeys.of_account(account)
+        known = await self._database.passkeys.of_account(account)
         if len(known) >= MOST_PASSKEYS:
             raise CredentialError(f"an account has at most {MOST_PASSKEYS} passkeys", hint="remove one")
         return self.passkeys.registration_options(
@@ -140,25 +151,26 @@ class Credentials:
             known=[each.credential for each in known],
         )
 
-    async def add_passkey(self, account: str, answer: bytes, *, binding: str, name: str, by: str) -> KeptPasskey:
+    async def add_passkey(self, account: str, answer: bytes, *, binding: str, name: str, by: str) -> Passkey:
         """Keep the passkey that a browser has made; PasskeyRefusedError where the answer is not believed."""
         name = checked_display_name(name) or "passkey"
         await self._accounts.get(account)
         made = await self.passkeys.verify_registration(answer, binding=binding, account=account)
-        kept = KeptPasskey(
-            credential=made.credential,
-            public_key=made.public_key,
-            sign_count=made.sign_count,
-            backup_eligible=made.backup_eligible,
-            backed_up=made.backed_up,
-            transports=made.transports,
-            aaguid=made.aaguid,
-            account=account,
-            name=name,
-            created=self._clock.now(),
-        )
         try:
-            await self._tables.passkeys.add(kept)
+            kept = await self._database.passkeys.add(
+                credential=made.credential,
+                account=account,
+                public_key=made.public_key,
+                sign_count=made.sign_count,
+                label=name,
+                payload={
+                    "backup_eligible": made.backup_eligible,
+                    "backed_up": made.backed_up,
+                    "transports": list(made.transports),
+                    "aaguid": made.aaguid,
+                },
+                now=self._clock.now(),
+            )
         except ConflictError:  # section 7.1, step 26: whoever's it is
             raise CredentialError("this passkey is registered already") from None
         await self._journal.note(
@@ -168,15 +180,17 @@ class Credentials:
 
     async def rename_passkey(self, account: str, credential: bytes, *, name: str) -> None:
         """Call a passkey something else."""
-        if not await self._tables.passkeys.rename(account, credential, name=checked_display_name(name) or "passkey"):
+        if not await self._database.passkeys.rename(
+            credential, account=account, label=checked_display_name(name) or "passkey"
+        ):
             raise CredentialError("the account has no such passkey")
 
     async def remove_passkey(self, account: str, credential: bytes, *, by: str) -> None:
         """Take a passkey away; CredentialError where nothing else is left to sign in with."""
-        if credential not in {each.credential for each in await self._tables.passkeys.of_account(account)}:
+        if credential not in {each.credential for each in await self._database.passkeys.of_account(account)}:
             raise CredentialError("the account has no such passkey")
         await self._must_keep_a_way(account)
-        if not await self._tables.passkeys.remove(account, credential):
+        if not await self._database.passkeys.remove(credential, account=account):
             raise CredentialError("the account has no such passkey")
         await self._journal.note("passkey-removed", by=by, account=account, passkey=credential_text(credential))
 
@@ -193,43 +207,55 @@ class Credentials:
     # Authenticator apps
 
     async def begin_totp(self, account: str) -> NewApp:
-        """Make a secret for an app; it protects nothing until `confirm_totp`. CredentialError where one is in use."""
+        """Make a secret for an app; nothing is kept until `confirm_totp`. CredentialError where one is in use."""
         found = await self._accounts.get(account)
+        await self._must_have_no_app(account)
         secret = totp.new_secret()
-        if not await self._tables.totp.begin(account, secret=self._sealer.seal(account, secret), now=self._clock.now()):
-            raise CredentialError("the account has an authenticator app", hint="remove it first")
-        uri = totp.otpauth_uri(secret, issuer=self._issuer_name, user_name=found.user_name)
-        return NewApp(uri, totp.base32_of(secret))
+        return NewApp(
+            uri=totp.otpauth_uri(secret, issuer=self._issuer_name, user_name=found.user_name),
+            typed=totp.base32_of(secret),
+            pending=self._pending.seal(account, secret),
+        )
 
-    async def confirm_totp(self, account: str, code: str, *, by: str) -> None:
-        """Begin to ask for the app's codes, now that it has shown a right one; SignInRefusedError for a wrong one."""
-        admission = await self._throttle.admit_second_factor(account=account)
-        await self.use_totp(account, code, confirmed=False)
-        await admission.was_right()
-        await self._journal.note("totp-added", by=by, account=account)
-
-    async def use_totp(self, account: str, code: str, *, confirmed: bool) -> None:
-        """Use a code of a person's app up; SignInRefusedError where it is wrong, was used, or there is no such app.
+    async def confirm_totp(self, account: str, pending: str, code: str, *, by: str) -> None:
+        """Begin to ask for the app's codes, now that it has shown a right one.
 
         Args:
             account: whose app.
+            pending: as `begin_totp` gave it.
             code: as typed.
-            confirmed: whether the app must be in use already, or must not.
+            by: as in `Journal.note`.
+
+        Raises:
+            SignInRefusedError: the code is wrong, or what is pending is another account's, or over.
+            CredentialError: an app is in use already.
         """
-        app = await self._tables.totp.get(account)
-        if app is None or (app.confirmed is not None) is not confirmed:
-            raise SignInRefusedError
-        secret = self._sealer.open(account, app.secret)
+        admission = await self._throttle.admit_second_factor(account=account)
+        await self._must_have_no_app(account)
+        secret = self._pending.open(account, pending)
         now = self._clock.now()
-        step = totp.matching_step(secret, code, now=now, after=app.step)
-        if step is None or not await self._tables.totp.use(account, secret=app.secret, step=step, now=now):
+        step = totp.matching_step(secret, code, now=now, after=-1)
+        if step is None:
+            raise SignInRefusedError
+        await admission.was_right()
+        await self._database.totp.set(account, Secret(self._sealer.seal(account, secret)), counter=step, now=now)
+        await self._journal.note("totp-added", by=by, account=account)
+
+    async def use_totp(self, account: str, code: str) -> None:
+        """Use a code of a person's app up; SignInRefusedError where it is wrong, was used, or there is no app."""
+        app = await self._database.totp.get(account)
+        if app is None:
+            raise SignInRefusedError
+        secret = self._sealer.open(account, app.secret.reveal())
+        step = totp.matching_step(secret, code, now=self._clock.now(), after=app.counter)
+        if step is None or not await self._database.totp.use(app, counter=step):
             raise SignInRefusedError
 
     async def remove_totp(self, account: str, *, by: str) -> None:
         """Ask for the app's codes no more, nor for recovery codes."""
-        if not await self._tables.totp.remove(account):
+        if not await self._database.totp.remove(account):
             raise CredentialError("the account has no authenticator app")
-        await self._tables.recovery.replace(account, (), now=self._clock.now())
+        await self._database.recovery.replace(account, (), now=self._clock.now())
         await self._journal.note("totp-removed", by=by, account=account)
 
     # Recovery codes
@@ -238,16 +264,16 @@ class Credentials:
         """Make recovery codes in place of all former ones, and return them: the only time that they can be seen."""
         await self._accounts.get(account)
         codes = recovery.new_codes()
-        digests = [await recovery.digest(code, account=account, hasher=self._hasher) for code in codes]
-        await self._tables.recovery.replace(account, digests, now=self._clock.now())
+        digests = [Secret(await recovery.digest(code, account=account, hasher=self._hasher)) for code in codes]
+        await self._database.recovery.replace(account, digests, now=self._clock.now())
         await self._journal.note("recovery-codes-made", by=by, account=account)
         return codes
 
     async def use_recovery_code(self, account: str, typed: str) -> None:
         """Use a recovery code up; SignInRefusedError where it is none, or was used."""
         code = recovery.understood(typed)
-        if code is None or not await self._tables.recovery.take(
-            account, await recovery.digest(code, account=account, hasher=self._hasher)
+        if code is None or not await self._database.recovery.take(
+            account, Secret(await recovery.digest(code, account=account, hasher=self._hasher))
         ):
             raise SignInRefusedError
 
@@ -255,12 +281,16 @@ class Credentials:
 
     async def remove_all(self, account: str, *, by: str) -> None:
         """Take every way to sign in away, so that a person who has lost them can begin anew by an invitation."""
-        for passkey in await self._tables.passkeys.of_account(account):
-            await self._tables.passkeys.remove(account, passkey.credential)
-        await self._tables.passwords.remove(account)
-        await self._tables.totp.remove(account)
-        await self._tables.recovery.replace(account, (), now=self._clock.now())
+        for passkey in await self._database.passkeys.of_account(account):
+            await self._database.passkeys.remove(passkey.credential, account=account)
+        await self._database.passwords.remove(account)
+        await self._database.totp.remove(account)
+        await self._database.recovery.replace(account, (), now=self._clock.now())
         await self._journal.note("credentials-removed", by=by, account=account)
+
+    async def _must_have_no_app(self, account: str) -> None:
+        if await self._database.totp.get(account) is not None:
+            raise CredentialError("the account has an authenticator app", hint="remove it first")
 
     async def _must_keep_a_way(self, account: str) -> None:
         if (await self.overview(account)).alone <= 1:

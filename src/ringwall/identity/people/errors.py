@@ -1,5 +1,7 @@
 """Why something about an account is refused."""
 
+import math
+
 from ringwall.model.errors import RingwallError
 
 
@@ -40,7 +42,7 @@ class TooManyAttemptsError(PeopleError):
     code = "too-many-attempts"
 
     def __init__(self, wait: float) -> None:
-        self.wait = max(1, round(wait))
+        self.wait = max(1, math.ceil(wait))
         super().__init__("too many attempts", hint=f"try again in {self.wait} seconds, or use a passkey")
 
 

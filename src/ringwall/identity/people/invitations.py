@@ -11,12 +11,14 @@ from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.credentials import Credentials
 from ringwall.identity.people.errors import AccountError, InvitationRefusedError
 from ringwall.identity.people.journal import Journal
-from ringwall.identity.people.kept import KeptInvitation, PeopleTables
 from ringwall.identity.people.known_devices import KnownDevices
 from ringwall.identity.people.profile import Profile
 from ringwall.identity.people.sign_in import Acr, SignedIn, Visitor
 from ringwall.identity.people.throttle import Throttle
 from ringwall.identity.store.accounts import Account
+from ringwall.identity.store.database import Database
+from ringwall.identity.store.errors import HandleRefusedError
+from ringwall.identity.store.invitations import Invitation as KeptInvitation
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
 
@@ -67,7 +69,7 @@ class Invitations:
 
     def __init__(
         self,
-        tables: PeopleTables,
+        database: Database,
         journal: Journal,
         clock: Clock,
         *,
@@ -77,7 +79,7 @@ class Invitations:
         devices: KnownDevices,
         issuer: str,
     ) -> None:
-        self._tables = tables
+        self._database = database
         self._journal = journal
         self._clock = clock
         self._accounts = accounts
@@ -88,7 +90,7 @@ class Invitations:
 
     async def invite(self, profile: Profile, *, by: str, seconds: float = SECONDS) -> Invited:
         """Invite somebody new; AccountError where the user name is taken already."""
-        if await self._tables.accounts.by_name(profile.name_key) is not None:
+        if await self._database.accounts.by_name(profile.name_key) is not None:
             raise AccountError(
                 f"there is already an account {profile.user_name[:80]!r}",
                 hint="choose another user name; or let its person begin anew",
@@ -101,21 +103,22 @@ class Invitations:
         return await self._put({"account": found.id, **_payload(_profile_of(found))}, by=by, seconds=seconds)
 
     async def pending(self) -> Sequence[Invitation]:
-        """Return the invitations that wait, the newest first."""
-        return [_invitation(kept) for kept in await self._tables.invitations.pending(now=self._clock.now())]
+        """Return the invitations that wait, those that end first at the front."""
+        return [_invitation(kept) for kept in await self._database.invitations.pending(now=self._clock.now())]
 
     async def withdraw(self, invitation: str, *, by: str) -> None:
         """Make an invitation useless; InvitationRefusedError where there is none of that id."""
-        if not await self._tables.invitations.withdraw(invitation):
+        if not await self._database.invitations.cancel(invitation):
             raise InvitationRefusedError("there is no such invitation", hint="it may have been used meanwhile")
         await self._journal.note("invitation-withdrawn", by=by, invitation=invitation)
 
     async def look(self, handle: Secret, visitor: Visitor) -> Invitation:
         """Return the invitation of a link, and leave it there; InvitationRefusedError."""
         admission = await self._throttle.admit_source(source=visitor.source)
-        kept = await self._tables.invitations.read(handle, now=self._clock.now())
-        if kept is None:
-            raise _refused()
+        try:
+            kept = await self._database.invitations.read(handle, now=self._clock.now())
+        except HandleRefusedError:
+            raise _refused() from None
         await admission.was_right()
         return _invitation(kept)
 
@@ -134,12 +137,14 @@ class Invitations:
         invitation = await self.look(handle, visitor)  # 1
         about = (invitation.profile.user_name, invitation.profile.display_name, invitation.profile.email)
         encoded = None if password is None else await self._credentials.checked_password(password, about)
-        if await self._tables.invitations.take(handle, now=self._clock.now()) is None:  # 2
-            raise _refused()
+        try:
+            await self._database.invitations.take(handle, now=self._clock.now())  # 2
+        except HandleRefusedError:
+            raise _refused() from None
         account = await self._account_of(invitation)  # 3
         await self._journal.note("invitation-accepted", by=account, account=account, invitation=invitation.id)
         if encoded is not None:  # 4
-            await self._tables.passwords.set(account, Secret(encoded), now=self._clock.now())
+            await self._database.passwords.set(account, Secret(encoded), now=self._clock.now())
             await self._journal.note("password-set", by=account, account=account)
         acr = Acr.INVITATION if encoded is None else Acr.PASSWORD
         amr = ("otp",) if encoded is None else ("pwd",)
@@ -155,7 +160,7 @@ class Invitations:
     async def _account_of(self, invitation: Invitation) -> str:
         if not invitation.account:
             return (await self._accounts.create(invitation.profile, by=invitation.by)).id
-        found = await self._tables.accounts.get(invitation.account)
+        found = await self._database.accounts.get(invitation.account)
         if found is None or found.disabled is not None:
             raise _refused()
         await self._credentials.remove_all(found.id, by=found.id)
@@ -166,12 +171,12 @@ class Invitations:
         if not 0 < seconds <= MAX_SECONDS:
             raise InvitationRefusedError(f"an invitation lasts at most {int(MAX_SECONDS // 86_400)} days")
         now = self._clock.now()
-        handle, name = await self._tables.invitations.put(payload=payload, by=by, now=now, seconds=seconds)
+        handle, kept = await self._database.invitations.put(author=by, payload=dict(payload), now=now, seconds=seconds)
         await self._journal.note(
-            "invited", by=by, account=payload["account"], invitation=name, user_name=payload["user_name"]
+            "invited", by=by, account=payload["account"], invitation=kept.id, user_name=payload["user_name"]
         )
         link = Secret(self._issuer.rstrip("/").encode() + PATH.encode() + handle.reveal())
-        return Invited(id=name, link=link, expires=now + seconds)
+        return Invited(id=kept.id, link=link, expires=kept.expires)
 
 
 def _refused() -> InvitationRefusedError:
@@ -210,7 +215,7 @@ def _invitation(kept: KeptInvitation) -> Invitation:
         id=kept.id,
         profile=Profile.checked(**told),
         account=account,
-        by=kept.by,
+        by=kept.author,
         created=kept.created,
         expires=kept.expires,
     )

@@ -3,13 +3,14 @@
 import logging
 from typing import Any, Final
 
-from ringwall.identity.people.kept import Event, KeptEvents
+from ringwall.identity.store.events import IdentityEvents
 from ringwall.model.clock import Clock
 
 OPERATOR: Final = "operator"
 """Whoever runs Ringwall on this machine; the administration socket knows no other."""
 NOBODY: Final = "nobody"
 """Somebody who has not proven who they are."""
+_APART: Final = 1e-6
 
 _log = logging.getLogger(__name__)
 
@@ -17,9 +18,10 @@ _log = logging.getLogger(__name__)
 class Journal:
     """Writes events, with the time at which they are written."""
 
-    def __init__(self, events: KeptEvents, clock: Clock) -> None:
+    def __init__(self, events: IdentityEvents, clock: Clock) -> None:
         self._events = events
         self._clock = clock
+        self._last = 0.0
 
     async def note(self, kind: str, *, by: str, account: str = "", **detail: Any) -> None:
         """Write one event; what it holds is never a secret, nor what somebody typed that matched nothing.
@@ -31,4 +33,6 @@ class Journal:
             detail: JSON values.
         """
         _log.info("%s of %s by %s", kind, account or "no account", by)
-        await self._events.add(Event(time=self._clock.now(), kind=kind, by=by, account=account, detail=detail))
+        # Events are ordered by time, so those of one moment get moments of their own.
+        self._last = max(self._clock.now(), self._last + _APART)
+        await self._events.add(kind, actor=by, subject=account, payload=detail, now=self._last)

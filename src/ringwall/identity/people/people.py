@@ -10,15 +10,16 @@ from ringwall.identity.people.challenges import Challenges
 from ringwall.identity.people.credentials import Credentials
 from ringwall.identity.people.invitations import Invitations
 from ringwall.identity.people.journal import Journal
-from ringwall.identity.people.kept import PeopleTables
 from ringwall.identity.people.keys import PeopleKeys
 from ringwall.identity.people.known_devices import KnownDevices
 from ringwall.identity.people.passkeys import Passkeys, RelyingParty
 from ringwall.identity.people.password_rules import PasswordRules
 from ringwall.identity.people.passwords import Cost, PasswordHasher
+from ringwall.identity.people.pending_apps import PendingApps
 from ringwall.identity.people.sign_in import SignIn
 from ringwall.identity.people.throttle import Throttle
 from ringwall.identity.sealing import Sealer
+from ringwall.identity.store.database import Database
 from ringwall.model.clock import Clock
 
 
@@ -32,7 +33,7 @@ class People:
         invitations: who may come.
         sign_in: signing in, step by step.
         journal: writes events.
-        tables: what lies below.
+        database: what lies below.
     """
 
     accounts: Accounts
@@ -40,13 +41,13 @@ class People:
     invitations: Invitations
     sign_in: SignIn
     journal: Journal
-    tables: PeopleTables
+    database: Database
     hasher: PasswordHasher
 
     @classmethod
     def over(
         cls,
-        tables: PeopleTables,
+        database: Database,
         *,
         keystore: KeyStore,
         clock: Clock,
@@ -58,7 +59,7 @@ class People:
         """Put them together.
 
         Args:
-            tables: the open database.
+            database: the open database.
             keystore: where the keys lie that protect what is kept; given one at the first time.
             clock: where time comes from.
             issuer: URL of the issuer, which passkeys are bound to.
@@ -67,28 +68,29 @@ class People:
             cost: of a password hash; measured where it is not given.
         """
         keys = PeopleKeys.load(keystore)
-        journal = Journal(tables.events, clock)
-        throttle = Throttle(tables.attempts, clock)
+        journal = Journal(database.events, clock)
+        throttle = Throttle(database.budgets, clock)
         devices = KnownDevices(key=keys.devices, clock=clock)
         hasher = PasswordHasher(cost)
-        accounts = Accounts(tables, journal, clock, token_seconds=token_seconds)
+        accounts = Accounts(database, journal, clock, token_seconds=token_seconds)
         credentials = Credentials(
-            tables,
+            database,
             journal,
             clock,
             accounts=accounts,
             hasher=hasher,
             rules=PasswordRules(words=("ringwall", system, urlsplit(issuer).hostname or "")),
-            passkeys=_passkeys(tables, keys, clock, issuer=issuer, system=system),
+            passkeys=_passkeys(database, keys, clock, issuer=issuer, system=system),
             throttle=throttle,
             sealer=Sealer(keys.totp),
+            pending=PendingApps(keys.totp, clock),
             issuer_name=system,
         )
         return cls(
             accounts=accounts,
             credentials=credentials,
             invitations=Invitations(
-                tables,
+                database,
                 journal,
                 clock,
                 accounts=accounts,
@@ -98,7 +100,7 @@ class People:
                 issuer=issuer,
             ),
             sign_in=SignIn(
-                tables,
+                database,
                 journal,
                 clock,
                 credentials=credentials,
@@ -107,7 +109,7 @@ class People:
                 devices=devices,
             ),
             journal=journal,
-            tables=tables,
+            database=database,
             hasher=hasher,
         )
 
@@ -116,12 +118,12 @@ class People:
         self.hasher.close()
 
 
-def _passkeys(tables: PeopleTables, keys: PeopleKeys, clock: Clock, *, issuer: str, system: str) -> Passkeys | None:
+def _passkeys(database: Database, keys: PeopleKeys, clock: Clock, *, issuer: str, system: str) -> Passkeys | None:
     party = RelyingParty.of_issuer(issuer, system)
     if party is None:
         return None
 
     async def once(challenge: bytes, until: float) -> bool:
-        return await tables.replay.once("passkey-challenge", challenge.hex(), until=until, now=clock.now())
+        return await database.replay.once("passkey-challenge", challenge.hex(), until=until, now=clock.now())
 
     return Passkeys(party, Challenges(key=keys.challenges, once=once, clock=clock))

@@ -20,12 +20,13 @@ from ringwall.identity.people.errors import (
     UserNameError,
 )
 from ringwall.identity.people.journal import NOBODY, Journal
-from ringwall.identity.people.kept import KeptPasskey, PeopleTables
 from ringwall.identity.people.known_devices import KnownDevices
 from ringwall.identity.people.names import normalised
 from ringwall.identity.people.passkeys import PresentedPasskey, credential_text
 from ringwall.identity.people.passwords import PasswordHasher
 from ringwall.identity.people.throttle import Throttle, network_of
+from ringwall.identity.store.database import Database
+from ringwall.identity.store.passkeys import Passkey
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
 
@@ -133,7 +134,7 @@ class SignIn:
 
     def __init__(
         self,
-        tables: PeopleTables,
+        database: Database,
         journal: Journal,
         clock: Clock,
         *,
@@ -142,7 +143,7 @@ class SignIn:
         throttle: Throttle,
         devices: KnownDevices,
     ) -> None:
-        self._tables = tables
+        self._database = database
         self._journal = journal
         self._clock = clock
         self._credentials = credentials
@@ -156,7 +157,7 @@ class SignIn:
             key = normalised(user_name)
         except UserNameError:
             return Identified("", "no name")
-        found = await self._tables.accounts.by_name(key)
+        found = await self._database.accounts.by_name(key)
         return Identified("", f"name:{key}") if found is None else Identified(found.id, found.id)
 
     async def verify_password(self, who: Identified, password: Secret, visitor: Visitor) -> PasswordVerified:
@@ -170,7 +171,7 @@ class SignIn:
         """
         device = self._devices.recognised(visitor.devices, who.account) if who.account else ""
         admission = await self._throttle.admit_password(account=who.key, source=visitor.source, device=device)  # 1
-        kept = await self._tables.passwords.get(who.account)
+        kept = await self._database.passwords.get(who.account)
         try:
             verdict = await self._hasher.verify(password, None if kept is None else kept.encoded.reveal().decode())  # 2
         except PeopleError as error:
@@ -179,7 +180,7 @@ class SignIn:
             raise await self._refused("password-unreadable", who.account, visitor) from error
         if kept is None or not verdict.right:
             raise await self._refused("wrong-password", who.account, visitor)
-        account = await self._tables.accounts.get(who.account)  # 3
+        account = await self._database.accounts.get(who.account)  # 3
         now = self._clock.now()
         if account is None or account.disabled is not None:
             raise await self._refused("account-disabled", who.account, visitor)
@@ -188,7 +189,7 @@ class SignIn:
         await admission.was_right()  # 4
         if verdict.renew:
             fresh = Secret(await self._hasher.hash(password))
-            await self._tables.passwords.rehash(who.account, former=kept.encoded, encoded=fresh)
+            await self._database.passwords.rehash(who.account, former=kept.encoded, encoded=fresh)
         return PasswordVerified(who.account, now, await self._then(who.account))  # 5
 
     async def finish(self, verified: PasswordVerified, visitor: Visitor) -> SignedIn:
@@ -203,7 +204,7 @@ class SignIn:
         await self._check_fresh(verified, visitor)
         admission = await self._throttle.admit_second_factor(account=verified.account)
         try:
-            await self._credentials.use_totp(verified.account, code, confirmed=True)
+            await self._credentials.use_totp(verified.account, code)
         except SignInRefusedError as error:
             raise await self._refused("wrong-totp", verified.account, visitor) from error
         await admission.was_right()
@@ -218,7 +219,7 @@ class SignIn:
         except SignInRefusedError as error:
             raise await self._refused("wrong-recovery-code", verified.account, visitor) from error
         await admission.was_right()
-        left = await self._tables.recovery.count(verified.account)
+        left = await self._database.recovery.left(verified.account)
         await self._journal.note("recovery-code-used", by=verified.account, account=verified.account, left=left)
         return await self._done(verified.account, Acr.MULTI_FACTOR, ("pwd", "otp", "mfa"))
 
@@ -229,10 +230,10 @@ class SignIn:
     async def verify_passkey(self, answer: bytes, visitor: Visitor) -> SignedIn:
         """Sign somebody in by a passkey, which says by itself whose it is; PasskeyRefusedError."""
         presented = self._credentials.passkeys.presented(answer)
-        known = await self._tables.passkeys.get(presented.credential)
+        known = await self._database.passkeys.get(presented.credential)
         if known is None:
             raise await self._refused("unknown-passkey", "", visitor)
-        account = await self._tables.accounts.get(known.account)
+        account = await self._database.accounts.get(known.account)
         if account is None or account.disabled is not None:
             raise await self._refused("account-disabled", known.account, visitor)
         await self._use_passkey(presented, known, visitor)
@@ -240,7 +241,7 @@ class SignIn:
             known.account, Acr.PHISHING_RESISTANT, ("pop", "user", "mfa"), passkey=credential_text(known.credential)
         )
 
-    async def _use_passkey(self, presented: PresentedPasskey, known: KeptPasskey, visitor: Visitor) -> None:
+    async def _use_passkey(self, presented: PresentedPasskey, known: Passkey, visitor: Visitor) -> None:
         try:
             use = await self._credentials.passkeys.verify_sign_in(
                 presented,
@@ -248,14 +249,10 @@ class SignIn:
                 account=known.account,
                 public_key=known.public_key,
                 sign_count=known.sign_count,
-                backup_eligible=known.backup_eligible,
+                backup_eligible=bool(known.payload["backup_eligible"]),
             )
-            if not await self._tables.passkeys.used(
-                known.credential,
-                former=known.sign_count,
-                sign_count=use.sign_count,
-                backed_up=use.backed_up,
-                now=self._clock.now(),
+            if not await self._database.passkeys.use(
+                known.credential, sign_count=use.sign_count, now=self._clock.now()
             ):
                 raise await self._refused("passkey-raced", known.account, visitor)
         except PasskeyCopiedError:
@@ -280,8 +277,8 @@ class SignIn:
 
     async def _check_fresh(self, verified: PasswordVerified, visitor: Visitor) -> None:
         """Refuse a step that is too old, or whose account or password has changed since."""
-        account = await self._tables.accounts.get(verified.account)
-        kept = await self._tables.passwords.get(verified.account)
+        account = await self._database.accounts.get(verified.account)
+        kept = await self._database.passwords.get(verified.account)
         now = self._clock.now()
         if (
             account is None

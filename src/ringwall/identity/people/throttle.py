@@ -13,9 +13,10 @@ looked at, or many at once would all find the budget full; whoever turns out to 
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from ringwall.identity.people.errors import TooManyAttemptsError
+from ringwall.identity.store.attempts import AttemptBudgets
 from ringwall.model.clock import Clock
 
 _V6_NETWORK: Final = 64
@@ -45,38 +46,25 @@ SECOND_FACTOR: Final = Budget(6, 300.0)
 """Codes for an account, after a right password: at three codes in a million, 0.1 % in a day."""
 
 
-class Attempts(Protocol):
-    """Where attempts are counted, for all processes of the issuer."""
-
-    async def take(self, key: str, *, burst: int, seconds: float, now: float) -> float:
-        """Take one attempt from a budget, atomically; return 0, or how many seconds to wait where none is left."""
-        ...
-
-    async def give_back(self, key: str, *, seconds: float, now: float) -> None:
-        """Return one attempt to a budget."""
-        ...
-
-
 class Admission:
     """An attempt that was let through and paid for."""
 
-    def __init__(self, attempts: Attempts, paid: Sequence[tuple[str, Budget]], clock: Clock) -> None:
-        self._attempts = attempts
+    def __init__(self, budgets: AttemptBudgets, paid: Sequence[tuple[str, str, Budget]]) -> None:
+        self._budgets = budgets
         self._paid = paid
-        self._clock = clock
 
     async def was_right(self) -> None:
         """Give back what the attempt cost."""
-        for key, budget in self._paid:
-            await self._attempts.give_back(key, seconds=budget.seconds, now=self._clock.now())
+        for kind, key, budget in self._paid:
+            await self._budgets.give_back(kind, key, seconds=budget.seconds)
         self._paid = ()
 
 
 class Throttle:
     """Lets attempts through, or says how long to wait."""
 
-    def __init__(self, attempts: Attempts, clock: Clock) -> None:
-        self._attempts = attempts
+    def __init__(self, budgets: AttemptBudgets, clock: Clock) -> None:
+        self._budgets = budgets
         self._clock = clock
 
     async def admit_password(self, *, account: str, source: str, device: str) -> Admission:
@@ -88,24 +76,24 @@ class Throttle:
             device: as `KnownDevices.recognised` gave it for this account; empty for a stranger.
         """
         if device:
-            return await self._pay((f"device:{account}:{device}", DEVICE))
-        return await self._pay((f"source:{network_of(source)}", SOURCE), (f"account:{account}", STRANGERS))
+            return await self._pay(("device", f"{account}:{device}", DEVICE))
+        return await self._pay(("source", network_of(source), SOURCE), ("strangers", account, STRANGERS))
 
     async def admit_second_factor(self, *, account: str) -> Admission:
         """Let an attempt at a one-time password or recovery code through; only who knows the password comes here."""
-        return await self._pay((f"second:{account}", SECOND_FACTOR))
+        return await self._pay(("second-factor", account, SECOND_FACTOR))
 
     async def admit_source(self, *, source: str) -> Admission:
         """Let an attempt through that names no account, such as an invitation."""
-        return await self._pay((f"source:{network_of(source)}", SOURCE))
+        return await self._pay(("source", network_of(source), SOURCE))
 
-    async def _pay(self, *budgets: tuple[str, Budget]) -> Admission:
+    async def _pay(self, *paid: tuple[str, str, Budget]) -> Admission:
         now = self._clock.now()
-        for key, budget in budgets:
-            wait = await self._attempts.take(key, burst=budget.burst, seconds=budget.seconds, now=now)
+        for kind, key, budget in paid:
+            wait = await self._budgets.take(kind, key, burst=budget.burst, seconds=budget.seconds, now=now)
             if wait > 0:
                 raise TooManyAttemptsError(wait)
-        return Admission(self._attempts, budgets, self._clock)
+        return Admission(self._budgets, paid)
 
 
 def network_of(source: str) -> str:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from ringwall.identity.store.accounts import Accounts
-from ringwall.identity.store.attempts import AttemptCounters
+from ringwall.identity.store.attempts import AttemptBudgets, AttemptCounters
 from ringwall.identity.store.clients import RegisteredClients
 from ringwall.identity.store.codes import Codes
 from ringwall.identity.store.consents import Consents
@@ -50,6 +50,7 @@ class Database:
         recovery: their recovery codes.
         invitations: those who are to become people.
         attempts: counts of attempts, to slow guessing down.
+        budgets: the same, as budgets that refill.
         clients: clients that have registered themselves.
         events: who did what.
     """
@@ -74,6 +75,7 @@ class Database:
         self.recovery: Final = RecoveryCodes(driver)
         self.invitations: Final = Invitations(driver)
         self.attempts: Final = AttemptCounters(driver)
+        self.budgets: Final = AttemptBudgets(driver)
         self.clients: Final = RegisteredClients(driver)
         self.events: Final = IdentityEvents(driver)
 

@@ -75,8 +75,8 @@ def test_a_change_is_noted_with_what_is_new(tmp_path: Path) -> None:
         )
         after = await world.people.accounts.change(made.id, lambda was: with_profile(was, profile), by="operator")
         assert (after.name_key, after.roles, dict(after.attributes)) == ("alicia", ("doctor", "nurse"), {"ward": "8"})
-        (event,) = await world.tables.events.page(limit=1)
-        assert event.detail == {
+        (event,) = await world.database.events.page(limit=1)
+        assert event.payload == {
             "user_name": "alicia",
             "display_name": "Alicia",
             "roles": {"given": ["doctor"], "taken": ["clerk"]},

@@ -12,6 +12,7 @@ from ringwall.identity.people.errors import (
     PasswordRefusedError,
     SignInRefusedError,
 )
+from ringwall.identity.people.pending_apps import SECONDS
 from ringwall.model.secret import Secret
 
 
@@ -80,7 +81,7 @@ def test_passkeys_are_kept_once_named_and_not_without_end(tmp_path: Path) -> Non
         with pytest.raises(CredentialError, match="already"):
             await add_passkey(world, bob.id, SoftAuthenticator(credential=device.credential))
         await credentials.rename_passkey(account.id, device.credential, name=" Blue\u0020one ")
-        assert (await credentials.overview(account.id)).passkeys[0].name == "Blue one"
+        assert (await credentials.overview(account.id)).passkeys[0].label == "Blue one"
         with pytest.raises(AccountError):
             await credentials.rename_passkey(account.id, device.credential, name="a\u202eb")
         for attempt in (
@@ -111,26 +112,53 @@ def test_an_issuer_at_an_address_has_no_passkeys(tmp_path: Path) -> None:
 def test_an_app_is_enrolled_with_a_code_of_its_own(tmp_path: Path) -> None:
     async def scenario(world: PeopleWorld) -> None:
         credentials = world.people.credentials
-        account = await world.account()
-        with pytest.raises(SignInRefusedError):
-            await credentials.confirm_totp(account.id, "123456", by=account.id)
+        account, bob = await world.account(), await world.account("bob")
         app = await credentials.begin_totp(account.id)
-        kept = await world.tables.totp.get(account.id)
-        assert kept is not None
-        assert app.typed.encode() not in kept.secret
+        assert app.typed not in app.pending
         theirs = pyotp.parse_uri(app.uri)
         assert isinstance(theirs, pyotp.TOTP)
         assert theirs.secret == app.typed
-        await credentials.confirm_totp(account.id, theirs.at(int(world.clock.now())), by=account.id)
+        code = theirs.at(int(world.clock.now()))
+        for whose, pending, typed in (
+            (account.id, app.pending, "000000" if code != "000000" else "000001"),
+            (bob.id, app.pending, code),
+            (account.id, app.pending[:-4] + "AAAA", code),
+            (account.id, "é", code),
+            (account.id, "", code),
+        ):
+            with pytest.raises(SignInRefusedError):
+                await credentials.confirm_totp(whose, pending, typed, by=account.id)
+        await credentials.confirm_totp(account.id, app.pending, code, by=account.id)
+        kept = await world.database.totp.get(account.id)
+        assert kept is not None
+        assert app.typed.encode() not in kept.secret.reveal()
         assert (await credentials.overview(account.id)).totp
-        with pytest.raises(CredentialError, match="authenticator app"):
-            await credentials.begin_totp(account.id)
+        with pytest.raises(SignInRefusedError):
+            await credentials.use_totp(account.id, code)
+        for attempt in (
+            credentials.begin_totp(account.id),
+            credentials.confirm_totp(account.id, app.pending, code, by=account.id),
+        ):
+            with pytest.raises(CredentialError, match="authenticator app"):
+                await attempt
         await credentials.new_recovery_codes(account.id, by=account.id)
         await credentials.remove_totp(account.id, by=account.id)
         overview = await credentials.overview(account.id)
         assert (overview.totp, overview.recovery_codes) == (False, 0)
         with pytest.raises(CredentialError):
             await credentials.remove_totp(account.id, by=account.id)
+
+    in_world(tmp_path, scenario)
+
+
+def test_an_app_that_is_set_up_too_late_is_refused(tmp_path: Path) -> None:
+    async def scenario(world: PeopleWorld) -> None:
+        account = await world.account()
+        app = await world.people.credentials.begin_totp(account.id)
+        world.clock.advance(SECONDS)
+        code = pyotp.TOTP(app.typed).at(int(world.clock.now()))
+        with pytest.raises(SignInRefusedError):
+            await world.people.credentials.confirm_totp(account.id, app.pending, code, by=account.id)
 
     in_world(tmp_path, scenario)
 
@@ -142,7 +170,7 @@ def test_every_act_is_an_event_and_none_holds_a_secret(tmp_path: Path) -> None:
         device = await add_passkey(world, account.id)
         app = await credentials.begin_totp(account.id)
         code = pyotp.TOTP(app.typed).at(int(world.clock.now()))
-        await credentials.confirm_totp(account.id, code, by=account.id)
+        await credentials.confirm_totp(account.id, app.pending, code, by=account.id)
         codes = await credentials.new_recovery_codes(account.id, by=account.id)
         await credentials.remove_totp(account.id, by=account.id)
         await credentials.remove_passkey(account.id, device.credential, by=account.id)
@@ -158,7 +186,7 @@ def test_every_act_is_an_event_and_none_holds_a_secret(tmp_path: Path) -> None:
             "passkey-removed",
             "credentials-removed",
         ]
-        told = str(await world.tables.events.page())
+        told = str(await world.database.events.page())
         for secret in (PASSWORD.reveal().decode(), app.typed, code, *(each.reveal().decode() for each in codes)):
             assert secret not in told
 

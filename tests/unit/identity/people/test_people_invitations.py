@@ -43,7 +43,7 @@ def test_the_first_administrator_comes_in_by_an_invitation(tmp_path: Path) -> No
             "password-set",
             "signed-in",
         ]
-        assert handle_of(invited).reveal().decode() not in str(await world.tables.events.page())
+        assert handle_of(invited).reveal().decode() not in str(await world.database.events.page())
 
     in_world(tmp_path, scenario)
 
@@ -135,7 +135,7 @@ def test_somebody_who_has_lost_everything_begins_anew(tmp_path: Path) -> None:
         assert done.account == account.id
         assert (await world.people.accounts.get(account.id)).roles == ("nurse",)
         assert await world.database.sessions.of_account(account.id, now=world.clock.now()) == ()
-        assert await world.tables.totp.get(account.id) is None
+        assert await world.database.totp.get(account.id) is None
         with pytest.raises(SignInRefusedError):
             await world.people.sign_in.verify_password(who, PASSWORD, VISITOR)
 

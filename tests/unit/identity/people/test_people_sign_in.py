@@ -38,7 +38,8 @@ async def with_app(world: PeopleWorld, account: Account) -> Secret:
     """Give an account an authenticator app, and return its secret; its present code is used up."""
     app = await world.people.credentials.begin_totp(account.id)
     secret = Secret(base64.b32decode(app.typed))
-    await world.people.credentials.confirm_totp(account.id, code_of(secret, step_at(world.clock.now())), by=account.id)
+    code = code_of(secret, step_at(world.clock.now()))
+    await world.people.credentials.confirm_totp(account.id, app.pending, code, by=account.id)
     return secret
 
 
@@ -81,10 +82,10 @@ def test_whatever_is_wrong_the_answer_is_the_same(tmp_path: Path, name: str) -> 
         with pytest.raises(SignInRefusedError) as caught:
             await world.people.sign_in.verify_password(who, PASSWORD if name == "bob" else WRONG, VISITOR)
         assert type(caught.value) is SignInRefusedError
-        (event,) = await world.tables.events.page(limit=1)
-        assert event.kind == "sign-in-refused"
-        assert event.by == "nobody"
-        assert not name or name == "bob" or name not in str(event.detail)
+        (event,) = await world.database.events.page(limit=1)
+        assert event.act == "sign-in-refused"
+        assert event.actor == "nobody"
+        assert not name or name == "bob" or name not in str(event.payload)
         return f"{caught.value} {caught.value.hint} {caught.value.code}"
 
     assert in_world(tmp_path, scenario) == "this does not match what is known here  sign-in-refused"
@@ -248,7 +249,7 @@ def test_a_passkey_signs_in_alone_and_says_whose_it_is(tmp_path: Path) -> None:
         done = await by_passkey(world, device)
         assert (done.account, done.acr, done.amr) == (account.id, Acr.PHISHING_RESISTANT, ("pop", "user", "mfa"))
         kept = (await world.people.credentials.overview(account.id)).passkeys[0]
-        assert (kept.sign_count, kept.used, kept.name) == (1, world.clock.now(), "passkey")
+        assert (kept.sign_count, kept.used, kept.label) == (1, world.clock.now(), "passkey")
         await world.people.accounts.disable(account.id, by="operator")
         with pytest.raises(SignInRefusedError):
             await by_passkey(world, device)
@@ -312,7 +313,7 @@ def test_a_damaged_hash_signs_nobody_in_and_is_noted(tmp_path: Path) -> None:
             await world.database.passwords.set(account.id, Secret(damaged), now=world.clock.now())
             with pytest.raises(SignInRefusedError):
                 await verified(world)
-        assert "password-unreadable" in str([e.detail for e in await world.tables.events.page()])
+        assert "password-unreadable" in str([e.payload for e in await world.database.events.page()])
 
     in_world(tmp_path, scenario)
 
