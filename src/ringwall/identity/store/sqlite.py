@@ -37,6 +37,10 @@ _VERSION_TABLE: Final = Statement(
 _ANY_TABLE: Final = Statement("SELECT 1 FROM sqlite_master LIMIT 1")
 
 
+class _BusyError(StoreUnavailableError):
+    """Another process writes just now."""
+
+
 class _Session:
     """Statements on a connection that nobody else uses meanwhile."""
 
@@ -84,7 +88,7 @@ class SqliteDriver:
                 with told(self._path):
                     self._connection.execute("PRAGMA journal_mode = WAL")
                     break
-            except StoreUnavailableError:
+            except _BusyError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_LONGEST_PAUSE)
@@ -99,7 +103,7 @@ class SqliteDriver:
             async with self._lock:
                 try:
                     return await self._session.rows(statement, **values)
-                except StoreUnavailableError:
+                except _BusyError:
                     pause = next(pauses, None)
                     if pause is None:
                         raise
@@ -117,7 +121,7 @@ class SqliteDriver:
             async with self._lock:
                 try:
                     return await self._session.run(statement, **values)
-                except StoreUnavailableError:
+                except _BusyError:
                     pause = next(pauses, None)
                     if pause is None:
                         raise
@@ -133,7 +137,7 @@ class SqliteDriver:
                     with told(self._path):
                         self._connection.execute("BEGIN IMMEDIATE")
                         break
-                except StoreUnavailableError:
+                except _BusyError:
                     pause = next(pauses, None)
                     if pause is None:
                         raise
@@ -199,7 +203,7 @@ def told(path: Path) -> Iterator[None]:
 def _error(path: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & _PRIMARY
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return StoreUnavailableError(
+        return _BusyError(
             f"the database {path} was locked for more than {BUSY_SECONDS:g} s",
             hint="does another program hold it open for writing?",
         )
