@@ -33,6 +33,17 @@ class UnverifiedToken:
     payload: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     signed: bytes = field(repr=False)
+    jwk: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The key that it brings along; always None but from `parse_with_key`."""
+
+    @classmethod
+    def parse_with_key(cls, text: str | bytes) -> Self:
+        """Read a token that must bring its own key along, as DPoP proofs do (RFC 9449, section 4.2).
+
+        Such a token proves nothing but that somebody holds the key, so never take it for anything else. Everything
+        but the rule about `jwk` is as in `parse`.
+        """
+        return cls._parse(text, brings_key=True)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
@@ -46,6 +57,10 @@ class UnverifiedToken:
         5. No critical extension, and no key brought along (RFC 7515 section 4.1.11; RFC 8725 section 3.10).
         6. `kid` and `typ`, where present, are short texts (RFC 7515 sections 4.1.4 and 4.1.9).
         """
+        return cls._parse(text, brings_key=False)
+
+    @classmethod
+    def _parse(cls, text: str | bytes, *, brings_key: bool) -> Self:
         if len(text) > MAX_TOKEN_BYTES:  # 1
             raise TokenRefusedError("size", f"a token is at most {MAX_TOKEN_BYTES} bytes long")
         compact = text.decode("latin-1") if isinstance(text, bytes) else text
@@ -61,8 +76,11 @@ class UnverifiedToken:
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:  # 4
             raise TokenRefusedError("algorithm", "the token's algorithm is missing, unknown, symmetric or `none`")
         for name in _REFUSED_HEADERS:  # 5
-            if name in header:
+            if name in header and not (brings_key and name == "jwk"):
                 raise TokenRefusedError("header", f"the token's header has `{name}`, which is never accepted")
+        jwk = header.get("jwk")
+        if brings_key and not isinstance(jwk, dict):
+            raise TokenRefusedError("header", "the token's header must hold its public key as `jwk`")
         return cls(
             algorithm=algorithm,
             kid=_short_text(header, "kid"),  # 6
@@ -70,6 +88,7 @@ class UnverifiedToken:
             payload=payload,
             signature=signature,
             signed=f"{protected}.{body}".encode("ascii"),
+            jwk=jwk,
         )
 
 
