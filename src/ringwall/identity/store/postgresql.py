@@ -51,6 +51,7 @@ _AWAY: Final = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle
     OSError,
     TimeoutError,
 )
@@ -95,7 +96,7 @@ class PostgresDriver:
             try:
                 pool = await asyncpg.create_pool(
                     dsn,
-                    min_size=1,
+                    min_size=0,
                     max_size=MAX_CONNECTIONS,
                     timeout=CONNECT_SECONDS,
                     command_timeout=STATEMENT_SECONDS,
@@ -103,7 +104,9 @@ class PostgresDriver:
                     max_cached_statement_lifetime=0,
                     reset=_nothing_to_reset,
                 )
-            except (ValueError, asyncpg.ClientConfigurationError):
+                async with pool.acquire():
+                    pass  # a wrong URL or password is told now
+            except (ValueError, OverflowError, asyncpg.ClientConfigurationError):
                 # The cause may quote the URL, and with it the password.
                 raise InvalidUrlError("the URL of the PostgreSQL database is malformed", hint=_URL_HINT) from None
         return cls(pool)
