@@ -10,6 +10,7 @@ from ringwall.bootstrap.admin_socket import Action, serve
 from ringwall.bootstrap.control_plane import ControlPlane
 from ringwall.bootstrap.impersonation import LEND, lend
 from ringwall.bootstrap.part import run_part
+from ringwall.bootstrap.revoking import FEED, RESTORE, REVOCATIONS, REVOKE, Revoking
 from ringwall.bootstrap.root_key import ATTACH, DETACH, EXPORT, RootKey
 from ringwall.bootstrap.state import StateFolder
 from ringwall.model.clock import SystemClock
@@ -47,12 +48,21 @@ def actions(control: ControlPlane) -> dict[str, Action]:
     async def status(_asked: Mapping[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(control.status)
 
+    def act(work: Callable[[Mapping[str, Any]], dict[str, Any]], **members: type) -> Action:
+        """An action that waits for no other, so that a plan that is being put in force does not delay it."""
+        return Action(lambda asked: asyncio.to_thread(work, asked), members)
+
     root_key = RootKey(control.authority)
+    revoking = Revoking(control.revoked, lambda: control.plan, control.clock)
     return {
         "status": Action(status),
         EXPORT: change(root_key.export, passphrase=str),
         DETACH: change(root_key.detach, pem=str, passphrase=str),
         ATTACH: change(root_key.attach, pem=str, passphrase=str),
+        REVOKE: act(revoking.revoke, kind=str, value=str, seconds=float),
+        RESTORE: act(revoking.restore, kind=str, value=str),
+        REVOCATIONS: act(revoking.list),
+        FEED: act(revoking.feed, entries=list),
         LEND: change(lambda asked: lend(control.plan, control.authority, asked), service=str),
         "plan": change(lambda asked: control.apply(asked["digest"], asked["within"]), digest=str, within=float),
         "rotate-ca": change(lambda asked: control.rotate_authority(compromised=asked["compromised"]), compromised=bool),

@@ -14,6 +14,7 @@ from ringwall.identity.federation.external_keys import ExternalKeys
 from ringwall.identity.keystore import FolderKeyStore, passphrase_from
 from ringwall.identity.revocation import REVOCATIONS_FILE
 from ringwall.identity.revocation.revoked import RevocationList
+from ringwall.identity.revocation.workloads import UnrevokedAttestor
 from ringwall.identity.workload.attestation import RegistryFile
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.identity.workload.server import WorkloadApiServer
@@ -41,6 +42,7 @@ class ControlPlane:
     def __init__(self, folder: StateFolder, clock: Clock) -> None:
         plan, bindings = folder.plans.current(), folder.bindings()
         self._folder = folder
+        self.clock = clock
         self.plan = plan
         self.bindings = bindings
         self.authority = WorkloadAuthority(
@@ -51,10 +53,11 @@ class ControlPlane:
         )
         self._credentials = EdgeCredentials(self.authority, folder.path.parent, plan)
         self._keys = ExternalKeys(plan=plan, bindings=bindings, clock=clock)
-        self._revoked = RevocationList(folder.path / REVOCATIONS_FILE, clock)
-        self._xds = XdsServer(self._credentials, self._keys, self._revoked, clock=clock)
-        registry = RegistryFile(workloads_file(bindings))
-        self._workload_api = WorkloadApiServer(self.authority, registry, bindings.workload_api)
+        self.revoked = RevocationList(folder.path / REVOCATIONS_FILE, clock)
+        self._xds = XdsServer(self._credentials, self._keys, self.revoked, clock=clock)
+        attestor = UnrevokedAttestor(RegistryFile(workloads_file(bindings)), self.revoked)
+        self._workload_api = WorkloadApiServer(self.authority, attestor, bindings.workload_api)
+        self.revoked.subscribe(self._workload_api.tell)
         self._decisions = DecisionPoint(plan)
         self._rules = RuleIndex(folder.path)
         nodes = ("edge", "mesh") if plan.edge is not None else ("mesh",)
@@ -70,7 +73,7 @@ class ControlPlane:
         """Begin to serve the plan that is on disk."""
         self.authority.start()
         self._keys.start()
-        self._revoked.start()
+        self.revoked.start()
         self._decisions.start(self.bindings.decision_point)
         self._xds.start(self.bindings.xds)
         self._xds.publish(self.plan, self.bindings)
@@ -84,7 +87,7 @@ class ControlPlane:
         self._decisions.stop()
         self._collector.stop()
         self._keys.stop()
-        self._revoked.stop()
+        self.revoked.stop()
         self._credentials.stop()
         self.authority.stop()
 

@@ -27,6 +27,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "client": ("Running", "make or revoke a secret of a machine client"),
     "try": ("Running", "send the requests of a file and compare what is answered"),
     "rotate": ("Running", "replace the certificate authority or the token keys"),
+    "revoke": ("Running", "refuse a token, session, user, client or service at every proxy, at once"),
     "ca": ("Running", "take the root key of the workloads' certificate authority offline"),
     "check": ("Blueprint", "say everything that is wrong with the blueprint"),
     "plan": ("Blueprint", "print what would be enforced: who may do what"),

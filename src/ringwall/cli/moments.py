@@ -1,4 +1,7 @@
-"""Points in time as people type them: `2026-03-01T10:00`, `10:00`, `monday 10:00`, and `15m` for a while ago."""
+"""Points in time as people type them: `2026-03-01T10:00`, `10:00`, `monday 10:00`, and `15m` for a while ago.
+
+And lengths of time: `15m`, `8h`, `7d`.
+"""
 
 import re
 from datetime import datetime, timedelta
@@ -19,6 +22,14 @@ def ago(text: str, *, now: float, timezone: str) -> float:
     if found:
         return now - float(found[1]) * _SECONDS[found[2]]
     return moment(text, now=now, timezone=timezone)
+
+
+def duration(text: str) -> float:
+    """Return how many seconds `15m`, `8h` or `7d` are; raise UsageError for anything else."""
+    found = _AGO.fullmatch(text.strip())
+    if not found or not float(found[1]):
+        raise UsageError(f"{text!r} is no duration", hint="for instance 90s, 15m, 8h or 7d")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def moment(text: str, *, now: float, timezone: str) -> float:

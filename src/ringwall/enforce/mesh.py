@@ -1,6 +1,6 @@
 """Inside: each service's inbound listener, and one outbound listener for each declared call."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from envoy.config.listener.v3 import listener_components_pb2
@@ -31,13 +31,26 @@ _INBOUND_STRIP = (
 """As everywhere, but the edge's word on the client's address and scheme stays."""
 
 
-def inbound_listener(plan: Plan, service: Service, where: Address, log_path: str) -> Any:
-    """Return the listener before a service: mutual TLS, then who may do what."""
+def inbound_listener(
+    plan: Plan, service: Service, where: Address, log_path: str, *, revoked: Collection[str] = ()
+) -> Any:
+    """Return the listener before a service: mutual TLS, then who may do what.
+
+    Args:
+        plan: the plan.
+        service: before which it stands.
+        where: its address.
+        log_path: file of the access log.
+        revoked: SPIFFE IDs of callers that a plain TCP service refuses; other services have a filter for that.
+    """
     if service.protocol is Protocol.TCP:
         return listener(
             names.inbound(service.name),
             where,
-            [_tcp_rule(plan, service), _tcp_proxy(names.app(service.name), access_log.tcp_log(log_path, service.name))],
+            [
+                _tcp_rule(plan, service, revoked),
+                _tcp_proxy(names.app(service.name), access_log.tcp_log(log_path, service.name)),
+            ],
             tls.inbound_socket(service.name, plan.trust_domain, ()),
         )
     manager = http_manager.Manager(
@@ -106,8 +119,8 @@ def outbound_listener(caller: Service, callee: Service, where: Address, log_path
     return listener(name, where, [manager_filter], direction="OUTBOUND")
 
 
-def _tcp_rule(plan: Plan, service: Service) -> Any:
-    callers = tuple(plan.spiffe_of(name) for name in service.tcp_callers)
+def _tcp_rule(plan: Plan, service: Service, revoked: Collection[str]) -> Any:
+    callers = tuple(caller for name in service.tcp_callers if (caller := plan.spiffe_of(name)) not in revoked)
     return listener_components_pb2.Filter(
         name="envoy.filters.network.rbac", typed_config=pack(rbac.tcp_filter(callers))
     )

@@ -26,7 +26,7 @@ from ringwall.enforce.memo import Memo
 from ringwall.enforce.proto import pack
 from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
-from ringwall.model.revocation import RevocationSource
+from ringwall.model.revocation import RevocationSource, Revoked
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, Edge, Plan, Protocol, Service
 from ringwall.plan.recorded import recorded_claims
@@ -72,7 +72,8 @@ class _Builder:
         self.bindings = bindings
         self.credentials = credentials
         self.keys = keys
-        self.revoked = revoked
+        self.revoked = revoked.revocations()
+        self.revoked_workloads = tuple(each.value for each in self.revoked if each.kind is Revoked.WORKLOAD)
         self.memo = memo
         # What is said to every service alike.
         alike = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state)
@@ -121,7 +122,7 @@ class _Builder:
             ("tokens", self.plan.issuers, tuple(sorted(key_sets.items()))),
             lambda: _filter(names.TOKENS_FILTER, tokens.config(self.plan.issuers, key_sets)),
         )
-        revoked = self.revoked.revocations()
+        revoked = self.revoked
         yield self.memo.once(
             ("revocations", revoked), lambda: _filter(names.REVOCATIONS_FILTER, revocations.config(revoked))
         )
@@ -161,11 +162,12 @@ class _Builder:
 
     def _inbound(self, service: Service) -> Resources:
         name, where, app = service.name, self.bindings.inbound[service.name], self.bindings.app[service.name]
+        revoked = self.revoked_workloads if service.protocol is Protocol.TCP else ()
 
         def build() -> Resources:
             built = [
                 Resource.of(clusters.app(service, app)),
-                Resource.of(mesh.inbound_listener(self.plan, service, where, self.log)),
+                Resource.of(mesh.inbound_listener(self.plan, service, where, self.log, revoked=revoked)),
             ]
             if service.protocol is not Protocol.TCP:
                 built += [
@@ -175,7 +177,7 @@ class _Builder:
                 ]
             return tuple(built)
 
-        key = ("inbound", self.memo.version(service), _at(where), _at(app), self.common)
+        key = ("inbound", self.memo.version(service), _at(where), _at(app), revoked, self.common)
         return self.memo.once(key, build)
 
     def _outbound(self, caller: Service, callee: Service) -> Resource:

@@ -22,6 +22,7 @@ POLICY: Final = "revoked-"
 _CLAIMS: Final[Mapping[Revoked, tuple[str, ...]]] = {
     Revoked.TOKEN: ("jti",),
     Revoked.SESSION: ("sid",),
+    Revoked.GRANT: ("grant_id",),
     Revoked.USER: ("sub",),
     Revoked.CLIENT: ("client_id", "azp"),
 }

@@ -16,6 +16,8 @@ class Revoked(StrEnum):
     """One token, by its `jti`."""
     SESSION = "session"
     """Every token of one sign-in, by their `sid`."""
+    GRANT = "grant"
+    """Every token that came of one authorization, by their `grant_id`, which only the built-in issuer writes."""
     USER = "user"
     """Everybody's token who is this `sub` of this `iss`."""
     CLIENT = "client"
@@ -46,6 +48,8 @@ class Revocation:
         return self.kind, self.issuer, self.value
 
 
+TOKEN_SECONDS: Final = 86_400 + 60.0
+"""No token of the built-in issuer is believed for longer: a day at most, and the tolerance for clocks of proxies."""
 MOST: Final = 2_000
 """As many revocations can be in force at once: proxies compare each request with every one."""
 

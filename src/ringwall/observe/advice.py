@@ -44,6 +44,7 @@ _TOKENS: Final = (
     ),
     ("revoked-token", "the token was revoked", "get a new one"),
     ("revoked-session", "the sign-in that the token comes from was ended", "sign in again"),
+    ("revoked-grant", "the authorization that the token comes from was ended", "sign in again"),
     ("revoked-user", "the user is revoked", "`ringwall revoke list`; `ringwall revoke user NAME --lift` lifts it"),
     (
         "revoked-client",

@@ -60,7 +60,7 @@ class WorkloadApiServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._news: News | None = None
-        authority.subscribe(self._tell)
+        authority.subscribe(self.tell)
 
     @property
     def address(self) -> str:
@@ -90,7 +90,8 @@ class WorkloadApiServer:
         thread.join()
         self._path.unlink(missing_ok=True)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Let every stream look again at who its caller is and what it is to have; from any thread."""
         loop, news = self._loop, self._news
         if loop is not None and news is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just been closed: nobody is left to be told
