@@ -56,7 +56,7 @@ def test_a_browser_is_told_what_it_may_send_before_it_has_a_token(rig: Rig, orig
     answer = preflight(rig, "/web/items", origin=origin)
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == origin
-    assert answer.headers["access-control-allow-methods"] == "GET, POST"
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST"
     assert answer.headers["access-control-allow-headers"] == "authorization, content-type, x-version"
     assert answer.headers["access-control-max-age"] == "600"
     assert "access-control-allow-credentials" not in answer.headers
@@ -67,8 +67,8 @@ def test_a_browser_is_told_what_it_may_send_before_it_has_a_token(rig: Rig, orig
     ("path", "methods"),
     [
         ("/web/items/7", "DELETE"),
-        ("/web/open", "GET"),
-        ("/web/own", "GET, OPTIONS"),
+        ("/web/open", "GET, HEAD"),
+        ("/web/own", "GET, HEAD, OPTIONS"),
         ("/web/any/thing", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
     ],
 )

@@ -23,6 +23,9 @@ SERVICES = (
         operation("patients", "note", "GET", "/patients/{id}/notes/{note}", token=False),
         operation("patients", "photo", "GET", "/patients/{id}.png", token=False),
         operation("patients", "closed", "GET", "/closed/{id}", token=False, edge=DENY),
+        operation("patients", "probe", "HEAD", "/probed/{id}", token=False),
+        operation("patients", "probed", "GET", "/probed/{number}", token=False),
+        operation("patients", "sent", "POST", "/sent", token=False),
         prefix="/api",
     ),
     service(
@@ -59,7 +62,17 @@ def _operation(rig: Rig, connection: http.client.HTTPConnection, method: str, pa
     answer = rig.on(connection, method, path, body=b"" if method == "POST" else None)
     if answer.status != 200:
         return answer.status
-    body = answer.json() if method != "HEAD" else {}
+    if method == "HEAD":
+        assert answer.body == b""
+        seen = next(
+            seen
+            for app in rig.apps.values()
+            for seen in app.seen
+            if seen.header("x-request-id") == answer.headers["x-request-id"]
+        )
+        assert seen.method == "HEAD"
+        return seen.header("x-ringwall-operation") or "", seen.path
+    body = answer.json()
     return body["headers"]["x-ringwall-operation"], body["path"]
 
 
@@ -94,7 +107,15 @@ def _operation(rig: Rig, connection: http.client.HTTPConnection, method: str, pa
         ("GET", "/patients", 404),
         ("GET", "/apiX/patients", 404),
         ("DELETE", "/api/patients", 405),
-        ("HEAD", "/api/patients", 405),
+        ("HEAD", "/api/patients", ("patients/list", "/patients")),
+        ("HEAD", "/api/patients/me", ("patients/me", "/patients/me")),
+        ("HEAD", "/api", ("patients/root", "/")),
+        ("HEAD", "/api/files/static/a", ("files/any", "/static/a")),
+        ("HEAD", "/api/probed/7", ("patients/probe", "/probed/7")),
+        ("GET", "/api/probed/7", ("patients/probed", "/probed/7")),
+        ("HEAD", "/api/closed/7", 403),
+        ("HEAD", "/api/sent", 405),
+        ("HEAD", "/api/nothing", 404),
         ("OPTIONS", "/api/patients", 405),
         ("TRACE", "/api/patients", 405),
         ("POST", "/api/patients/7", 405),
@@ -116,7 +137,8 @@ def test_a_request_is_the_operation_that_the_plan_says(
 
 def test_what_is_allowed_is_said_where_a_method_is_not(rig: Rig) -> None:
     answer = rig.request("DELETE", "/api/patients")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+    assert rig.request("HEAD", "/api/sent").headers["allow"] == "POST"
 
 
 @pytest.mark.parametrize(

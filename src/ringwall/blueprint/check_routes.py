@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ringwall.blueprint.model import Blueprint, Operation, Service
 from ringwall.blueprint.report import Report
-from ringwall.model.route import Segment, edge_template, overlap, precedence, segments, shape
+from ringwall.model.route import Segment, edge_template, overlap, precedence, segments, shape, takes
 
 ISSUER_PREFIX = "/auth"
 """Path prefix of the built-in issuer at the edge."""
@@ -84,7 +84,7 @@ def _warn_ambiguous(operations: Sequence[Operation], report: Report) -> None:
 
 
 def _same_method(one: Operation, other: Operation) -> bool:
-    return one.method == other.method or "*" in {one.method, other.method}
+    return takes(one.method, other.method) or takes(other.method, one.method)
 
 
 def _crosses(one: str, other: str) -> bool:

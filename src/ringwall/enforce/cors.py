@@ -13,6 +13,7 @@ from envoy.type.matcher.v3 import string_pb2
 
 from ringwall.enforce.proto import FALSE, TRUE
 from ringwall.model import headers
+from ringwall.model.route import answered
 from ringwall.plan.model import Cors
 
 FILTER = "ringwall.cors"
@@ -40,7 +41,7 @@ def policy(cors: Cors, methods: Iterable[str]) -> Any:
     taken = set(methods)
     return cors_pb2.CorsPolicy(
         allow_origin_string_match=[string_pb2.StringMatcher(exact=origin) for origin in cors.origins],
-        allow_methods=", ".join(_ALL_METHODS if "*" in taken else sorted(taken)),
+        allow_methods=", ".join(_ALL_METHODS if "*" in taken else answered(taken)),
         allow_headers=", ".join(cors.headers),
         expose_headers=headers.REQUEST_ID,
         max_age=str(_SECONDS),

@@ -18,6 +18,7 @@ from google.protobuf.struct_pb2 import Struct
 from ringwall.enforce import cors, filters, names, rbac, tokens
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
+from ringwall.model.route import answered
 from ringwall.plan.attributes import RBAC_FILTER, ROUTE_METADATA, ROUTE_METADATA_OPERATION, ROUTE_METADATA_RULE
 from ringwall.plan.model import Cors, HopRule, Mode, Operation, Protocol, Service
 from ringwall.plan.routes import template_regex
@@ -84,7 +85,7 @@ def browser_question(service: Service, origins: Cors, template: str, methods: Se
 def wrong_method(prefix: str, template: str, allowed: Sequence[str]) -> Any:
     """Return the route that answers 405 on a path that exists, for methods that do not (RFC 9110, section 15.5.6)."""
     route = _answer(_match("*", prefix, template), 405)
-    route.response_headers_to_add.append(header("allow", ", ".join(sorted(allowed))))
+    route.response_headers_to_add.append(header("allow", ", ".join(answered(allowed))))
     return route
 
 
@@ -109,8 +110,10 @@ def _answer(match: Any, status: int) -> Any:
 def _match(method: str, prefix: str, template: str) -> Any:
     headers = []
     if method != "*":
-        exact = string_pb2.StringMatcher(exact=method)
-        headers.append(route_components_pb2.HeaderMatcher(name=":method", string_match=exact))
+        like = string_pb2.StringMatcher(exact=method)
+        if method == "GET":
+            like = string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex="|".join(answered([method]))))
+        headers.append(route_components_pb2.HeaderMatcher(name=":method", string_match=like))
     if "{" not in template:
         return route_components_pb2.RouteMatch(path=prefix + template, headers=headers)
     regex = regex_pb2.RegexMatcher(regex=re.escape(prefix) + template_regex(template))

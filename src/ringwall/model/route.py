@@ -3,9 +3,11 @@
 Every stage uses this order, so a path can never mean one operation at the edge and another one at the
 service. A literal segment goes before `prefix{param}suffix`, that before
 `{param}`, that before `{rest...}`; the first segment that differs decides, then a named method goes before `*`.
+What takes GET takes HEAD as well (RFC 9110, section 9.3.2), unless HEAD is declared for itself.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -77,9 +79,25 @@ def shape(template: str) -> tuple[str, ...]:
     return tuple(_PARAM.sub("{}", s.text) if s.kind != "rest" else "{...}" for s in segments(template))
 
 
-def precedence(method: str, template: str) -> tuple[tuple[tuple[int, str], ...], bool, str]:
+def takes(declared: str, method: str) -> bool:
+    """Return whether an operation declared with this method, or `*`, answers requests of a method."""
+    return declared in {method, "*"} or (declared, method) == ("GET", "HEAD")
+
+
+def answered(declared: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods that a path answers whose operations are declared with these, sorted; `*` stays."""
+    named = {*declared}
+    return tuple(sorted(named | {"HEAD"} if "GET" in named else named))
+
+
+_AFTER_OTHERS = {"GET": 1, "*": 2}
+"""GET comes after a HEAD that is declared for itself."""
+
+
+def precedence(method: str, template: str) -> tuple[tuple[tuple[int, str], ...], int, str, str]:
     """Return the sort key of a route; of two routes that match, the one with the lower key is meant."""
-    return tuple((_ORDER[s.kind], s.text) for s in segments(template)), method == "*", method
+    kinds = (_ORDER[segment.kind] for segment in segments(template))
+    return tuple(zip(kinds, shape(template), strict=True)), _AFTER_OTHERS.get(method, 0), method, template
 
 
 def overlap(first: str, second: str) -> bool:

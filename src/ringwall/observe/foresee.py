@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ringwall.model.events import Outcome
+from ringwall.model.route import answered
 from ringwall.observe.askers import Asker, ForeseeError
 from ringwall.observe.connections import decide_connection
 from ringwall.observe.verdict import Verdict, decide
@@ -78,8 +79,8 @@ def _no_route(reason: str) -> Verdict:
 
 
 def _methods(service: Service, path: str) -> tuple[str, ...]:
-    methods = {operation.method for operation in service.operations} - {"*"}
-    return tuple(sorted(m for m in methods if match_operation(service, m, path) is not None))
+    methods = answered(operation.method for operation in service.operations)
+    return tuple(sorted(m for m in methods if m != "*" and match_operation(service, m, path) is not None))
 
 
 class Foresight:
@@ -205,7 +206,7 @@ class Foresight:
         return Foreseen(hop=service.name, caller=caller, path="", verdict=verdict, todo=todo)
 
     def _methods_at_the_edge(self, path: str) -> tuple[str, ...]:
-        methods = {operation.method for service in self._plan.services for operation in service.operations}
+        methods = answered(operation.method for service in self._plan.services for operation in service.operations)
         return tuple(sorted(m for m in methods if m != "*" and match_edge(self._plan, m, path) is not None))
 
     def _elsewhere(self, asked: Asked) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ringwall.model.route import edge_template, matches, precedence, template_regex
+from ringwall.model.route import edge_template, matches, precedence, takes, template_regex
 from ringwall.plan.model import Operation, Plan, Service
 
 __all__ = [
@@ -30,7 +30,7 @@ def edge_order(plan: Plan) -> tuple[tuple[Service, Operation], ...]:
 
 def match_operation(service: Service, method: str, path: str) -> Operation | None:
     """Return the operation of a service that a request is, by the path as the service sees it; None for no route."""
-    matching = [o for o in service.operations if o.method in {method, "*"} and matches(o.template, path)]
+    matching = [o for o in service.operations if takes(o.method, method) and matches(o.template, path)]
     return min(matching, key=lambda o: precedence(o.method, o.template), default=None)
 
 
@@ -39,7 +39,7 @@ def match_edge(plan: Plan, method: str, path: str) -> tuple[Service, Operation, 
     for service, operation in edge_order(plan):
         prefix = service.prefix or ""
         inner = path.removeprefix(prefix) if path == prefix or path.startswith(f"{prefix}/") else None
-        if inner is None or operation.method not in {method, "*"}:
+        if inner is None or not takes(operation.method, method):
             continue
         if matches(operation.template, inner or "/"):
             return service, operation, inner or "/"

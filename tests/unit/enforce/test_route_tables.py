@@ -64,7 +64,11 @@ def _matches(route: Any, method: str, path: str) -> bool:
         fits = re.fullmatch(match.safe_regex.regex, path) is not None
     else:
         fits = path.startswith(match.prefix)
-    return fits and all(header.string_match.exact == method for header in match.headers)
+    return fits and all(_says(header.string_match, method) for header in match.headers)
+
+
+def _says(text: Any, method: str) -> bool:
+    return bool(text.exact == method or re.fullmatch(text.safe_regex.regex, method))
 
 
 def _found(tables: dict[str | None, Any], method: str, path: str) -> Any:
@@ -77,7 +81,7 @@ _TEMPLATE = st.builds(
     st.lists(_SEGMENT, max_size=3),
     st.booleans(),
 )
-_METHOD = st.sampled_from(["GET", "POST", "*"])
+_METHOD = st.sampled_from(["GET", "HEAD", "POST", "*"])
 _OPERATIONS = st.lists(st.tuples(_METHOD, _TEMPLATE), max_size=6, unique=True)
 _PATH = st.lists(st.sampled_from(["a", "b", "ab", "c", "d", "", "x.png", "api"]), max_size=5).map(
     lambda pieces: "/" + "/".join(pieces)
@@ -89,7 +93,7 @@ _PATH = st.lists(st.sampled_from(["a", "b", "ab", "c", "d", "", "x.png", "api"])
     root=_OPERATIONS,
     inner=_OPERATIONS,
     deep=_OPERATIONS,
-    requests=st.lists(st.tuples(st.sampled_from(["GET", "POST", "PUT"]), _PATH), min_size=1, max_size=20),
+    requests=st.lists(st.tuples(st.sampled_from(["GET", "HEAD", "POST", "PUT"]), _PATH), min_size=1, max_size=20),
 )
 def test_a_table_finds_what_the_plan_finds(
     root: list[tuple[str, str]],

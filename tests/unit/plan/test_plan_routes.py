@@ -18,7 +18,7 @@ services:
   one:
     run: x
     expose: /api
-    operations: [list: GET /items, item: "GET /items/{id}", special: GET /items/special, all: "* /items/{id}"]
+    operations: [probe: "HEAD /items/{name}", list: GET /items, item: "GET /items/{id}", special: GET /items/special, all: "* /items/{id}"]
   two:
     run: x
     expose: /api/items
@@ -43,6 +43,10 @@ def plan() -> Plan:
         ("POST", "/api/items/", "two/root", "/"),
         ("GET", "/api/items/7", "one/item", "/items/7"),
         ("PUT", "/api/items/7", "one/all", "/items/7"),
+        ("HEAD", "/api/items", "one/list", "/items"),
+        ("HEAD", "/api/items/7", "one/probe", "/items/7"),
+        ("HEAD", "/api/items/special", "one/special", "/items/special"),
+        ("HEAD", "/x/y", "web/any", "/x/y"),
         ("GET", "/api/items/special", "one/special", "/items/special"),
         ("GET", "/api/items/7/notes", "two/notes", "/7/notes"),
         ("GET", "/apix", "web/any", "/apix"),
@@ -67,7 +71,7 @@ def test_orders_are_total(plan: Plan) -> None:
     routes = [operation.id for _, operation in edge_order(plan)]
     assert len(routes) == len({*routes}) == sum(len(s.operations) for s in plan.services)
     one = plan.by_name["one"].operations
-    expected = ["one/list", "one/special", "one/item", "one/all"]
+    expected = ["one/list", "one/special", "one/probe", "one/item", "one/all"]
     for operations in itertools.permutations(one):
         assert [operation.id for operation in ordered(operations)] == expected
 

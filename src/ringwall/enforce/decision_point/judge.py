@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ringwall.enforce.decision_point import facts
 from ringwall.model.errors import RingwallError
+from ringwall.model.route import takes
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
 from ringwall.plan.model import EDGE, Operation, Plan, Service
@@ -78,7 +79,7 @@ class Judge:
             headers: by lower-case name; only those of `facts` are read.
         """
         rule = self._rule(headers)
-        if rule.operation.method not in {"*", method}:
+        if not takes(rule.operation.method, method):
             raise RefusedError(f"{rule.operation.id} is no operation for {method}")
         question = _question(rule, target, headers)
         if not rule.cacheable:
