@@ -17,7 +17,7 @@ from ringwall.bootstrap.compiling import Compiled, Compiler
 from ringwall.bootstrap.drain import drain
 from ringwall.bootstrap.environment import RUN_MARK
 from ringwall.bootstrap.orphans import Sentinel
-from ringwall.bootstrap.processes import ISSUER, OWN, PROXIES, Processes
+from ringwall.bootstrap.processes import CONTROL, ISSUER, OWN, PROXIES, Processes
 from ringwall.bootstrap.state import Lock, NotRunningError, StateFolder, workloads_file
 from ringwall.bootstrap.supervisor import NotReadyError, Report, Status, Supervisor
 from ringwall.identity.workload.attestation import AttestationError, ProcessRegistry
@@ -149,6 +149,7 @@ class Run:
             await self._supervisor.stop(ISSUER)
         for node in _nodes(plan):
             self._supervisor.start(self._processes.proxy(plan, node, bindings))
+        await self._supervisor.settled(CONTROL)  # a service may ask for its identity first of all
         for service in _runnable(plan):
             self._supervisor.start(self._processes.service(plan, service, bindings))
         await self._settle_own(progress)
