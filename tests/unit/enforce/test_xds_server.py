@@ -1,6 +1,7 @@
 """The xDS server over its real socket, spoken to by gRPC clients that answer as Envoys do, at their own pace."""
 
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import h2.connection
+import h2.events
 import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 from tests.support.enforce_pki import Authority, Credentials, Tokens
@@ -213,3 +216,21 @@ def test_waiting_for_a_plan_says_what_is_missing(world: World) -> None:
 
 def test_only_this_user_may_open_the_socket(world: World) -> None:
     assert world.bindings.xds.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_proxy_may_ask_often_whether_its_stream_stands(world: World) -> None:
+    """Envoys do, with pings (RFC 9113, section 6.7); gRPC by default closes the connection after a few."""
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    answered = 0
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(world.bindings.xds))
+        for number in range(20):
+            client.ping(number.to_bytes(8))
+            connection.sendall(client.data_to_send())
+            while answered == number:
+                events = client.receive_data(connection.recv(65536))
+                assert not any(isinstance(event, h2.events.ConnectionTerminated) for event in events)
+                answered += sum(isinstance(event, h2.events.PingAckReceived) for event in events)
+            connection.sendall(client.data_to_send())

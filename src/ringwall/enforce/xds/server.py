@@ -102,7 +102,13 @@ class XdsServer:
         service, method = _METHOD[1:].split("/")
         self._server = grpc.server(
             futures.ThreadPoolExecutor(_STREAMS, thread_name_prefix="xds"),
-            options=[("grpc.max_receive_message_length", 64 * 1024 * 1024), ("grpc.max_send_message_length", -1)],
+            options=[
+                ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+                ("grpc.max_send_message_length", -1),
+                # The proxies ask every ten seconds whether the stream still stands (enforce/bootstrap.py). By default
+                # gRPC takes that for an attack after a minute and closes the stream, and an edit that comes then waits.
+                ("grpc.http2.max_ping_strikes", 0),
+            ],
         )
         self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {method: handler})])
         self._server.add_insecure_port(f"unix:{socket}")
