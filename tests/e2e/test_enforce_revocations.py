@@ -103,3 +103,16 @@ def test_thousands_are_refused(rig: Rig) -> None:
     _until(rig, rig.tokens.token(jti="t1999"), 401)
     assert rig.get(PATH, token=rig.tokens.token(jti="t0")).status == 401
     assert rig.get(PATH, token=rig.tokens.token(jti="t2000")).status == 200
+
+
+def test_what_was_issued_later_is_believed(rig: Rig) -> None:
+    """Who signed out everywhere can sign in again."""
+    now = int(time.time())
+    former, later = (rig.tokens.token("alice", iat=iat) for iat in (now - 1, now))
+    rig.revoked.become(
+        Revocation(Revoked.USER, "alice", rig.tokens.url, None, now), Revocation(Revoked.USER, "bob", rig.tokens.url)
+    )
+    _until(rig, former, 401)
+    assert rig.get(PATH, token=later).status == 200
+    assert rig.get(PATH, token=rig.tokens.token("bob", iat=now)).status == 401
+    assert rig.get(PATH, token=rig.tokens.token("carol", iat=now - 1)).status == 200

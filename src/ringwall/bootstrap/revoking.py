@@ -26,6 +26,7 @@ _SECONDS: Final[Mapping[Revoked, float | None]] = {
 
 Tokens live for a day at most, sessions for a day, and the last token of a session for a while after that.
 """
+_OF_TOKENS: Final = frozenset(Revoked) - {Revoked.WORKLOAD}
 _LONGEST_SECONDS: Final = 10 * 366 * 86_400.0
 
 
@@ -76,7 +77,7 @@ class Revoking:
         return {"revoked": [_shown(plan, entry) for entry in self._revoked.revocations()]}
 
     def feed(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Take over what the built-in issuer has revoked: `entries` of kind, value and until when.
+        """Take over what the built-in issuer has revoked: `entries` of kind, value, until when and, or null, `before`.
 
         It may send the same again; what has run out meanwhile is left out.
         """
@@ -88,8 +89,8 @@ class Revoking:
 
 def _entry(issuer: str, entry: Any) -> Revocation:
     match entry:
-        case [str(kind), str(value), int() | float() as until] if kind in set(Revoked) - {Revoked.WORKLOAD}:
-            return Revocation(Revoked(kind), value, issuer, float(until))
+        case [str(kind), str(value), int() | float() as until, int() | None as before] if kind in _OF_TOKENS:
+            return Revocation(Revoked(kind), value, issuer, float(until), before)
     raise RevocationError("an entry of the issuer's feed is no revocation of a token, session, grant, user or client")
 
 
@@ -143,4 +144,5 @@ def _shown(plan: Plan, entry: Revocation) -> dict[str, Any]:
         "value": entry.value,
         "issuer": entry.issuer,
         "until": entry.until,
+        "before": entry.before,
     }

@@ -19,6 +19,7 @@ from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE
 POLICY: Final = "revoked-"
 """Begins the names of its policies; the rest is the kind."""
 
+_ALWAYS: Final = -1
 _CLAIMS: Final[Mapping[Revoked, tuple[str, ...]]] = {
     Revoked.TOKEN: ("jti",),
     Revoked.SESSION: ("sid",),
@@ -42,12 +43,19 @@ def _policy(kind: Revoked, revocations: Sequence[Revocation]) -> Any:
         principals = [_workload(revocation.value) for revocation in revocations]
     else:
         principals = [
-            rbac_pb2.Principal(and_ids=rbac_pb2.Principal.Set(ids=[_claim("iss", [issuer]), _claim(claim, values)]))
-            for issuer, found in groupby(revocations, key=attrgetter("issuer"))
+            rbac_pb2.Principal(
+                and_ids=rbac_pb2.Principal.Set(ids=[_claim("iss", [issuer]), _claim(claim, values), *age])
+            )
+            for (issuer, before), found in groupby(sorted(revocations, key=_alike), key=_alike)
+            for age in [[] if before == _ALWAYS else [_issued(before)]]
             for values in [[revocation.value for revocation in found]]
             for claim in _CLAIMS[kind]
         ]
     return _refusing(principals)
+
+
+def _alike(revocation: Revocation) -> tuple[str, int]:
+    return revocation.issuer, _ALWAYS if revocation.before is None else revocation.before
 
 
 def _nobody() -> Any:
@@ -62,11 +70,20 @@ def _workload(spiffe_id: str) -> Any:
     return rbac_pb2.Principal(authenticated={"principal_name": {"exact": spiffe_id}})
 
 
+def _issued(before: int) -> Any:
+    """Match tokens that were issued before a second."""
+    return _matching("iat", value_pb2.ValueMatcher(double_match={"range": {"start": -1.0e18, "end": float(before)}}))
+
+
 def _claim(name: str, values: Sequence[str]) -> Any:
     alternatives = [value_pb2.ValueMatcher(string_match=string_pb2.StringMatcher(exact=value)) for value in values]
     value = value_pb2.ValueMatcher(or_match=value_pb2.OrMatcher(value_matchers=alternatives))
     if len(alternatives) == 1:
         value = alternatives[0]
+    return _matching(name, value)
+
+
+def _matching(name: str, value: Any) -> Any:
     path = [{"key": CLAIMS_KEY}, {"key": name}]
     return rbac_pb2.Principal(
         sourced_metadata={"metadata_matcher": {"filter": JWT_NAMESPACE, "path": path, "value": value}}

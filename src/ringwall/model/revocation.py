@@ -35,12 +35,14 @@ class Revocation:
         value: `jti`, `sid`, `sub`, `client_id` or SPIFFE ID.
         issuer: `iss` of the tokens that it is about; empty for a workload.
         until: when all that it is about has expired anyway, seconds since the epoch; None for until it is lifted.
+        before: only tokens whose `iat` is less; None for all, also those that are still to come.
     """
 
     kind: Revoked
     value: str
     issuer: str = ""
     until: float | None = None
+    before: int | None = None
 
     @property
     def about(self) -> tuple[Revoked, str, str]:

@@ -125,7 +125,7 @@ def test_only_what_is_revoked_can_be_lifted(world: World) -> None:
 
 
 def test_the_issuer_tells_as_often_as_it_likes(world: World) -> None:
-    entries = [["token", "j1", 2000], ["grant", "g1", 2000.5], ["session", "old", 999]]
+    entries = [["token", "j1", 2000, None], ["grant", "g1", 2000.5, 7], ["session", "old", 999, None]]
     assert world.asked.feed({"entries": entries})["changed"] == 2
     assert world.asked.feed({"entries": entries})["changed"] == 0
     assert {each.value for each in world.list.revocations()} == {"j1", "g1"}
@@ -134,9 +134,18 @@ def test_the_issuer_tells_as_often_as_it_likes(world: World) -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    [None, [], ["token", "j1"], ["token", 1, 2000], ["workload", "portal", 2000], ["x", "y", 1], ["token", "j", None]],
+    [
+        None,
+        [],
+        ["token", "j1", 2000],
+        ["token", 1, 2000, None],
+        ["workload", "portal", 2000, None],
+        ["x", "y", 1, None],
+        ["token", "j", None, None],
+        ["token", "j", 2000, "soon"],
+    ],
 )
 def test_the_issuer_can_revoke_nothing_but_what_it_issues(world: World, entry: Any) -> None:
     with pytest.raises(RevocationError, match="feed"):
-        world.asked.feed({"entries": [["token", "good", 2000], entry]})
+        world.asked.feed({"entries": [["token", "good", 2000, None], entry]})
     assert world.list.revocations() == ()

@@ -3,8 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -16,6 +17,7 @@ from ringwall.model.revocation import MOST, Revocation, Revoked
 _FORMAT: Final = "revoked.1"
 _LONGEST: Final = 512
 _TICK_SECONDS: Final = 1.0
+_Time = TypeVar("_Time", float | None, int | None)
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class RevocationList:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         remove_leftovers(file.parent, file.name)
-        self._known = {each.about: each for each in _read(file)}
+        self._known = {each.about: each for each in read_revocations(file)}
 
     def start(self) -> None:
         """Begin to forget what has run out."""
@@ -81,7 +83,7 @@ class RevocationList:
             known = dict(self._known)
             for each in new:
                 former = known.get(each.about)
-                known[each.about] = each if former is None else _longer(former, each)
+                known[each.about] = each if former is None else _both(former, each)
             changed = sum(known[about] != self._known.get(about) for about in known)
             if len(known) > MOST:
                 raise RevocationError(
@@ -102,7 +104,9 @@ class RevocationList:
         self._tell(1)
 
     def _become(self, known: dict[tuple[Revoked, str, str], Revocation]) -> None:
-        entries = [[each.kind, each.issuer, each.value, each.until] for each in sorted(known.values(), key=_about)]
+        entries = [
+            [each.kind, each.issuer, each.value, each.until, each.before] for each in sorted(known.values(), key=_about)
+        ]
         replace_file(self._file, orjson.dumps({_FORMAT: entries}))
         self._known = known
 
@@ -135,10 +139,13 @@ def _over(revocation: Revocation, now: float) -> bool:
     return revocation.until is not None and revocation.until <= now
 
 
-def _longer(one: Revocation, other: Revocation) -> Revocation:
-    if one.until is None or (other.until is not None and other.until <= one.until):
-        return one
-    return other
+def _both(one: Revocation, other: Revocation) -> Revocation:
+    """Return the least that refuses all that either does."""
+    return replace(one, until=_later(one.until, other.until), before=_later(one.before, other.before))
+
+
+def _later(one: _Time, other: _Time) -> _Time | None:
+    return None if one is None or other is None else max(one, other)
 
 
 def _checked(revocation: Revocation) -> Revocation:
@@ -149,7 +156,8 @@ def _checked(revocation: Revocation) -> Revocation:
     return revocation
 
 
-def _read(file: Path) -> list[Revocation]:
+def read_revocations(file: Path) -> list[Revocation]:
+    """Return what a list has kept in its file, also what has run out since; StorageError where it is damaged."""
     try:
         content = orjson.loads(file.read_bytes())
         return [_checked(_revocation(*entry)) for entry in content[_FORMAT]]
@@ -164,7 +172,9 @@ def _read(file: Path) -> list[Revocation]:
         ) from error
 
 
-def _revocation(kind: Any, issuer: Any, value: Any, until: Any) -> Revocation:
+def _revocation(kind: Any, issuer: Any, value: Any, until: Any, before: Any) -> Revocation:
     if not isinstance(issuer, str) or not isinstance(value, str) or not isinstance(until, int | float | None):
         raise TypeError("an entry is no revocation")
-    return Revocation(Revoked(kind), value, issuer, until)
+    if not isinstance(before, int | None):
+        raise TypeError("an entry is no revocation")
+    return Revocation(Revoked(kind), value, issuer, until, before)

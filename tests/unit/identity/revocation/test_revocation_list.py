@@ -128,3 +128,11 @@ def test_a_full_disk_changes_nothing(file: Path, clock: ManualClock, monkeypatch
         revoked.revoke([token()])
     assert revoked.revocations() == ()
     assert not told
+
+
+def test_one_for_earlier_tokens_never_weakens_one_for_all(file: Path, clock: ManualClock) -> None:
+    revoked = RevocationList(file, clock)
+    for before, holds in ((10, 10), (5, 10), (20, 20), (None, None), (30, None)):
+        revoked.revoke([Revocation(Revoked.USER, "alice", ISSUER, 2000, before)])
+        assert revoked.revocations()[0].before == holds
+    assert RevocationList(file, clock).revocations() == revoked.revocations()
