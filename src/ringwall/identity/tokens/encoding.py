@@ -68,9 +68,13 @@ def decode_json_object(data: bytes) -> dict[str, Any]:
     return value
 
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+"""Made once: making it takes half as long as using it."""
+
+
 def encode_json(value: Mapping[str, Any]) -> bytes:
     """Return compact UTF-8 JSON, members in the order given."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _check_depth(text: str) -> None:

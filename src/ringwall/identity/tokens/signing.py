@@ -37,6 +37,7 @@ class SigningKey:
         # RFC 7638 section 3: SHA-256 over the required members in alphabetical order.
         self.kid: Final = encode_base64url(hashlib.sha256(encode_json(members)).digest())
         self._public: Final = {**members, "use": "sig", "alg": ALGORITHM, "kid": self.kid}
+        self._headers: Final[dict[str, str]] = {}
 
     @classmethod
     def generate(cls) -> Self:
@@ -64,8 +65,13 @@ class SigningKey:
 
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """Return the claims as a compact JWS (RFC 7515, section 7.1)."""
-        header = encode_json({"alg": ALGORITHM, "kid": self.kid, "typ": typ})
-        signed = f"{encode_base64url(header)}.{encode_base64url(encode_json(claims))}"
+        signed = f"{self._header(typ)}.{encode_base64url(encode_json(claims))}"
         r, s = decode_dss_signature(self._private.sign(signed.encode("ascii"), ec.ECDSA(hashes.SHA256())))
         # RFC 7518 section 3.4, step 3: R and S with a fixed length each, not DER.
         return f"{signed}.{encode_base64url(r.to_bytes(_SIZE) + s.to_bytes(_SIZE))}"
+
+    def _header(self, typ: str) -> str:
+        """Return the encoded header, which is the same for every token of a type."""
+        if typ not in self._headers:
+            self._headers[typ] = encode_base64url(encode_json({"alg": ALGORITHM, "kid": self.kid, "typ": typ}))
+        return self._headers[typ]
