@@ -9,20 +9,23 @@ import httpx
 from starlette.applications import Starlette
 from tests.support.issuer_plan import AUDIENCE, ISSUER, issuer_plan, write_plan
 
+from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.admin import create_admin_app
 from ringwall.identity.issuer.app import create_app
 from ringwall.identity.issuer.client_secrets import ClientSecrets, create_client_secret
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
-from ringwall.identity.issuer.people import DevelopmentPeople
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import KeyStore, MemoryKeyStore
+from ringwall.identity.people.passwords import FLOOR
+from ringwall.identity.people.profile import Profile
 from ringwall.identity.tokens.claims import ACCESS_TOKEN, Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.clock import ManualClock
+from ringwall.model.secret import Secret
 from ringwall.plan.model import Plan
 from ringwall.plan.store import PlanStore
 
@@ -39,14 +42,22 @@ class IssuerWorld:
         self.schedule = Schedule(lifetime=1000.0, overlap=100.0)
         self.keys = self.open_keys()
         self.secrets = ClientSecrets(self.settings.clients_file)
+        storage = Storage(self.settings.database_url)
         self.context = IssuerContext(
             settings=self.settings,
             directory=self.directory,
             keys=self.keys,
             secrets=self.secrets,
             clock=self.clock,
-            storage=Storage(self.settings.database_url),
-            people=DevelopmentPeople(self.directory),
+            storage=storage,
+            people=IssuerPeople(
+                storage=storage,
+                directory=self.directory,
+                keystore=self.store,
+                clock=self.clock,
+                token_seconds=self.settings.token_seconds,
+                cost=FLOOR,
+            ),
             keystore=self.store,
         )
         self.app = create_app(self.context)
@@ -62,6 +73,13 @@ class IssuerWorld:
             self.settings.clients_file, client, directory=self.directory.current(), clock=self.clock
         )
         return secret.reveal().decode()
+
+    async def new_account(self, user_name: str, password: str, **profile: Any) -> str:
+        """Make an account that can sign in with a password; return its id."""
+        services = await self.context.people.services()
+        account = await services.accounts.create(Profile.checked(user_name=user_name, **profile), by="test")
+        await services.credentials.set_password(account.id, Secret(password), by="test")
+        return account.id
 
     def published(self) -> KeySet:
         """What the control plane finds in the file, right now."""

@@ -5,13 +5,8 @@ from typing import Final
 
 NOT_PROVEN: Final = "0"
 """Nobody checked anything (OpenID Connect Core 1.0, section 2): development users."""
-ONE_FACTOR: Final = "1"
-"""A password."""
-TWO_FACTORS: Final = "2"
-"""A password and a one-time code."""
-PHISHING_RESISTANT: Final = "3"
-"""A passkey that verified its user."""
-LEVELS: Final = (NOT_PROVEN, ONE_FACTOR, TWO_FACTORS, PHISHING_RESISTANT)
+LEVELS: Final = (NOT_PROVEN, "invitation", "pwd", "mfa", "phr")
+"""From the least sure to the surest; all but the first are those of `people.sign_in.Acr`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +17,13 @@ class Proof:
         subject: who, as `sub` says it.
         acr: one of LEVELS.
         amr: methods, such as `pwd` (RFC 8176, section 2).
+        device: lets this browser be known as one in which they signed in before; empty for nothing.
     """
 
     subject: str
     acr: str
     amr: tuple[str, ...]
+    device: str = ""
 
 
 def satisfies(acr: str, wanted: tuple[str, ...]) -> bool:

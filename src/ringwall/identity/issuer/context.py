@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.client_secrets import ClientSecrets
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
-from ringwall.identity.issuer.people import People
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import KeyStore
@@ -23,7 +23,7 @@ class IssuerContext:
         secrets: hashes of client secrets.
         clock: where time comes from.
         storage: the database.
-        people: who can be signed in.
+        people: who can be signed in; `services()` is what administration asks.
         keystore: where keys that are no signing keys lie.
     """
 
@@ -33,5 +33,5 @@ class IssuerContext:
     secrets: ClientSecrets
     clock: Clock
     storage: Storage
-    people: People
+    people: IssuerPeople
     keystore: KeyStore

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ringwall.model.durable import stamp_of
-from ringwall.plan.model import Client, Head, Person
+from ringwall.plan.model import ClaimType, Client, Head, Person
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 
 _log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ class Directory:
         development: whether people may be given tokens without any login.
         role_claim: path of the roles inside a token.
         claim_paths: for each declared claim, its path inside a token.
+        claim_types: for each declared claim, what policies take it for.
+        roles: names of the roles that there are.
         ambiguous: names of both a person and a client: no token is given to either, as `sub` could not
             tell them apart (RFC 9068, section 5).
     """
@@ -31,6 +33,8 @@ class Directory:
     development: bool
     role_claim: tuple[str, ...]
     claim_paths: Mapping[str, tuple[str, ...]]
+    claim_types: Mapping[str, ClaimType]
+    roles: frozenset[str]
     people: Mapping[str, Person]
     clients: Mapping[str, Client]
     ambiguous: frozenset[str]
@@ -55,6 +59,8 @@ class Directory:
             development=plan.development,
             role_claim=builtin.role_claim,
             claim_paths={claim.name: claim.path for claim in plan.claims},
+            claim_types={claim.name: claim.type for claim in plan.claims},
+            roles=frozenset(role.name for role in plan.roles),
             people=people,
             clients=clients,
             ambiguous=frozenset(people.keys() & clients.keys()),

@@ -1,10 +1,10 @@
-"""Who signs in here: what the pages and grants need to know of people, and the development users of a blueprint."""
+"""What the pages and grants need to know of people, and the development users of a blueprint."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ringwall.identity.issuer.assurance import NOT_PROVEN, Proof
-from ringwall.identity.issuer.directory import LiveDirectory
+from ringwall.identity.issuer.directory import Directory
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 
@@ -46,6 +46,34 @@ class SignInFailedError(RingwallError):
         self.wait = wait
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """What is known of a browser before anybody signs in.
+
+    Attributes:
+        source: the client's address as the edge saw it.
+        binding: what only this browser has shown.
+        devices: what `Proof.device` said at sign-ins before.
+    """
+
+    source: str
+    binding: str
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactor:
+    """Somebody knows the password; one thing more is asked for.
+
+    Attributes:
+        kept: what the next step needs; never leaves the issuer.
+        ways: what will do: `totp`, `recovery-code`, `passkey`.
+    """
+
+    kept: dict[str, Any]
+    ways: frozenset[str]
+
+
 class People(Protocol):
     """Finds people, and checks who they are."""
 
@@ -53,8 +81,12 @@ class People(Protocol):
         """Return who a `sub` is; None where there is nobody, or nobody who may sign in, any more."""
         ...
 
-    async def check_password(self, user_name: str, password: Secret, *, source: str) -> Proof:
-        """Return the proof of a user name with its password, or raise SignInFailedError."""
+    async def check_password(self, user_name: str, password: Secret, visitor: Visitor) -> Proof | SecondFactor:
+        """Return what a user name with its password proves, or raise SignInFailedError."""
+        ...
+
+    async def check_second_factor(self, kept: dict[str, Any], way: str, code: str, visitor: Visitor) -> Proof:
+        """Return what a code proves after the password, or raise SignInFailedError."""
         ...
 
     def pickable(self) -> tuple[Person, ...]:
@@ -62,30 +94,18 @@ class People(Protocol):
         ...
 
 
-class DevelopmentPeople:
-    """The people of a blueprint in development mode: whoever picks one is that one."""
+def development_people(directory: Directory) -> tuple[Person, ...]:
+    """Return the people of the blueprint who can be picked; nobody outside development mode."""
+    found = (development_person(name, directory) for name in directory.people)
+    return tuple(person for person in found if person is not None)
 
-    def __init__(self, directory: LiveDirectory) -> None:
-        self._directory = directory
 
-    async def find(self, subject: str) -> Person | None:
-        """Return the person of that name, in development mode."""
-        return next((person for person in self.pickable() if person.name == subject), None)
-
-    async def check_password(self, user_name: str, password: Secret, *, source: str) -> Proof:  # noqa: ARG002  # the protocol's
-        """Refuse: nobody here has a password."""
-        raise SignInFailedError("The user name or the password is wrong.")
-
-    def pickable(self) -> tuple[Person, ...]:
-        """Return everybody whose name is nobody else's; nobody outside development mode."""
-        directory = self._directory.current()
-        if not directory.development:
-            return ()
-        return tuple(
-            Person(name=p.name, user_name=p.name, display_name=p.name, roles=p.roles, claims=p.claims)
-            for p in directory.people.values()
-            if p.name not in directory.ambiguous
-        )
+def development_person(name: str, directory: Directory) -> Person | None:
+    """Return a person of the blueprint, in development mode, whose name is no client's."""
+    person = directory.people.get(name)
+    if person is None or not directory.development or name in directory.ambiguous:
+        return None
+    return Person(name=name, user_name=name, display_name=name, roles=person.roles, claims=person.claims)
 
 
 def picked(person: Person) -> Proof:

@@ -14,13 +14,13 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
+from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.admin import create_admin_app
 from ringwall.identity.issuer.app import create_app
 from ringwall.identity.issuer.client_secrets import ClientSecrets
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
-from ringwall.identity.issuer.people import DevelopmentPeople
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
@@ -61,14 +61,21 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
                 overlap=settings.development_overlap_seconds if development else settings.overlap_seconds,
             ),
         )
+        storage = Storage(settings.database_url)
         context = IssuerContext(
             settings=settings,
             directory=directory,
             keys=keys,
             secrets=ClientSecrets(settings.clients_file),
             clock=clock,
-            storage=Storage(settings.database_url),
-            people=DevelopmentPeople(directory),
+            storage=storage,
+            people=IssuerPeople(
+                storage=storage,
+                directory=directory,
+                keystore=keystore,
+                clock=clock,
+                token_seconds=settings.token_seconds,
+            ),
             keystore=keystore,
         )
         apps = {
@@ -130,6 +137,7 @@ async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
         for server in servers.values():
             server.should_exit = True
         await asyncio.gather(*running)
+        context.people.close()
         await context.storage.close()
         for path in apps:
             path.unlink(missing_ok=True)

@@ -72,9 +72,9 @@ def start(state: Path, **environment: str) -> "subprocess.Popen[str]":
         text=True,
         env={**os.environ, **environment},
     )
-    socket_path = IssuerSettings(state=state).bindings.issuer
+    settings = IssuerSettings(state=state)
     for _ in range(600):
-        if process.poll() is not None or answers(socket_path):
+        if process.poll() is not None or (answers(settings.bindings.issuer) and answers(settings.admin_socket)):
             break
         time.sleep(0.05)
     return process

@@ -26,6 +26,7 @@ from ringwall.identity.issuer.request import Parameters, RequestRefusedError, pa
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.errors import RingwallError
+from ringwall.model.secret import Secret
 
 _log = logging.getLogger(__name__)
 
@@ -174,6 +175,30 @@ class AuthorizeEndpoint:
         )
         give_cookie(response, cookie)
         return response
+
+    def show_step(
+        self,
+        request: Request,
+        query: bytes,
+        asked: AuthorizationRequest,
+        *,
+        step: Secret,
+        ways: frozenset[str],
+        message: str = "",
+    ) -> Response:
+        """Return the page that asks for a second factor; the `step` before it is kept here."""
+        token, _ = self._forms.issue(request, login_purpose(query))
+        return self._pages.show(
+            "second_factor",
+            status=403 if message else 200,
+            form_targets=(asked.reply.uri.origin,),
+            client=asked.reply.client.title or asked.reply.client.name,
+            action=f"/login?{query.decode('ascii')}",
+            form_token=token,
+            step=step.reveal().decode("ascii"),
+            ways=ways,
+            message=message,
+        )
 
     def _ask_for_consent(
         self, query: bytes, asked: AuthorizationRequest, session: BrowserSession, person: Person, *, fresh: bool

@@ -1,10 +1,12 @@
 """Signing in, for one request of one client."""
 
 import logging
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
 from ringwall.identity.issuer.assurance import Proof
 from ringwall.identity.issuer.browser_sessions import BrowserSessions, set_cookie
 from ringwall.identity.issuer.context import IssuerContext
@@ -16,17 +18,33 @@ from ringwall.identity.issuer.oauth.authorization_request import (
     read_request,
 )
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint, login_purpose
+from ringwall.identity.issuer.oauth.visitor import remember_device, visitor_of
 from ringwall.identity.issuer.pages.forms import FormTokens
-from ringwall.identity.issuer.people import SignInFailedError, picked
+from ringwall.identity.issuer.people import SecondFactor, SignInFailedError, Visitor, picked
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.model.secret import Secret
 
+STEP_SECONDS: Final = 600.0
+"""How long after the password the second factor may follow."""
+
 _log = logging.getLogger(__name__)
-_SOURCE: str = "x-forwarded-for"
+
+
+class _WrongCodeError(SignInFailedError):
+    """The second factor was wrong; it may be tried again.
+
+    Attributes:
+        ways: what will do.
+    """
+
+    def __init__(self, message: str, ways: frozenset[str]) -> None:
+        super().__init__(message)
+        self.ways = ways
 
 
 class LoginEndpoint:
-    """Takes what the page for signing in sends."""
+    """Takes what the pages for signing in send."""
 
     def __init__(
         self, context: IssuerContext, *, authorize: AuthorizeEndpoint, sessions: BrowserSessions, forms: FormTokens
@@ -44,24 +62,32 @@ class LoginEndpoint:
         """Sign somebody in and go on with the client's request.
 
         1. The form is one that this browser was shown for this very request. 2. The request is still a right one.
-        3. The person proves who they are. 4. They get a session with a fresh handle, whatever the browser brought.
+        3. The person proves who they are, or takes the first of two steps to it. 4. They get a session with a fresh
+        handle, whatever the browser brought.
         """
         query: bytes = request.scope["query_string"]
         form = await read_form(request)
         self._forms.check(request, form, login_purpose(query))  # 1
         try:  # 2
             asked = self._read(query)
-        except (RequestRefusedError, UntrustedRequestError, AuthorizationRefusedError):
+        except (RequestRefusedError, UntrustedRequestError, AuthorizationRefusedError, TokenNotIssuedError):
             return await self._authorize.get(request)
+        visitor = visitor_of(request)
         try:  # 3
-            proof = await self._prove(request, form)
+            proof = await self._prove(form, visitor)
         except SignInFailedError as error:
-            _log.warning("a sign-in failed")
+            if isinstance(error, _WrongCodeError):
+                return self._authorize.show_step(
+                    request, query, asked, step=Secret(form["step"]), ways=error.ways, message=error.message
+                )
             status = 429 if error.wait else 403
             return self._authorize.ask_to_sign_in(request, query, asked, status=status, message=error.message)
+        if isinstance(proof, SecondFactor):
+            return await self._ask_for_second_factor(request, query, asked, proof, visitor)
         session = await self._sessions.start(proof, former=await self._sessions.current(request))  # 4
         response = await self._authorize.proceed(request, query, session=session, fresh=True)
         set_cookie(response, session)
+        remember_device(response, request, proof.device)
         return response
 
     def _read(self, query: bytes) -> AuthorizationRequest:
@@ -69,7 +95,7 @@ class LoginEndpoint:
         parameters = parse_parameters(query)
         return read_request(parameters, find_reply(parameters, directory), directory)
 
-    async def _prove(self, request: Request, form: Parameters) -> Proof:
+    async def _prove(self, form: Parameters, visitor: Visitor) -> Proof | SecondFactor:
         people = self._context.people
         if "person" in form:  # a development user
             found = next((person for person in people.pickable() if person.name == form["person"]), None)
@@ -77,7 +103,32 @@ class LoginEndpoint:
                 raise SignInFailedError("There is nobody of that name to pick.")
             _log.warning("development: somebody became %r without proving anything", found.name)
             return picked(found)
-        source = request.headers.get(_SOURCE, "")
-        return await people.check_password(
-            form.get("user_name", ""), Secret(form.get("password", "")), source=source[-64:]
+        if "step" in form:
+            return await self._second_factor(form, visitor)
+        return await people.check_password(form.get("user_name", ""), Secret(form.get("password", "")), visitor)
+
+    async def _second_factor(self, form: Parameters, visitor: Visitor) -> Proof:
+        """Go on where the password was right. What is known of that was kept here, for this browser alone."""
+        steps = (await self._context.storage.database()).interactions
+        try:
+            step = await steps.read(Secret(form["step"]), owner=visitor.binding, now=self._context.clock.now())
+        except HandleRefusedError:
+            raise SignInFailedError("That took too long. Sign in again.") from None
+        way = "recovery-code" if form.get("way") == "recovery-code" else "totp"
+        kept = step.payload["kept"]
+        try:
+            return await self._context.people.check_second_factor(kept, way, form.get("code", ""), visitor)
+        except SignInFailedError as error:
+            raise error if error.wait else _WrongCodeError(error.message, frozenset(step.payload["ways"])) from None
+
+    async def _ask_for_second_factor(
+        self, request: Request, query: bytes, asked: AuthorizationRequest, factor: SecondFactor, visitor: Visitor
+    ) -> Response:
+        steps = (await self._context.storage.database()).interactions
+        handle = await steps.put(
+            owner=visitor.binding,
+            payload={"kept": factor.kept, "ways": sorted(factor.ways)},
+            now=self._context.clock.now(),
+            seconds=STEP_SECONDS,
         )
+        return self._authorize.show_step(request, query, asked, step=handle, ways=factor.ways)

@@ -38,7 +38,7 @@ class FormTokens:
 
         A form that is shown to somebody who is signed in is bound to that session; it is void once that has ended.
         """
-        held = self._held_by(request)
+        held = held_by(request)
         fresh = None if held else Secret(secrets.token_urlsafe(32))
         return self._token(held or fresh, purpose), fresh  # type: ignore[arg-type]  # one of them is there
 
@@ -57,16 +57,11 @@ class FormTokens:
             raise _refused()
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":  # 2
             raise _refused()
-        held = self._held_by(request)
+        held = held_by(request)
         if held is None or not hmac.compare_digest(  # 3
             form.get(FIELD, "").encode("utf-8"), self._token(held, purpose).encode("ascii")
         ):
             raise _refused()
-
-    @staticmethod
-    def _held_by(request: Request) -> Secret | None:
-        value = read_cookie(request, COOKIE) or read_cookie(request, BROWSER_COOKIE)
-        return Secret(value) if value else None
 
     def _token(self, handle: Secret, purpose: str) -> str:
         made = hmac.digest(self._the_key(), handle.reveal() + b"\0" + purpose.encode("utf-8"), hashlib.sha256)
@@ -80,6 +75,12 @@ class FormTokens:
                 self._key = Secret(secrets.token_bytes(32))
                 self._store.put_json(_ENTRY, {"key": self._key.reveal().hex()})
         return self._key.reveal()
+
+
+def held_by(request: Request) -> Secret | None:
+    """Return the cookie that tells this browser from others: its session's, or the one it was given for a form."""
+    value = read_cookie(request, COOKIE) or read_cookie(request, BROWSER_COOKIE)
+    return Secret(value) if value else None
 
 
 def give_cookie(response: Response, cookie: Secret | None) -> None:
