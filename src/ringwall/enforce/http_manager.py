@@ -24,6 +24,8 @@ from ringwall.model import headers
 MAX_HEADER_KB = 32
 MAX_HEADERS = 100
 HEADER_SECONDS = 10
+SILENCE_SECONDS = 60
+"""How long a request may stand still; a route whose service may take longer says so itself."""
 _ADDED_HEADERS, _ADDED_HEADER_KB = 20, 4
 """What the proxy before may add to a request that it has let pass."""
 
@@ -111,7 +113,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
         max_request_headers_kb=u32(MAX_HEADER_KB + (_ADDED_HEADER_KB if manager.shared else 0)),
         request_headers_timeout=seconds(HEADER_SECONDS),
         request_timeout=seconds(manager.request_seconds),
-        stream_idle_timeout=seconds(60),
+        stream_idle_timeout=seconds(SILENCE_SECONDS),
         delayed_close_timeout=seconds(1),
         server_header_transformation="PASS_THROUGH",
     )

@@ -104,7 +104,8 @@ def outbound_listener(caller: Service, callee: Service, where: Address, log_path
     cluster = names.hop(caller.name, callee.name)
     if callee.protocol is Protocol.TCP:
         return listener(name, where, [_tcp_proxy(cluster, [])], direction="OUTBOUND")
-    forward = route_components_pb2.RouteAction(cluster=cluster, timeout=seconds(0), idle_timeout=seconds(300))
+    silence = max(_IDLE_SECONDS, callee.timeout_seconds + 1)  # the listener before the callee is the one that ends it
+    forward = route_components_pb2.RouteAction(cluster=cluster, timeout=seconds(0), idle_timeout=seconds(silence))
     everything = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=forward)
     table_of_one = route_pb2.RouteConfiguration(
         name=name,

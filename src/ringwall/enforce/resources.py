@@ -183,7 +183,7 @@ class _Builder:
     def _outbound(self, caller: Service, callee: Service) -> Resource:
         where = self.bindings.outbound[f"{caller.name}>{callee.name}"]
         return self.memo.once(
-            ("outbound", caller.name, callee.name, callee.protocol, _at(where), self.log),
+            ("outbound", caller.name, callee.name, callee.protocol, callee.timeout_seconds, _at(where), self.log),
             lambda: Resource.of(mesh.outbound_listener(caller, callee, where, self.log)),
         )
 

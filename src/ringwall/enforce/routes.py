@@ -15,7 +15,7 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce import cors, filters, names, rbac, tokens
+from ringwall.enforce import cors, filters, http_manager, names, rbac, tokens
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
 from ringwall.model.route import answered
@@ -161,4 +161,7 @@ def _forward(service: Service, operation: Operation, cluster: str) -> Any:
         # A stream may last; what must not last is silence.
         action.timeout.CopyFrom(seconds(0))
         action.idle_timeout.CopyFrom(seconds(service.timeout_seconds))
+    elif service.timeout_seconds >= http_manager.SILENCE_SECONDS:
+        # A service that is at work is silent; the time it may take must end before the time for silence does.
+        action.idle_timeout.CopyFrom(seconds(service.timeout_seconds + 1))
     return action
