@@ -61,7 +61,9 @@ class IssuerWorld:
             keystore=self.store,
         )
         self.app = create_app(self.context)
-        self.admin = create_admin_app(directory=self.directory, keys=self.keys, clock=self.clock)
+        self.admin = create_admin_app(
+            directory=self.directory, keys=self.keys, clock=self.clock, people=self.context.people
+        )
 
     def open_keys(self) -> KeyKeeper:
         return KeyKeeper(

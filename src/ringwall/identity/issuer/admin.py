@@ -3,19 +3,19 @@
 No proxy knows that socket, so nothing that comes through the edge can reach these endpoints.
 """
 
-from typing import Any
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ringwall.identity.issuer.access_tokens import DEVELOPMENT_SECONDS, for_person, parse_scopes
+from ringwall.identity.issuer.accounts import IssuerPeople
+from ringwall.identity.issuer.admin_request import read_object, texts
+from ringwall.identity.issuer.admin_users import USER_HANDLERS, UserAdministration
 from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
-from ringwall.identity.issuer.request import RequestRefusedError, read_body
-from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
+from ringwall.identity.issuer.request import RequestRefusedError
 from ringwall.model.clock import Clock
 
 
@@ -29,10 +29,10 @@ class Administration:
 
     async def development_token(self, request: Request) -> Response:
         """Issue a token for a development user: `{"person": …, "scopes"?: [...], "lifetime"?: seconds}`."""
-        asked = await _read_object(request, {"person": str, "scopes": list, "lifetime": int})
-        scopes = asked.get("scopes", [])
-        if "person" not in asked or not all(isinstance(scope, str) for scope in scopes):
-            raise RequestRefusedError(400, "invalid_request", "`person` is missing, or `scopes` holds what is no text")
+        asked = await read_object(request, {"person": str, "scopes": list, "lifetime": int})
+        scopes = texts(asked, "scopes")
+        if "person" not in asked:
+            raise RequestRefusedError(400, "invalid_request", "`person` is missing")
         issued = for_person(
             asked["person"],
             parse_scopes(" ".join(scopes)) if scopes else (),
@@ -45,7 +45,7 @@ class Administration:
 
     async def rotate(self, request: Request) -> Response:
         """Rotate the signing key: `{"compromised"?: true}` drops all keys at once. Answers with the keys."""
-        asked = await _read_object(request, {"compromised": bool})
+        asked = await read_object(request, {"compromised": bool})
         if asked.get("compromised", False):
             self._keys.replace_compromised()
         else:
@@ -71,7 +71,7 @@ class Administration:
         return answer({"keys": keys, "next_change": self._keys.next_change()})
 
 
-def create_admin_app(*, directory: LiveDirectory, keys: KeyKeeper, clock: Clock) -> Starlette:
+def create_admin_app(*, directory: LiveDirectory, keys: KeyKeeper, clock: Clock, people: IssuerPeople) -> Starlette:
     """Return the application for the administration socket."""
     administration = Administration(directory=directory, keys=keys, clock=clock)
     return Starlette(
@@ -79,22 +79,7 @@ def create_admin_app(*, directory: LiveDirectory, keys: KeyKeeper, clock: Clock)
             Route("/dev/token", administration.development_token, methods=["POST"]),
             Route("/keys/rotate", administration.rotate, methods=["POST"]),
             Route("/keys", administration.keys, methods=["GET"]),
+            *UserAdministration(people, directory=directory, clock=clock).routes(),
         ],
-        exception_handlers=OPERATOR_HANDLERS,
+        exception_handlers={**OPERATOR_HANDLERS, **USER_HANDLERS},
     )
-
-
-async def _read_object(request: Request, members: dict[str, type]) -> dict[str, Any]:
-    """Return the JSON object of the body, {} for none; every member must be known and of its exact type."""
-    body = await read_body(request)
-    try:
-        asked = decode_json_object(body) if body else {}
-    except EncodingError as error:
-        raise RequestRefusedError(400, "invalid_request", f"the body is {error}") from None
-    for name, value in asked.items():
-        if name not in members or type(value) is not members[name]:
-            known = ", ".join(members)
-            raise RequestRefusedError(
-                400, "invalid_request", f"a member is unknown or of the wrong type; known: {known}"
-            )
-    return asked

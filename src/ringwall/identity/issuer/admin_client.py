@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from ringwall.identity.issuer.settings import admin_socket_of
 from ringwall.model.errors import RingwallError
@@ -41,6 +42,24 @@ def rotate_keys(bindings: Bindings, *, compromised: bool = False) -> dict[str, A
 def list_keys(bindings: Bindings) -> dict[str, Any]:
     """Return `{"keys": [{"kid", "state", "published", "activated", "signed_until"}], "next_change"}`."""
     return _ask(bindings, "GET", "/keys", None)
+
+
+def ask_about_users(
+    bindings: Bindings, method: str, *place: str, body: Mapping[str, Any] | None = None, **query: object
+) -> dict[str, Any]:
+    """Ask what `ringwall.identity.issuer.admin_users` answers.
+
+    Args:
+        bindings: of the running system.
+        method: HTTP method.
+        place: segments of the path, as they are.
+        body: JSON object to send.
+        query: parameters; those that are None are left out.
+    """
+    path = "/" + "/".join(quote(segment, safe="") for segment in place)
+    if given := {name: str(value) for name, value in query.items() if value is not None}:
+        path += f"?{urlencode(given)}"
+    return _ask(bindings, method, path, body)
 
 
 class _UnixConnection(http.client.HTTPConnection):

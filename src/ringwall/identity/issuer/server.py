@@ -80,7 +80,7 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
         )
         apps = {
             settings.bindings.issuer: create_app(context),
-            settings.admin_socket: create_admin_app(directory=directory, keys=keys, clock=clock),
+            settings.admin_socket: create_admin_app(directory=directory, keys=keys, clock=clock, people=context.people),
         }
         asyncio.run(_serve(apps, context))
 
