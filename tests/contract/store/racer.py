@@ -54,6 +54,10 @@ async def revoke(database: Database, subject: str) -> int:
     return (await database.revocations.add("token", subject, reason="", now=NOW, expires=NOW + 60)).sequence
 
 
+async def sweep(database: Database, _: str) -> int:
+    return await database.sweep(now=NOW + 10_000)
+
+
 async def live(database: Database, name: str) -> list[str]:
     """Use a code up and begin and rotate a family, telling each answer before the next question."""
     put = await database.codes.put(client="shop", account=name, session="", payload={}, now=NOW, seconds=60)
@@ -78,7 +82,7 @@ async def live(database: Database, name: str) -> list[str]:
 
 
 ACTS: dict[str, Callable[[Database, str], Awaitable[Any]]] = {
-    act.__name__: act for act in (take, rotate, reuse, once, attempt, revoke, live)
+    act.__name__: act for act in (take, rotate, reuse, once, attempt, revoke, sweep, live)
 }
 
 

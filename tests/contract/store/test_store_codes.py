@@ -74,6 +74,9 @@ def test_a_second_use_ends_the_family_of_the_first(url: str) -> None:
             family = await database.families.get(code.family)
             assert family is not None
             assert (family.ended, family.reason) == (NOW + 1, "code-reused")
+            with pytest.raises(HandleReusedError):
+                await database.codes.take(handle, client="shop", now=NOW + 3)
+            assert await database.families.get(code.family) == family  # when and why it ended stays
 
     asyncio.run(body())
 

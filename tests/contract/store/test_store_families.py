@@ -6,6 +6,7 @@ import secrets
 import pytest
 
 from ringwall.identity.store.database import Database
+from ringwall.identity.store.driver import Statement
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
 from ringwall.identity.store.families import GRACE_SECONDS, Refreshed
 from ringwall.model.secret import Secret
@@ -92,6 +93,20 @@ def test_reuse_outside_the_grace_ends_the_family_and_is_told_once(url: str) -> N
             ended = await database.families.get(first.family.id)
             assert ended is not None
             assert ended.reason == "token-reused"
+
+    asyncio.run(body())
+
+
+def test_a_successor_that_was_tampered_with_is_not_given_out(url: str) -> None:
+    """White box: who may write to the database, and no more, cannot choose what a client gets."""
+
+    async def body() -> None:
+        async with await Database.open(url) as database:
+            first = await _start(database)
+            await _rotate(database, first.token, 1)
+            await database._driver.run(Statement("UPDATE families SET sealed = :other"), other=bytes(32))
+            with pytest.raises(HandleReusedError):
+                await _rotate(database, first.token, 1)
 
     asyncio.run(body())
 

@@ -131,6 +131,11 @@ def test_who_follows_the_feed_misses_nothing_while_others_write(url: str) -> Non
     assert seen == list(range(1, 100 * PROCESSES + 1))
 
 
+def test_processes_that_sweep_at_once_delete_each_row_once(url: str) -> None:
+    _prepared(url, 2000)
+    assert sum(_race(url, "sweep", ["", ""])) == 4000
+
+
 @pytest.mark.parametrize("lines", [3, 60, 200])
 def test_a_killed_process_loses_nothing_that_it_answered(url: str, lines: int) -> None:
     _prepared(url, 0)

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
@@ -19,11 +19,14 @@ from ringwall.identity.store.errors import (
 )
 from ringwall.identity.store.revisions import REVISION, VERSION_TABLE
 
+Answer = TypeVar("Answer")
+
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 8
 """For each process."""
 _STATEMENTS: Final = 256
+_ATTEMPTS: Final = 3
 LOCK: Final = 0x72696E6777616C6C  # "ringwall"
 """The advisory lock of whoever makes or changes the tables."""
 _TAKE_LOCK: Final = Statement("SELECT pg_advisory_xact_lock(:lock)")
@@ -55,6 +58,10 @@ _AWAY: Final = (
     OSError,
     TimeoutError,
 )
+
+
+class _DeadlockError(StoreUnavailableError):
+    """Two statements waited for each other; this one was given up, and had no effect."""
 
 
 class _Session:
@@ -113,7 +120,7 @@ class PostgresDriver:
 
     async def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
         """Run a statement and return its rows."""
-        return await self._session.rows(statement, **values)
+        return await _again(self._session.rows, statement, values)
 
     async def row(self, statement: Statement, **values: Any) -> Row | None:
         """Run a statement and return its first row, or None."""
@@ -121,7 +128,7 @@ class PostgresDriver:
 
     async def run(self, statement: Statement, **values: Any) -> int:
         """Run a statement that returns no rows, and return how many it changed."""
-        return await self._session.run(statement, **values)
+        return await _again(self._session.run, statement, values)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[_Session]:
@@ -157,6 +164,14 @@ class PostgresDriver:
             self._pool.terminate()
 
 
+async def _again(run: Callable[..., Awaitable[Answer]], statement: Statement, values: dict[str, Any]) -> Answer:
+    """Run a statement, and run it again where it had no effect because two of them waited for each other."""
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(_DeadlockError):
+            return await run(statement, **values)
+    return await run(statement, **values)
+
+
 async def _nothing_to_reset(_: Any) -> None:
     """Statements leave nothing behind, so that a round trip to the server is saved after each."""
 
@@ -183,6 +198,10 @@ def told() -> Iterator[None]:
         raise StoreDamagedError(
             f"the PostgreSQL database is damaged, or is not the issuer's: {_words(error)}",
             hint="give the issuer a database of its own, or restore it from a backup",
+        ) from error
+    except asyncpg.TransactionRollbackError as error:
+        raise _DeadlockError(
+            f"the PostgreSQL database gave a statement up: {_words(error)}", hint="try it again"
         ) from error
     except asyncpg.DataError as error:
         raise UnstorableError(f"the PostgreSQL database cannot store a value: {_words(error)}") from error

@@ -4,6 +4,7 @@ The sequence number grows in the order in which revocations become visible: who 
 what came after n, misses nothing, whatever process wrote it.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,18 +67,29 @@ class Revocation:
 
 
 class Revocations:
-    """The revocations that still matter."""
+    """The revocations that still matter.
+
+    Attributes:
+        added: set whenever this process has added one; whoever waits for it clears it before looking.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self.added: Final = asyncio.Event()
 
     async def add(self, kind: str, subject: str, *, reason: str, now: float, expires: float) -> Revocation:
         """Revoke, and return the entry of the feed. A second time gives it a new number, and never an earlier end."""
         async with self._driver.transaction() as within:
-            return await add_within(within, kind, subject, reason=reason, now=now, expires=expires)
+            added = await add_within(within, kind, subject, reason=reason, now=now, expires=expires)
+        self.added.set()
+        return added
 
     async def since(self, sequence: int, *, now: float, limit: int = 1000) -> tuple[Revocation, ...]:
-        """Return what came after a sequence number (0 for everything) and still matters, the oldest first."""
+        """Return what came after a sequence number (0 for everything) and still matters, the oldest first.
+
+        A reader whose number is above `latest` has seen a database that was since replaced by a backup, and begins
+        again at 0.
+        """
         rows = await self._driver.rows(_SINCE, sequence=sequence, now=now, limit=limit)
         return tuple(map(_revocation, rows))
 

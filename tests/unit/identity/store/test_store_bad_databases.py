@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from tests.support.postgres import Postgres, running_postgres
 
@@ -295,6 +296,25 @@ def test_lost_connections_are_made_anew(postgres: Postgres) -> None:
             before = len(await database.events.page())
             await _use(database)
             assert len(await database.events.page()) == before + 1
+
+    with postgres.database() as url:
+        asyncio.run(body(url))
+
+
+def test_a_statement_that_a_deadlock_ends_is_run_again(postgres: Postgres) -> None:
+    async def body(url: str) -> None:
+        async with await Database.open(url) as database:
+            for client in ("first", "second"):
+                await database.families.start(
+                    client=client, account="a", session="", payload={}, now=NOW, idle_seconds=60, final_seconds=60
+                )
+            other = await asyncpg.connect(url)
+            await other.execute("BEGIN; UPDATE families SET reason = 'x' WHERE client = 'second'")
+            ending = asyncio.create_task(database.families.end_account("a", reason="r", now=NOW))
+            await asyncio.sleep(0.3)  # it has the first row, waits for the second, and looks for deadlocks after 1 s
+            await other.execute("UPDATE families SET reason = 'x' WHERE client = 'first'; COMMIT")
+            assert len(await ending) == 2
+            await other.close()
 
     with postgres.database() as url:
         asyncio.run(body(url))
