@@ -37,7 +37,7 @@ def refusal(status: int, oauth: str, message: str, *, headers: dict[str, str] | 
 async def on_refused(_: Request, error: Exception) -> Response:
     """Answer a request that is refused."""
     assert isinstance(error, RequestRefusedError)  # noqa: S101  # registered for this type only
-    headers: dict[str, str] = {}
+    headers = dict(error.headers)
     if error.oauth == "invalid_client":
         headers["www-authenticate"] = 'Basic realm="ringwall", charset="UTF-8"'
     if error.wait:

@@ -10,6 +10,7 @@ from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
 from ringwall.identity.issuer.clients.public import PublicMethod
 from ringwall.identity.issuer.clients.secret import SecretMethod
 from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.grants.authorization_code import AuthorizationCodeGrant
 from ringwall.identity.issuer.grants.client_credentials import ClientCredentialsGrant
 from ringwall.identity.issuer.grants.grant import Grant
@@ -54,13 +55,14 @@ def create_app(context: IssuerContext) -> Starlette:
 
 
 def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: list[Grant]) -> list[Route]:
+    proofs = ProofTaker(context)
     metadata = MetadataEndpoint(context, client_methods=clients.names, grants=[grant.name for grant in grants])
     return [
-        Route("/token", TokenEndpoint(clients=clients, grants=grants).post, methods=["POST"]),
+        Route("/token", TokenEndpoint(clients=clients, grants=grants, proofs=proofs).post, methods=["POST"]),
         Route("/jwks", JwksEndpoint(context).get, methods=["GET"]),
         Route("/.well-known/openid-configuration", metadata.get, methods=["GET"]),
         Route("/.well-known/oauth-authorization-server", metadata.get, methods=["GET"]),
-        Route("/userinfo", UserinfoEndpoint(context).answer, methods=["GET", "POST"]),
+        Route("/userinfo", UserinfoEndpoint(context, proofs=proofs).answer, methods=["GET", "POST"]),
     ]
 
 

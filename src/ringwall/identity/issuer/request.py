@@ -24,15 +24,19 @@ class RequestRefusedError(RingwallError):
         status: HTTP status to answer with.
         oauth: error code (RFC 6749, section 5.2).
         wait: seconds after which to try again; 0 where that would not help.
+        headers: further headers of the answer, such as a nonce to try again with.
     """
 
     code = "request-refused"
 
-    def __init__(self, status: int, oauth: str, message: str, *, wait: int = 0) -> None:
+    def __init__(
+        self, status: int, oauth: str, message: str, *, wait: int = 0, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.oauth = oauth
         self.wait = wait
+        self.headers = dict(headers or {})
 
 
 class Parameters(Mapping[str, str]):

@@ -36,8 +36,9 @@ class AuthorizationCodeGrant:
            second use ends what came of the first (RFC 6749, section 4.1.2).
         3. It was sent to this redirect URI (RFC 6749, section 4.1.3).
         4. Who asks is who began: the verifier fits the challenge (RFC 7636, section 4.6).
-        5. The session in which it was given has not ended, and the person may still sign in.
-        6. The resources asked for are parts of this system (RFC 8707, section 2.2).
+        5. The token request shows the key that the authorization request named, if it named one (RFC 9449, section 10).
+        6. The session in which it was given has not ended, and the person may still sign in.
+        7. The resources asked for are parts of this system (RFC 8707, section 2.2).
         """
         context = self._context
         presented, redirect_uri, verifier = (  # 1
@@ -59,11 +60,13 @@ class AuthorizationCodeGrant:
             _challenge(verifier), code.payload["challenge"]
         ):
             raise invalid_grant()  # 4
+        if code.payload.get("dpop_jkt") and code.payload["dpop_jkt"] != asked.confirmation.get("jkt"):  # 5
+            raise invalid_grant()
         session = await database.sessions.get(code.session)
         person = await context.people.find(code.account)
-        if session is None or session.ended is not None or person is None:  # 5
+        if session is None or session.ended is not None or person is None:  # 6
             raise invalid_grant()
-        check_resources(asked.form.all("resource"), context.directory.current())  # 6
+        check_resources(asked.form.all("resource"), context.directory.current())  # 7
         scopes = tuple(code.payload["scopes"])
         login = login_claims(code.payload, session=code.session, grant=code.family)
         access, id_token = make_tokens(context, asked, person, scopes=scopes, login=login, nonce=code.payload["nonce"])

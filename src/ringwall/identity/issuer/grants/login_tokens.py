@@ -68,5 +68,11 @@ def make_tokens(
 
 
 def binding_of(asked: TokenRequest) -> str:
-    """Return what every use of a refresh token must prove to hold: the key of this request, if it has one."""
+    """Return what every use of a public client's refresh token must prove to hold: the key of this request, if any.
+
+    A client that authenticates is what its refresh tokens are bound to, so it may change keys (RFC 9449, section 5;
+    RFC 8705, section 4).
+    """
+    if not asked.client.public:
+        return ""
     return ",".join(f"{name}:{value}" for name, value in sorted(asked.confirmation.items()))

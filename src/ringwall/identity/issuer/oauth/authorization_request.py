@@ -23,6 +23,7 @@ STANDARD_SCOPES: Final = ("openid", "profile", "email")
 MAX_AGE: Final = 2**31
 
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _SECONDS: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
@@ -77,6 +78,7 @@ class AuthorizationRequest:
         acr_values: levels of which one suffices; empty for any.
         login_hint: who the client believes is there.
         id_token_hint: an ID token of whom the client means.
+        dpop_jkt: thumbprint of the key that alone can redeem the code; empty for any (RFC 9449, section 10).
     """
 
     reply: ReplyTo
@@ -88,6 +90,7 @@ class AuthorizationRequest:
     acr_values: tuple[str, ...]
     login_hint: str
     id_token_hint: str
+    dpop_jkt: str = ""
 
 
 def find_reply(parameters: Parameters, directory: Directory) -> ReplyTo:
@@ -120,6 +123,7 @@ def read_request(parameters: Parameters, reply: ReplyTo, directory: Directory) -
        OpenID Connect Core 1.0, section 3.1.2.1).
     6. `resource` is a part of this system (RFC 8707, section 2).
     7. `prompt` and `max_age` are well-formed, and `none` stands alone (OpenID Connect Core 1.0, section 3.1.2.1).
+    8. `dpop_jkt` is a thumbprint (RFC 9449, section 10).
     """
     for name in ("request", "request_uri", "registration"):  # 1
         if name in parameters:
@@ -139,6 +143,8 @@ def read_request(parameters: Parameters, reply: ReplyTo, directory: Directory) -
     prompts = frozenset(parameters.get("prompt", "").split())  # 7
     if not prompts <= set(PROMPTS) or ("none" in prompts and len(prompts) > 1):
         raise AuthorizationRefusedError("invalid_request", "`prompt` is malformed")
+    if "dpop_jkt" in parameters and not _THUMBPRINT.fullmatch(parameters["dpop_jkt"]):  # 8
+        raise AuthorizationRefusedError("invalid_request", "`dpop_jkt` is a SHA-256 thumbprint")
     return AuthorizationRequest(
         reply=reply,
         scopes=scopes,
@@ -149,6 +155,7 @@ def read_request(parameters: Parameters, reply: ReplyTo, directory: Directory) -
         acr_values=tuple(parameters.get("acr_values", "").split()),
         login_hint=parameters.get("login_hint", "")[:200],
         id_token_hint=parameters.get("id_token_hint", ""),
+        dpop_jkt=parameters.get("dpop_jkt", ""),
     )
 
 

@@ -230,6 +230,7 @@ class AuthorizeEndpoint:
                 "auth_time": int(session.authenticated),
                 "acr": session.acr,
                 "amr": list(session.amr),
+                "dpop_jkt": asked.dpop_jkt,
             },
             now=self._context.clock.now(),
             seconds=self._context.settings.code_seconds,

@@ -6,6 +6,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ringwall.identity.dpop import proof as dpop
 from ringwall.identity.issuer.answers import answer, cacheable
 from ringwall.identity.issuer.assurance import LEVELS
 from ringwall.identity.issuer.context import IssuerContext
@@ -49,6 +50,7 @@ class MetadataEndpoint:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": self._client_methods,
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
             "scopes_supported": sorted({*STANDARD_SCOPES, *granted}),
             "claims_supported": [
                 *("sub", "auth_time", "acr", "amr", "sid", "nonce"),

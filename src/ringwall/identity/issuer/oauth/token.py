@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
+from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.grants.grant import Grant, TokenAnswer, TokenRequest
 from ringwall.identity.issuer.request import RequestRefusedError, read_form
 from ringwall.plan.model import ClientKind
@@ -19,21 +20,24 @@ _GRANTS_OF: Final[Mapping[ClientKind, frozenset[str]]] = {
     ClientKind.BROWSER: frozenset({"authorization_code", "refresh_token"}),
 }
 """Which grants each kind of client may use."""
+PATH: Final = "/token"
+"""Below the issuer's URL."""
 
 
 class TokenEndpoint:
     """Gives tokens for grants."""
 
-    def __init__(self, *, clients: ClientAuthenticator, grants: Sequence[Grant]) -> None:
+    def __init__(self, *, clients: ClientAuthenticator, grants: Sequence[Grant], proofs: ProofTaker) -> None:
         self._clients = clients
+        self._proofs = proofs
         self._grants = {grant.name: grant for grant in grants}
 
     async def post(self, request: Request) -> Response:
         """Answer with tokens.
 
         1. Read the form (RFC 6749, section 3.2). 2. Authenticate the client (section 2.3). 3. Only then look at the
-        grant type, which must exist and be one for this kind of client (section 5.2). 4. Let the grant decide.
-        5. Answer without caching (section 5.1).
+        grant type, which must exist and be one for this kind of client (section 5.2). 4. See which key the client
+        holds, if it shows one (RFC 9449, section 5). 5. Let the grant decide. 6. Answer without caching (section 5.1).
         """
         form = await read_form(request)  # 1
         client = await self._clients.authenticate(request, form)  # 2
@@ -45,15 +49,17 @@ class TokenEndpoint:
             raise RequestRefusedError(400, "unsupported_grant_type", f"there is no such grant; offered: {known}")
         if grant.name not in _GRANTS_OF[client.client.kind]:
             raise RequestRefusedError(400, "unauthorized_client", f"this client may not use {grant.name}")
-        asked = TokenRequest(client=client, form=form, confirmation=client.confirmation)
-        return answer(_members(await grant.issue(asked)))  # 4, 5
+        bound = await self._proofs.bind(request, PATH)  # 4
+        asked = TokenRequest(client=client, form=form, confirmation={**client.confirmation, **bound.confirmation})
+        members = _members(await grant.issue(asked), token_type="DPoP" if bound.jkt else "Bearer")  # 5
+        return answer(members, headers=dict(bound.headers))  # 6
 
 
-def _members(given: TokenAnswer) -> dict[str, Any]:
+def _members(given: TokenAnswer, *, token_type: str) -> dict[str, Any]:
     access = given.access
     members: dict[str, Any] = {
         "access_token": access.text,
-        "token_type": "Bearer",
+        "token_type": token_type,
         "expires_in": access.seconds,
         **given.more,
     }

@@ -1,20 +1,28 @@
 """The userinfo endpoint (OpenID Connect Core 1.0, section 5.3)."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ringwall.identity.dpop.proof import ALGORITHMS
 from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.id_tokens import claims_about
-from ringwall.identity.issuer.oauth.bearer import BearerRefusedError, believe
+from ringwall.identity.issuer.oauth.bearer import DPOP, BearerRefusedError, believe
 from ringwall.identity.issuer.request import read_form
+
+PATH: Final = "/userinfo"
+"""Below the issuer's URL."""
 
 
 class UserinfoEndpoint:
     """Tells a client about the person who let it in."""
 
-    def __init__(self, context: IssuerContext) -> None:
+    def __init__(self, context: IssuerContext, *, proofs: ProofTaker) -> None:
         self._context = context
+        self._proofs = proofs
 
     async def answer(self, request: Request) -> Response:
         """Answer with the claims that the token's scopes give, as they are now.
@@ -23,7 +31,7 @@ class UserinfoEndpoint:
         """
         form = await read_form(request) if request.method == "POST" and _has_form(request) else None
         try:
-            bearer = await believe(request, form, self._context)  # 1
+            bearer = await believe(request, form, self._context, proofs=self._proofs, path=PATH)  # 1
         except BearerRefusedError as error:
             return _refuse(error)
         if "openid" not in bearer.scopes:  # 2
@@ -39,10 +47,12 @@ def _has_form(request: Request) -> bool:
 
 
 def _refuse(error: BearerRefusedError) -> Response:
-    """Answer as RFC 6750, section 3 says: no error code for a request without any token."""
+    """Answer as RFC 6750, section 3, and RFC 9449, section 7.1, say: no error code for a request without any token."""
     told = f'error="{error.oauth}", error_description="{error.message}"' if error.oauth else 'realm="ringwall"'
+    if error.scheme == DPOP:
+        told += f', algs="{" ".join(ALGORITHMS)}"'
     return answer(
         {"error": error.oauth or "invalid_token", "error_description": error.message},
         status=error.status,
-        headers={"www-authenticate": f"Bearer {told}"},
+        headers={"www-authenticate": f"{error.scheme} {told}", **error.headers},
     )
