@@ -1,0 +1,149 @@
+"""`ringwall users`, talking to a real issuer process."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from tests.support.issuer_plan import issuer_plan, write_plan
+
+from ringwall.cli import users as verb
+from ringwall.cli.main import main
+from ringwall.identity.issuer.settings import IssuerSettings
+from ringwall.identity.keystore import MemoryKeyStore
+from ringwall.identity.people.passwords import FLOOR
+from ringwall.identity.people.people import People
+from ringwall.identity.people.sign_in import Visitor
+from ringwall.identity.store.database import Database
+from ringwall.model.clock import SystemClock
+from ringwall.model.secret import Secret
+from ringwall.plan.model import Role
+
+RUN = """
+import sys
+from pathlib import Path
+from ringwall.identity.issuer.server import run_issuer
+from ringwall.identity.issuer.settings import IssuerSettings
+run_issuer(IssuerSettings(state=Path(sys.argv[1])))
+"""
+
+
+class System:
+    """An issuer that runs, and the command line beside it."""
+
+    def __init__(self, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.settings = IssuerSettings(state=state)
+        self.capsys = capsys
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """Run a command and return what it printed: results where it succeeds, else the error."""
+        self.capsys.readouterr()
+        assert main(["users", *words]) == code
+        printed = self.capsys.readouterr()
+        return printed.err if code else printed.out
+
+    def told(self, *words: str) -> Any:
+        return json.loads(self.run(*words, "--json"))["data"]
+
+    def accept(self, link: str, password: str) -> None:
+        """Do what the page behind the link does."""
+
+        async def run() -> None:
+            async with await Database.open(self.settings.database_url) as database:
+                people = People.over(
+                    database,
+                    keystore=MemoryKeyStore(),
+                    clock=SystemClock(),
+                    issuer="https://localhost:8443/auth",
+                    system="clinic",
+                    token_seconds=900,
+                    cost=FLOOR,
+                )
+                handle = Secret(link.rpartition("/")[2].strip())
+                await people.invitations.accept(
+                    handle, Visitor(source="192.0.2.1", binding="b"), password=Secret(password)
+                )
+                people.close()
+
+        asyncio.run(run())
+
+
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[System]:
+    with TemporaryDirectory(prefix="rw") as folder:  # tmp_path can be longer than a socket's path may be
+        state = Path(folder)
+        write_plan(state, issuer_plan(roles=(Role(name="admin"), Role(name="clerk"))))
+        process = subprocess.Popen([sys.executable, "-c", RUN, folder], stderr=subprocess.DEVNULL)
+        try:
+            found = System(state, capsys)
+            deadline = time.monotonic() + 30
+            while not answers(found.settings.admin_socket):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            monkeypatch.setattr(verb, "running", lambda: (None, None, found.settings.bindings))
+            yield found
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_the_first_user_is_invited_and_administered(system: System) -> None:
+    assert "invites the first one" in system.run()
+    link = system.run("invite", "Ann", "--role", "admin", "--hours", "2", "--email", "ann@example.org")
+    assert link.startswith("https://localhost:8443/auth/invitation/")
+    assert link.count("\n") == 1
+    assert "Ann" in system.run("invitations")
+    system.accept(link, "correct horse battery staple")
+    assert "Ann" not in system.run("invitations")
+    assert [user["user_name"] for user in system.told("list")["users"]] == ["Ann"]
+    shown = system.run("show", "ann")
+    assert "password of" in shown
+    assert "admin" in shown
+    changed = system.told("change", "ann", "--rename", "anna", "--role", "clerk", "--take-role", "admin")
+    assert (changed["user_name"], changed["roles"]) == ("anna", ["clerk"])
+    assert "is disabled" in system.run("disable", "anna", "--reason", "on leave")
+    assert "disabled" in system.run("list")
+    assert "can sign in" in system.run("enable", "anna")
+    assert "is signed out" in system.run("sign-out", "anna")
+    assert system.run("invite", "anna", "--anew").startswith("https://")
+    acts = [event["act"] for event in system.told("events", "anna")["events"]]
+    assert acts[:4] == ["invited", "sessions-ended", "account-enabled", "account-disabled"]
+    assert "account-disabled" in system.run("events", "anna")
+    assert "is deleted" in system.run("delete", "anna", "--yes")
+    assert system.told("list") == {"users": []}
+
+
+def test_an_invitation_is_withdrawn(system: System) -> None:
+    made = system.told("invite", "bea")
+    assert set(made) == {"id", "link", "expires"}
+    assert "worth nothing" in system.run("withdraw", made["id"])
+    assert system.told("invitations") == {"invitations": []}
+
+
+def test_what_is_refused_says_why(system: System) -> None:
+    assert "no account" in system.run("show", "nobody", code=1)
+    assert "its roles: admin, clerk" in system.run("invite", "bea", "--role", "root", code=1)
+    assert "several scripts" in system.run("invite", "\u0430nn", code=1)
+    assert "--yes" in system.run("delete", "bea", code=2)
+    assert "needs a name" in system.run("show", code=2)
+    assert "takes no name" in system.run("list", "bea", code=2)
+    assert "no profile" in system.run("invite", "bea", "--anew", "--role", "admin", code=2)
+
+
+def test_a_name_cannot_lead_to_another_endpoint(system: System) -> None:
+    system.run("invite", "bea")
+    for name in ("..", "../keys", "x/disable", "x%2fdisable", "?limit=1", "#"):
+        assert system.run("show", name, code=1)
