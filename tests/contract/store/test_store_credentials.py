@@ -6,6 +6,7 @@ import pytest
 
 from ringwall.identity.store.attempts import Attempts
 from ringwall.identity.store.database import Database
+from ringwall.identity.store.driver import Statement
 from ringwall.identity.store.errors import ConflictError, HandleRefusedError
 from ringwall.identity.store.passkeys import Passkey
 from ringwall.model.secret import Secret
@@ -97,6 +98,9 @@ def test_recovery_codes_work_once_for_their_account_until_they_are_replaced(url:
             assert await recovery.take("a1", codes[1]) is False
             with pytest.raises(ConflictError):
                 await recovery.replace("a1", [Secret("x"), Secret("y"), Secret("x")], now=NOW)
+            await recovery.replace("a2", [Secret("new")], now=NOW)
+            hashes = await database._driver.rows(Statement("SELECT digest FROM recovery"))
+            assert len({bytes(row[0]) for row in hashes}) == 2  # equal codes of two people cannot be told to be equal
             assert await recovery.take("a1", Secret("new")) is True  # the failed replacement changed nothing
             assert await recovery.left("a1") == 0
 

@@ -86,6 +86,17 @@ def test_with_an_account_goes_what_belongs_to_it(url: str) -> None:
             for account in (made.id, other.id):
                 await database.passwords.set(account, Secret("$argon2id$x"), now=NOW)
                 await database.consents.grant(account=account, client="shop", scopes=["a"], now=NOW)
+                await database.totp.set(account, Secret("sealed"), counter=1, now=NOW)
+                await database.recovery.replace(account, [Secret("code")], now=NOW)
+                await database.passkeys.add(
+                    credential=account.encode(),
+                    account=account,
+                    public_key=b"",
+                    sign_count=0,
+                    label="",
+                    payload={},
+                    now=NOW,
+                )
             handle, _ = await database.sessions.start(
                 account=made.id, payload={}, now=NOW, idle_seconds=60, final_seconds=60
             )
@@ -97,12 +108,18 @@ def test_with_an_account_goes_what_belongs_to_it(url: str) -> None:
             assert await database.accounts.get(made.id) is None
             assert await database.passwords.get(made.id) is None
             assert await database.consents.of_account(made.id) == ()
+            assert await database.passkeys.get(made.id.encode()) is None
+            assert await database.totp.get(made.id) is None
+            assert await database.recovery.left(made.id) == 0
             assert await database.sessions.read(handle, now=NOW) is None
             family = await database.families.get(begun.family.id)
             assert family is not None
             assert family.reason == "account-deleted"
             assert await database.passwords.get(other.id) is not None
             assert await database.consents.of_account(other.id) != ()
+            assert await database.passkeys.get(other.id.encode()) is not None
+            assert await database.totp.get(other.id) is not None
+            assert await database.recovery.left(other.id) == 1
 
     asyncio.run(body())
 
