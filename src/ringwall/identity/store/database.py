@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 from ringwall.identity.store.accounts import Accounts
 from ringwall.identity.store.attempts import AttemptBudgets, AttemptCounters
@@ -142,4 +143,4 @@ class Database:
 
 def sqlite_url(path: Path) -> str:
     """Return the URL of a SQLite file."""
-    return f"sqlite:///{path}"
+    return f"sqlite:///{quote(str(path))}"

@@ -222,6 +222,27 @@ def test_a_transaction_that_is_given_up_leaves_nothing_behind(tmp_path: Path) ->
     asyncio.run(body())
 
 
+def test_nobody_elses_statements_get_into_a_transaction(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with await Database.open(sqlite_url(tmp_path / "issuer.db")) as database:
+            others: list[asyncio.Task[object]] = []
+            with pytest.raises(ZeroDivisionError):
+                await _give_up_beside(database, others)
+            await asyncio.gather(*others)
+            assert (await database.attempts.read("k", "x", now=NOW)).count == 1
+            assert await database.passwords.get("a1") is not None
+
+    asyncio.run(body())
+
+
+async def _give_up_beside(database: Database, others: "list[asyncio.Task[object]]") -> None:
+    async with database._driver.transaction():
+        others.append(asyncio.create_task(database.attempts.add("k", "x", now=NOW, seconds=60)))
+        others.append(asyncio.create_task(database.passwords.set("a1", Secret("x"), now=NOW)))
+        await asyncio.sleep(0.05)
+        raise ZeroDivisionError
+
+
 async def _give_up(database: Database) -> None:
     async with database._driver.transaction() as within:
         await within.run(Statement("INSERT INTO counters VALUES ('x', 1)"))
