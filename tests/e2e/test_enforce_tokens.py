@@ -173,6 +173,17 @@ def test_a_subject_beyond_ascii_arrives_as_it_is(rig: Rig) -> None:
     assert value.encode("latin-1").decode() == "jürgen@例え"
 
 
+@pytest.mark.parametrize("subject", [" alice", "alice ", " ", "  alice  ", "alice\t", "alice\x7f", "alice\r\n"])
+def test_a_subject_that_a_header_would_change_is_refused(rig: Rig, subject: str) -> None:
+    """A service must not take ` alice` for `alice`: parsers of HTTP drop the space."""
+    _refused(rig, f"Bearer {rig.tokens.token(subject)}", 401)
+
+
+@pytest.mark.parametrize("subject", ["a", "a b", "partner|alice", "a  b", "é", "- -"])
+def test_a_subject_with_a_space_inside_is_a_name(rig: Rig, subject: str) -> None:
+    assert rig.get("/api/patients/7", token=rig.tokens.token(subject)).status == 200
+
+
 @pytest.mark.parametrize(
     "roles", ["admin\r\nx-ringwall-subject: root", "a\nb", "a\0b", ["a\r\nx-evil: 1"], {"x": "\r\n"}]
 )

@@ -34,8 +34,9 @@ _KEY_TYPES = {
 }
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519"}
 
-_PRINTABLE = r"[^\x00-\x1f\x7f]+"
-"""What `sub` must be: there, not empty, and without control characters, since it becomes a header."""
+_PRINTABLE = r"[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?"
+"""What `sub` must be, since it becomes a header: there, not empty, and without control characters. Nor may a space
+begin or end it: HTTP (RFC 9110, section 5.5) takes such spaces away, and the service would see another user."""
 
 
 _NOBODY = Issuer(name="nobody", url="urn:ringwall:nobody", audiences=("nobody",), algorithms=("ES256",))

@@ -30,7 +30,7 @@ _TOKENS: Final = (
     ),
     (
         "jwt_verification_fails",
-        "the token's signature is wrong",
+        "the token's signature is wrong, or it has no `exp` or no usable `sub`",
         "get a new token; if it came unchanged from its issuer, look whether the issuer is the one you think",
     ),
     ("jwt_subject", "the token's subject is not accepted", "`sub` must be there, and hold no control characters"),
