@@ -20,24 +20,29 @@ from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
 from ringwall.identity.issuer.oauth.consent import ConsentEndpoint
 from ringwall.identity.issuer.oauth.cors import BrowserClientOrigins
 from ringwall.identity.issuer.oauth.end_session import EndSessionEndpoint
+from ringwall.identity.issuer.oauth.introspect import IntrospectEndpoint
 from ringwall.identity.issuer.oauth.jwks import JwksEndpoint
 from ringwall.identity.issuer.oauth.login import LoginEndpoint
 from ringwall.identity.issuer.oauth.metadata import MetadataEndpoint
+from ringwall.identity.issuer.oauth.revoke import RevokeEndpoint
 from ringwall.identity.issuer.oauth.token import TokenEndpoint
 from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
 from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.pages.render import Pages
+from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.issuer.throttle import Throttle
 
 
 def create_app(context: IssuerContext) -> Starlette:
     """Return the public application, as the edge exposes it under the path of the issuer's URL."""
     directory, clock = context.directory, context.clock
+    standing = Standing(context)
     clients = ClientAuthenticator(
         [
             SecretMethod(directory=directory, secrets=context.secrets, throttle=Throttle(clock)),
             PublicMethod(directory),
-        ]
+        ],
+        revoked=standing.client_revoked,
     )
     grants: list[Grant] = [
         ClientCredentialsGrant(context),
@@ -47,6 +52,7 @@ def create_app(context: IssuerContext) -> Starlette:
     return Starlette(
         routes=[
             *_for_machines(context, clients, grants),
+            *_about_tokens(context, clients, standing),
             *_for_people(context),
         ],
         middleware=[Middleware(BrowserClientOrigins, directory=directory)],
@@ -63,6 +69,13 @@ def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: 
         Route("/.well-known/openid-configuration", metadata.get, methods=["GET"]),
         Route("/.well-known/oauth-authorization-server", metadata.get, methods=["GET"]),
         Route("/userinfo", UserinfoEndpoint(context, proofs=proofs).answer, methods=["GET", "POST"]),
+    ]
+
+
+def _about_tokens(context: IssuerContext, clients: ClientAuthenticator, standing: Standing) -> list[Route]:
+    return [
+        Route("/introspect", IntrospectEndpoint(context, clients=clients, standing=standing).post, methods=["POST"]),
+        Route("/revoke", RevokeEndpoint(context, clients=clients, standing=standing).post, methods=["POST"]),
     ]
 
 

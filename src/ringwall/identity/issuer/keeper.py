@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ringwall.identity.issuer.ring import Ring, RingKey, Schedule
+from ringwall.identity.issuer.ring import LEASE, Ring, RingKey, Schedule
 from ringwall.identity.keystore import KeyMissingError, KeyStore
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.identity.tokens.signing import SigningKey
@@ -50,9 +50,12 @@ class KeyKeeper:
         self._become(self._ring.advance(self._clock.now(), self.schedule))
 
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
-        """Sign claims with the active key, which is then kept published until their `exp`."""
+        """Sign claims with the active key, which is then kept published until their `exp`.
+
+        What does not expire is an answer, which is read at once: for that the key is kept a few minutes.
+        """
         self.tick()
-        self._become(self._ring.cover(float(claims["exp"])))
+        self._become(self._ring.cover(float(claims.get("exp", self._clock.now() + LEASE))))
         return self._signer.sign(claims, typ=typ)
 
     def rotate(self) -> float:

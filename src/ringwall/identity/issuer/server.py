@@ -21,6 +21,7 @@ from ringwall.identity.issuer.client_secrets import ClientSecrets
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.revocation_feed import RevocationFeed
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
@@ -128,7 +129,11 @@ async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     running = [asyncio.create_task(server.serve(sockets=[sockets[path]])) for path, server in servers.items()]
-    repeated = [asyncio.create_task(_keep_schedule(context.keys)), asyncio.create_task(_sweep(context))]
+    repeated = [
+        asyncio.create_task(_keep_schedule(context.keys)),
+        asyncio.create_task(_sweep(context)),
+        asyncio.create_task(_feed(context).run()),
+    ]
     try:
         await asyncio.wait([asyncio.create_task(stopping.wait()), *running], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -151,6 +156,13 @@ async def _keep_schedule(keys: KeyKeeper) -> None:
             keys.tick()
         except RingwallError as error:
             _log.error("the signing keys could not be advanced: %s", error)
+
+
+def _feed(context: IssuerContext) -> RevocationFeed:
+    """Return what tells the control plane; what a former run has left is in the database, if there is one."""
+    settings = context.settings
+    begun = bool(settings.database) or (settings.folder / "issuer.db").exists()
+    return RevocationFeed(context.storage, context.clock, settings.bindings.admin, begun=begun)
 
 
 async def _sweep(context: IssuerContext) -> None:

@@ -8,12 +8,17 @@ if TYPE_CHECKING:
 
 
 class Storage:
-    """Holds the one open database of a process."""
+    """Holds the one open database of a process.
+
+    Attributes:
+        opened: set once somebody has needed the database.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._database: Database | None = None
         self._opening = asyncio.Lock()
+        self.opened = asyncio.Event()
 
     async def database(self) -> "Database":
         """Return the database, opened by whoever needs it first; StoreError where that fails, until it does not."""
@@ -23,6 +28,7 @@ class Storage:
                     from ringwall.identity.store.database import Database  # noqa: PLC0415  # not on the way to a start
 
                     self._database = await Database.open(self._url)
+                    self.opened.set()
         return self._database
 
     async def sweep(self, now: float) -> None:

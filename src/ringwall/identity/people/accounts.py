@@ -152,6 +152,8 @@ class Accounts:
                 await self._revoke("session", session, reason)
             return Ended(len(sessions), len(families))
         ended = await self._database.families.end_account(account, reason=reason, now=now)
+        for family in ended:  # `iat` counts whole seconds, so what was issued within this one needs to be named
+            await self._revoke("family", family, reason)
         await self._revoke("account", account, reason)
         return Ended(len(sessions), len(ended))
 

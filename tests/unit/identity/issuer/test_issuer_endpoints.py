@@ -232,6 +232,8 @@ def test_discovery_names_only_what_works(world: IssuerWorld, path: str) -> None:
         "authorization_endpoint",
         "token_endpoint",
         "userinfo_endpoint",
+        "introspection_endpoint",
+        "revocation_endpoint",
         "end_session_endpoint",
         "jwks_uri",
     }

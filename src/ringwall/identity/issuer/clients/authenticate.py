@@ -1,6 +1,6 @@
 """Finds the one way in which a client authenticates, and lets it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.requests import Request
 
@@ -11,8 +11,10 @@ from ringwall.identity.issuer.request import Parameters, RequestRefusedError
 class ClientAuthenticator:
     """Every way to authenticate that exists; the token endpoint and its like ask here."""
 
-    def __init__(self, methods: Sequence[ClientMethod]) -> None:
+    def __init__(self, methods: Sequence[ClientMethod], *, revoked: Callable[[str], bool]) -> None:
+        """Put the ways together; `revoked` says of a client's name whether the operator has revoked it."""
         self._methods = tuple(methods)
+        self._revoked = revoked
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -24,7 +26,7 @@ class ClientAuthenticator:
 
         1. More than one way at once is refused (RFC 6749, section 2.3). 2. So is none.
         3. The method checks what is shown. 4. A client whose `client_id` is there as well means itself by it
-        (RFC 6749, section 3.2.1).
+        (RFC 6749, section 3.2.1). 5. A client that is revoked is nobody.
         """
         shown = [method for method in self._methods if method.presented(request, form)]
         if len(shown) > 1:  # 1
@@ -33,5 +35,7 @@ class ClientAuthenticator:
             raise unauthenticated()
         found = await shown[0].authenticate(request, form)  # 3
         if form.get("client_id", found.client.name) != found.client.name:  # 4
+            raise unauthenticated()
+        if self._revoked(found.client.name):  # 5
             raise unauthenticated()
         return found

@@ -10,6 +10,7 @@ from ringwall.identity.dpop.proof import NonceNeededError, ProofRefusedError
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.dpop.proofs import HEADER, ProofTaker
 from ringwall.identity.issuer.request import Parameters
+from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.tokens.claims import ACCESS_TOKEN, Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.keys import KeySet
@@ -92,7 +93,8 @@ async def believe(
     except TokenRefusedError as error:
         raise BearerRefusedError(401, "invalid_token", error.message, scheme=scheme) from None
     await _check_binding(request, claims, proofs, scheme=scheme, text=text, path=path)  # 3
-    await _not_revoked(claims, context)  # 4
+    if await Standing(context).revoked(claims.claims):  # 4
+        raise BearerRefusedError(401, "invalid_token", "the token was revoked")
     return Bearer(claims, tuple(str(claims.claims.get("scope", "")).split()))
 
 
@@ -115,11 +117,3 @@ async def _check_binding(
         raise BearerRefusedError(401, "invalid_dpop_proof", error.message, scheme=DPOP) from None
     if not hmac.compare_digest(proof.jkt, jkt):
         raise BearerRefusedError(401, "invalid_token", "the token is bound to another key", scheme=DPOP)
-
-
-async def _not_revoked(claims: VerifiedClaims, context: IssuerContext) -> None:
-    revocations = (await context.storage.database()).revocations
-    for kind, name in (("token", "jti"), ("session", "sid"), ("family", "grant_id")):
-        subject = claims.claims.get(name)
-        if isinstance(subject, str) and await revocations.find(kind, subject, now=context.clock.now()) is not None:
-            raise BearerRefusedError(401, "invalid_token", "the token was revoked")

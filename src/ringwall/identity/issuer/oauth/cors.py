@@ -10,7 +10,14 @@ from ringwall.identity.issuer.directory import Directory, LiveDirectory
 from ringwall.plan.model import ClientKind
 
 PATHS: Final = frozenset(
-    {"/token", "/userinfo", "/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}
+    {
+        "/token",
+        "/revoke",
+        "/userinfo",
+        "/jwks",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    }
 )
 _PREFLIGHT: Final = {
     "access-control-allow-methods": "GET, POST",

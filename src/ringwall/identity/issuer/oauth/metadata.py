@@ -39,6 +39,8 @@ class MetadataEndpoint:
             "token_endpoint": f"{base}/token",
             "userinfo_endpoint": f"{base}/userinfo",
             "end_session_endpoint": f"{base}/end_session",
+            "revocation_endpoint": f"{base}/revoke",
+            "introspection_endpoint": f"{base}/introspect",
             "jwks_uri": f"{base}/jwks",
             "grant_types_supported": self._grants,
             "response_types_supported": ["code"],
@@ -51,6 +53,9 @@ class MetadataEndpoint:
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": self._client_methods,
             "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+            "revocation_endpoint_auth_methods_supported": self._client_methods,
+            "introspection_endpoint_auth_methods_supported": [name for name in self._client_methods if name != "none"],
+            "introspection_signing_alg_values_supported": [ALGORITHM],
             "scopes_supported": sorted({*STANDARD_SCOPES, *granted}),
             "claims_supported": [
                 *("sub", "auth_time", "acr", "amr", "sid", "nonce"),
