@@ -161,6 +161,7 @@ def test_a_budget_is_shared_by_all_who_take_from_it_and_refills(url: str) -> Non
             waits = await asyncio.gather(*(take() for _ in range(12)))
             assert waits.count(0.0) == 5
             assert {round(wait) for wait in waits} == {0, 60}
+            assert (await database.attempts.read("account", "ann", now=NOW)).count == 0
             assert (await take("bob"), await take(kind="source")) == (0.0, 0.0)
             assert await take(now=NOW + 59) > 0
             assert await take(now=NOW + 60) == 0

@@ -106,6 +106,12 @@ def test_attempts_are_counted_together(url: str) -> None:
     assert sorted(_race(url, "attempt", ["ann"] * 50)) == list(range(1, 50 * PROCESSES + 1))
 
 
+def test_budgets_are_spent_together(url: str) -> None:
+    _prepared(url, 0)
+    answers = Counter(_race(url, "budget", ["ann"] * 20))
+    assert answers == {True: 10, False: 20 * PROCESSES - 10}
+
+
 def test_who_follows_the_feed_misses_nothing_while_others_write(url: str) -> None:
     _prepared(url, 0)
     writers = [_start(url, "revoke", [f"{number}-{n}" for n in range(100)]) for number in range(PROCESSES)]

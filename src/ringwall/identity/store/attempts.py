@@ -37,6 +37,8 @@ _TAKE: Final = Statement(
 _WAIT: Final = Statement("SELECT expires FROM attempts WHERE digest = :digest")
 _GIVE_BACK: Final = Statement("UPDATE attempts SET expires = expires - :seconds WHERE digest = :digest")
 _ROUNDING: Final = 0.001
+_BUDGET: Final = "budget:"
+"""Keeps budgets apart from counts of the same kind and key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ class AttemptBudgets:
             seconds: until there is one more.
             now: seconds since the epoch.
         """
-        name = _digest(kind, key)
+        name = _digest(_BUDGET + kind, key)
         limit = now + burst * seconds + _ROUNDING
         taken = await self._driver.row(_TAKE, digest=name, now=now, expires=now + seconds, seconds=seconds, limit=limit)
         if taken is not None:
@@ -117,7 +119,7 @@ class AttemptBudgets:
 
     async def give_back(self, kind: str, key: str, *, seconds: float) -> None:
         """Return one attempt to a budget, because it was right."""
-        await self._driver.run(_GIVE_BACK, digest=_digest(kind, key), seconds=seconds)
+        await self._driver.run(_GIVE_BACK, digest=_digest(_BUDGET + kind, key), seconds=seconds)
 
 
 def _digest(kind: str, key: str) -> bytes:
