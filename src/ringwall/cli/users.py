@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal
 
+from ringwall.cli.keycloak_export import import_realm
 from ringwall.cli.locate import running
-from ringwall.cli.main import UsageError
+from ringwall.cli.main import EXIT_OK, UsageError
 from ringwall.cli.output import Output
 from ringwall.identity.issuer.admin_client import ask_about_users
 
@@ -29,6 +31,7 @@ def users(
         "sign-out",
         "delete",
         "events",
+        "import",
     ] = "list",
     name: str = "",
     /,
@@ -44,15 +47,17 @@ def users(
     hours: int | None = None,
     reason: str = "",
     yes: bool = False,
+    dry_run: bool = False,
     json: bool = False,
-) -> None:
+) -> int:
     """Administer the people who sign in at the issuer. There is no default password: the first one is invited, too.
 
     Args:
         do: `list`; `show` one; `invite` somebody, which prints a link that works once; `invitations` lists those that
             wait, `withdraw` ends one by its id; `change` what an account says; `disable` it, which ends its sessions,
-            and `enable` it again; `sign-out` ends its sessions everywhere; `delete` it; `events` of it.
-        name: A user name; for `withdraw` the id of an invitation.
+            and `enable` it again; `sign-out` ends its sessions everywhere; `delete` it; `events` of it; `import` the
+            users of a Keycloak realm export, who keep their passwords.
+        name: A user name; for `withdraw` the id of an invitation, for `import` a file.
         display_name: Name for people to read, for `invite` and `change`.
         email: E-mail address, for `invite` and `change`.
         rename: A new user name, for `change`.
@@ -64,6 +69,7 @@ def users(
         hours: How long an invitation can be used. Three days where it is not given.
         reason: Why an account is disabled, for its events.
         yes: Delete without being able to take it back.
+        dry_run: Import nothing, and only say what would be.
         json: Print one JSON document.
     """
     output = Output(as_json=json)
@@ -98,8 +104,11 @@ def users(
         _show(ask("PATCH", "users", name, body=asked), output)
     elif do == "events":
         _events(ask("GET", "users", name, "events"), output)
+    elif do == "import":
+        return import_realm(ask, output, Path(name), dry_run=dry_run)
     else:
         _act(ask, output, do, name, reason)
+    return EXIT_OK
 
 
 def _list(ask: Ask, output: Output) -> None:

@@ -1,6 +1,8 @@
 """`ringwall users`, talking to a real issuer process."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import socket
 import subprocess
@@ -147,3 +149,34 @@ def test_a_name_cannot_lead_to_another_endpoint(system: System) -> None:
     system.run("invite", "bea")
     for name in ("..", "../keys", "x/disable", "x%2fdisable", "?limit=1", "#"):
         assert system.run("show", name, code=1)
+
+
+def test_the_users_of_a_keycloak_realm_are_imported(system: System, tmp_path: Path) -> None:
+    value = base64.b64encode(hashlib.pbkdf2_hmac("sha256", b"their own password", b"salt", 1000, 64)).decode()
+    password = {
+        "type": "password",
+        "secretData": json.dumps({"value": value, "salt": base64.b64encode(b"salt").decode()}),
+        "credentialData": json.dumps({"hashIterations": 1000, "algorithm": "pbkdf2-sha256"}),
+    }
+    users = [
+        {"username": "ann", "enabled": True, "credentials": [password], "realmRoles": ["clerk", "nurse"]},
+        {"username": "bea", "enabled": False, "credentials": [{"type": "webauthn"}]},
+        {"username": "not a name"},
+    ]
+    file = tmp_path / "realm.json"
+    file.write_text(json.dumps({"users": users}))
+    for dry_run in (["--dry-run"], []):
+        assert main(["users", "import", str(file), "--json", *dry_run]) == 1
+        told = json.loads(system.capsys.readouterr().out)["data"]["users"]
+        assert [user["imported"] for user in told] == [True, True, False]
+        assert told[0]["remarks"] == ["without the role nurse"]
+        assert any("--anew" in remark for remark in told[1]["remarks"])
+        assert "U+0020" in told[2]["remarks"][0]
+        assert len(system.told("list")["users"]) == (0 if dry_run else 2)
+    assert system.told("show", "ann")["roles"] == ["clerk"]
+    assert system.told("show", "bea")["disabled"]
+    assert main(["users", "import", str(file)]) == 1
+    assert "0 of 3 imported" in system.capsys.readouterr().out
+    assert "cannot read" in system.run("import", str(tmp_path / "none.json"), code=1)
+    file.write_text("[]")
+    assert "no users" in system.run("import", str(file), code=1)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ringwall.identity.people.accounts import Ended
     from ringwall.identity.people.invitations import Invited
     from ringwall.identity.people.people import People
+    from ringwall.identity.people.profile import Profile
     from ringwall.identity.store.accounts import Account
 
 MAX_PAGE: Final = 500
@@ -32,6 +33,7 @@ _PAGE: Final = 100
 _EVENTS: Final = 50
 _HOUR: Final = 3600.0
 _PROFILE: Final = {"display_name": str, "email": str, "roles": list, "groups": list, "attributes": dict}
+_IMPORTED: Final = {"password": str, "totp": str, "disabled": bool, "dry_run": bool}
 _CHANGES: Final = {
     "user_name": str,
     "display_name": str,
@@ -58,6 +60,7 @@ class UserAdministration:
         return [
             Route("/users", self.page, methods=["GET"]),
             Route("/users", self.invite, methods=["POST"]),
+            Route("/users/import", self.take_over, methods=["POST"]),
             Route("/users/{name}", self.show, methods=["GET"]),
             Route("/users/{name}", self.change, methods=["PATCH"]),
             Route("/users/{name}", self.delete, methods=["DELETE"]),
@@ -105,22 +108,31 @@ class UserAdministration:
 
     async def invite(self, request: Request) -> Response:
         """Invite somebody new: `{"user_name", "display_name"?, …, "hours"?}`. Answers with the link, once."""
-        from ringwall.identity.people.profile import Profile  # noqa: PLC0415  # not on the way to a start
-
         asked = await read_object(request, {"user_name": str, **_PROFILE, "hours": int})
-        if "user_name" not in asked:
-            raise RequestRefusedError(400, "invalid_request", "`user_name` is missing")
-        profile = Profile.checked(
-            user_name=asked["user_name"],
-            display_name=asked.get("display_name", ""),
-            email=asked.get("email", ""),
-            roles=self._known_roles(texts(asked, "roles")),
-            groups=texts(asked, "groups"),
-            attributes=asked.get("attributes", {}),
-        )
+        profile = _profile(asked, self._known_roles(texts(asked, "roles")))
         services = await self._people.services()
         invited = await services.invitations.invite(profile, by=OPERATOR, **_lasting(asked))
         return _link(invited)
+
+    async def take_over(self, request: Request) -> Response:
+        """Make an account as another system has it: `{"user_name", …, "password"?, "totp"?, "disabled"?, "dry_run"?}`.
+
+        Roles that the plan has not are left out, and named in the answer.
+        """
+        asked = await read_object(request, {"user_name": str, **_PROFILE, **_IMPORTED})
+        known = self._directory.current().roles
+        wanted = texts(asked, "roles")
+        profile = _profile(asked, tuple(role for role in wanted if role in known))
+        services = await self._people.services()
+        await services.importer.add(
+            profile,
+            by=OPERATOR,
+            password=asked.get("password"),
+            app=asked.get("totp"),
+            disabled=asked.get("disabled", False),
+            dry_run=asked.get("dry_run", False),
+        )
+        return answer({"unknown_roles": [role for role in wanted if role not in known]})
 
     async def invite_anew(self, request: Request) -> Response:
         """Invite a person to set new credentials in place of all they have: `{"hours"?}`. Answers with the link."""
@@ -233,6 +245,21 @@ def _told(account: "Account") -> dict[str, Any]:
         "created": account.created,
         "disabled": account.disabled,
     }
+
+
+def _profile(asked: dict[str, Any], roles: tuple[str, ...]) -> "Profile":
+    from ringwall.identity.people.profile import Profile  # noqa: PLC0415  # not on the way to a start
+
+    if "user_name" not in asked:
+        raise RequestRefusedError(400, "invalid_request", "`user_name` is missing")
+    return Profile.checked(
+        user_name=asked["user_name"],
+        display_name=asked.get("display_name", ""),
+        email=asked.get("email", ""),
+        roles=roles,
+        groups=texts(asked, "groups"),
+        attributes=asked.get("attributes", {}),
+    )
 
 
 def _changed(was: "Account", asked: Mapping[str, Any]) -> "Account":

@@ -8,6 +8,7 @@ from ringwall.identity.keystore import KeyStore
 from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.challenges import Challenges
 from ringwall.identity.people.credentials import Credentials
+from ringwall.identity.people.importing import Importer
 from ringwall.identity.people.invitations import Invitations
 from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.keys import PeopleKeys
@@ -31,6 +32,7 @@ class People:
         accounts: who there is.
         credentials: how they can sign in.
         invitations: who may come.
+        importer: takes people over from other systems.
         sign_in: signing in, step by step.
         journal: writes events.
         database: what lies below.
@@ -39,6 +41,7 @@ class People:
     accounts: Accounts
     credentials: Credentials
     invitations: Invitations
+    importer: Importer
     sign_in: SignIn
     journal: Journal
     database: Database
@@ -72,6 +75,7 @@ class People:
         throttle = Throttle(database.budgets, clock)
         devices = KnownDevices(key=keys.devices, clock=clock)
         hasher = PasswordHasher(cost)
+        sealer = Sealer(keys.totp)
         accounts = Accounts(database, journal, clock, token_seconds=token_seconds)
         credentials = Credentials(
             database,
@@ -82,7 +86,7 @@ class People:
             rules=PasswordRules(words=("ringwall", system, urlsplit(issuer).hostname or "")),
             passkeys=_passkeys(database, keys, clock, issuer=issuer, system=system),
             throttle=throttle,
-            sealer=Sealer(keys.totp),
+            sealer=sealer,
             pending=PendingApps(keys.totp, clock),
             issuer_name=system,
         )
@@ -99,6 +103,7 @@ class People:
                 devices=devices,
                 issuer=issuer,
             ),
+            importer=Importer(database, journal, clock, accounts=accounts, sealer=sealer),
             sign_in=SignIn(
                 database,
                 journal,
