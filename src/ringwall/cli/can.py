@@ -9,9 +9,11 @@ from cyclopts import Parameter
 
 from ringwall.bootstrap.state import StateFolder, find_blueprint
 from ringwall.cli.explanations import STYLES, places, policy_data
+from ringwall.cli.locate import here
 from ringwall.cli.main import UsageError
 from ringwall.cli.moments import moment
 from ringwall.cli.output import Cell, Output, Style
+from ringwall.cli.revoked_askers import RevokedAskers
 from ringwall.model.events import Outcome
 from ringwall.observe.askers import Asker, asker_of_token, known_asker, put_claim
 from ringwall.observe.foresee import Asked, Foreseen, Foresight
@@ -40,6 +42,8 @@ def can(
     The plan in force answers, or the blueprint where nothing runs. Exits with 0 where every hop allows it, with 3
     where one does not, and with 2 where the question cannot be answered.
 
+    Who or what is revoked is refused; revocations outlive the system, so this holds where nothing runs, too.
+
     Args:
         who: A development person, a client or a service by name; `guest`; or a file with a token (`-` reads it from
             standard input). The signature of a token is not verified.
@@ -57,9 +61,10 @@ def can(
     plan, source = _plan()
     now = time.time()
     when = moment(at, now=now, timezone=plan.timezone) if at else now
-    asker = _with_claims(plan, _asker(plan, who, when, output), claim or [])
+    revoked = RevokedAskers(plan, here().path)
+    asker = revoked.checked(_with_claims(plan, _asker(plan, who, when, output), claim or []))
     asked = Asked(method=method.upper(), path=path, time=when, source=from_, via=via, service=service)
-    hops = Foresight(plan, Evaluator(plan)).hops(asker, asked)
+    hops = Foresight(plan, Evaluator(plan), revoked=revoked.workloads()).hops(asker, asked)
     allowed = all(hop.verdict.outcome is Outcome.ALLOWED for hop in hops)
     output.json(
         "can",

@@ -1,6 +1,7 @@
 """What would happen to a request that nobody sends: over which hops it would go, and what each would say."""
 
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,6 +25,10 @@ _STATUS: Final = {
     Outcome.NO_ROUTE: 404,
     Outcome.REJECTED: 400,
 }
+
+_REVOKED: Final = Verdict(
+    outcome=Outcome.DENIED, reasons=("the calling workload is revoked; `ringwall revoke list` says until when",)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +91,10 @@ def _methods(service: Service, path: str) -> tuple[str, ...]:
 class Foresight:
     """Answers for one plan."""
 
-    def __init__(self, plan: Plan, evaluator: Evaluator) -> None:
+    def __init__(self, plan: Plan, evaluator: Evaluator, *, revoked: Collection[str] = ()) -> None:
+        """Answer for a plan; `revoked` are the names of services that are believed no more."""
         self._plan = plan
+        self._revoked = revoked
         self._evaluator = evaluator
 
     def hops(self, asker: Asker, asked: Asked) -> tuple[Foreseen, ...]:
@@ -161,6 +168,8 @@ class Foresight:
     def _decide(self, asker: Asker, service: Service, operation: Operation, question: Question) -> Verdict:
         if asker.disbelieved:
             return Verdict(outcome=Outcome.UNAUTHENTICATED, reasons=(asker.disbelieved,))
+        if question.caller in self._revoked:
+            return _REVOKED
         return decide(self._evaluator, service, operation, question)
 
     def _question(self, asker: Asker, asked: Asked, operation: Operation, *, hop: str, caller: str) -> Question:
@@ -197,10 +206,10 @@ class Foresight:
         service = self._service(asked.service or asked.path.strip("/"))
         if service.protocol is not Protocol.TCP:
             raise ForeseeError(f"{service.name} speaks {service.protocol}", hint="ask with an HTTP method and a path")
-        verdict = decide_connection(self._plan, service, caller)
+        verdict = _REVOKED if caller in self._revoked else decide_connection(self._plan, service, caller)
         todo = (
             ""
-            if verdict.outcome is Outcome.ALLOWED or caller == EDGE
+            if verdict.outcome is Outcome.ALLOWED or caller == EDGE or verdict is _REVOKED
             else f"add {service.name!r} to the `calls` of {caller!r}"
         )
         return Foreseen(hop=service.name, caller=caller, path="", verdict=verdict, todo=todo)
