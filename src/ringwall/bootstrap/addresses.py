@@ -1,6 +1,8 @@
 """Decides where everything listens: from a plan, what the user fixed, and what was chosen before."""
 
 import ipaddress
+import os
+import stat
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -158,10 +160,19 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _is_private(folder: Path) -> bool:
+    """Return whether this is a folder of ours that nobody else can put anything into."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+
+
 def _sockets(state: Path, before: Path | None) -> Path | None:
     """Return a short private folder for sockets where the state folder's path is too long for them."""
     if len(str(state / "run" / _LONGEST_NAME).encode()) <= _LONGEST_SOCKET_PATH:
         return None
-    if before is not None and before.is_dir() and not before.is_symlink() and before.stat().st_mode & 0o077 == 0:
+    if before is not None and _is_private(before):
         return before
     return Path(tempfile.mkdtemp(prefix="ringwall-"))

@@ -19,9 +19,10 @@ from ringwall.bootstrap.environment import RUN_MARK
 from ringwall.bootstrap.orphans import Sentinel
 from ringwall.bootstrap.processes import CONTROL, ISSUER, OWN, PROXIES, Processes
 from ringwall.bootstrap.state import Lock, NotRunningError, StateFolder, workloads_file
-from ringwall.bootstrap.supervisor import NotReadyError, Report, Status, Supervisor
+from ringwall.bootstrap.supervisor import NotReadyError, Report, State, Status, Supervisor
 from ringwall.identity.workload.attestation import AttestationError, ProcessRegistry
 from ringwall.model.clock import SystemClock
+from ringwall.model.durable import StorageError
 from ringwall.model.errors import Diagnostic, RingwallError
 from ringwall.plan.bindings import Bindings
 from ringwall.plan.model import EDGE, Plan, Service
@@ -93,6 +94,7 @@ class Run:
         self.plan: Plan | None = None
         self._mark = secrets.token_hex(8)
         self._environ = environ
+        self._tell = tell
         self._lock = Lock(self.folder)
         self._changing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
@@ -295,8 +297,6 @@ class Run:
     async def _restore(self, plan: Plan, bindings: Bindings, retired: list[str], touched: set[str]) -> None:
         """Go back to the last good plan after a change that failed half-way."""
         self._addresses.restore(bindings)
-        self.folder.plans.write(plan)
-        self.folder.write_bindings(bindings)
         for name in touched & set(self._supervisor.names):
             await self._supervisor.stop(name)
         for name in retired:
@@ -304,6 +304,9 @@ class Run:
         for service in _runnable(plan):
             if service.name not in self._supervisor.names:
                 self._supervisor.start(self._processes.service(plan, service, bindings))
+        # Last, as a full disk, which may be why we are here, can fail it.
+        self.folder.plans.write(plan)
+        self.folder.write_bindings(bindings)
         await self._in_force(plan, bindings)
 
     async def _retire(self, names: list[str]) -> None:
@@ -319,7 +322,11 @@ class Run:
             spiffe_id = self._identities.get(name)
             if spiffe_id is not None:
                 with contextlib.suppress(AttestationError):  # it has ended already, which the supervisor reports
-                    self._registry.register(spiffe_id, pid)
+                    try:
+                        self._registry.register(spiffe_id, pid)
+                    except StorageError as error:
+                        message = f"has no identity of its own for now: {error.message}"
+                        self._tell(Report(name=name, state=State.STARTING, message=message))
 
     def _on_end(self, pid: int) -> None:
         if self._registry is not None:

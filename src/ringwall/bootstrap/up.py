@@ -101,6 +101,9 @@ async def _watch(run: Run, talk: Talk) -> None:
             change = await run.apply()
         except RingwallError as error:
             talk.refused(error)
+        except Exception as error:  # noqa: BLE001  # a defect that an edit brings to light must not end what runs
+            message = f"something in Ringwall is wrong: {type(error).__name__}: {error}"
+            talk.refused(RingwallError(message, hint="this is a defect of Ringwall; what was in force still is"))
         else:
             talk.changed(change)
         eye.look_at(run.compiler.seen)

@@ -136,14 +136,20 @@ class PlanStore:
         self._written = set(manifest.parts)
         archived = self.archived_file(plan.digest)
         replace_file(archived, manifest.content)
-        # The same file under a second name; it is never written to once it is there.
-        link = self.current_file.with_name(f".current.{os.getpid()}")
-        link.unlink(missing_ok=True)
-        link.hardlink_to(archived)
-        link.replace(self.current_file)
+        self._put_in_force(archived, manifest.content)
         if self._writes % _PRUNE_EVERY == 0:
             self._prune()
         self._writes += 1
+
+    def _put_in_force(self, archived: Path, content: bytes) -> None:
+        """Give the file a second name; it is never written to once it is there."""
+        link = self.current_file.with_name(f".current.{os.getpid()}")
+        try:
+            link.unlink(missing_ok=True)
+            link.hardlink_to(archived)
+            link.replace(self.current_file)
+        except OSError:  # a file system without second names, or a full one, which this says well
+            replace_file(self.current_file, content)
 
     def _prune(self) -> None:
         """Keep as many plans as decisions may still be explained by; what only others needed goes."""

@@ -118,7 +118,9 @@ def test_a_socket_path_that_is_too_long_is_refused(addresses: Addresses) -> None
         addresses.assign(a_plan(service("a", listen=Listen(socket="x" * 120 + ".sock"))))
 
 
-def test_a_deep_state_folder_has_its_sockets_elsewhere_and_keeps_that_place(tmp_path: Path) -> None:
+def test_a_deep_state_folder_has_its_sockets_elsewhere_and_keeps_that_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     first = Addresses(deep, deep / ".ringwall", previous=None)
     sockets = first.current.sockets
@@ -130,6 +132,13 @@ def test_a_deep_state_folder_has_its_sockets_elsewhere_and_keeps_that_place(tmp_
     sockets.chmod(0o755)  # somebody else could have put things there
     other = Addresses(deep, deep / ".ringwall", previous=previous).current.sockets
     assert other not in {None, sockets}
+    sockets.chmod(0o700)
+    assert Addresses(deep, deep / ".ringwall", previous=previous).current.sockets == sockets
+    with monkeypatch.context() as patch:
+        patch.setattr("os.geteuid", lambda: sockets.stat().st_uid + 1)  # somebody else made it
+        others = Addresses(deep, deep / ".ringwall", previous=previous).current.sockets
+        assert others not in {None, sockets}
+        others.rmdir()
     for folder in (sockets, other):
         assert folder is not None
         folder.rmdir()

@@ -1,10 +1,12 @@
 """Plans on disk: they come back equal, cost what changed, and nothing damaged is believed."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from ringwall.model.durable import StorageError
 from ringwall.plan.model import Person, Plan, Policy, Service, Source
 from ringwall.plan.store import NoPlanError, PlanStore, PlanUnreadableError
 
@@ -172,6 +174,34 @@ def test_the_archive_does_not_grow_without_end(tmp_path: Path, monkeypatch: pyte
     assert parts(tmp_path) == {name for plan in plans[-3:] for name in plan.manifest.parts}
     for plan in plans[-3:]:
         assert store.archived(plan.digest) == plan
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def test_a_file_system_without_second_names_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    store = PlanStore(tmp_path)
+    for plan in (a_plan("a"), a_plan("a", "b"), a_plan("a")):
+        store.write(plan)
+        assert PlanStore(tmp_path).current() == plan
+
+
+def test_a_full_disk_is_said_and_leaves_the_plan_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, plan = PlanStore(tmp_path), a_plan("a")
+    store.write(plan)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("hardlink_to", "replace"):
+        monkeypatch.setattr(Path, name, full)
+    with pytest.raises(StorageError, match="No space left"):
+        store.write(a_plan("a", "b"))
+    assert PlanStore(tmp_path).current() == plan
 
 
 def test_files_are_for_the_owner_only(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ process, or descends from it, or lives in the session that it leads. Among proce
 ones apart, but not hostile ones: whoever can attach a debugger to a service is that service.
 """
 
+import contextlib
 import json
 import os
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ringwall.identity.workload.processes import Caller, Process, ProcessTable, ProcFs
+from ringwall.model.durable import StorageError
 from ringwall.model.errors import RingwallError
 from ringwall.model.spiffe import SpiffeId
 
@@ -66,6 +68,7 @@ class ProcessRegistry:
         Raises:
             SpiffeIdError: the identity is not well formed.
             AttestationError: there is no such process.
+            StorageError: the file cannot be written now; the next change writes this one too.
         """
         SpiffeId.parse(spiffe_id)
         process = self._table.read(pid)
@@ -76,10 +79,14 @@ class ProcessRegistry:
             self._write()
 
     def unregister(self, pid: int) -> None:
-        """Say that a process is no workload any more, because it has ended; nothing happens where it was none."""
+        """Say that a process is no workload any more, because it has ended; nothing happens where it was none.
+
+        Where the file cannot be written it keeps the process, which nobody can be: its time of start is in there.
+        """
         with self._lock:
             if self._workloads.pop(pid, None) is not None:
-                self._write()
+                with contextlib.suppress(StorageError):
+                    self._write()
 
     def attest(self, caller: Caller) -> str:
         """Return the SPIFFE ID of the workload that the caller is part of; raise AttestationError otherwise."""
@@ -96,7 +103,7 @@ class ProcessRegistry:
             temporary.write_text(json.dumps([asdict(workload) for workload in self._workloads.values()]))
             temporary.replace(self._file)
         except OSError as error:
-            raise AttestationError(f"cannot write {self._file}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self._file}: {error.strerror}", hint="is the disk full?") from error
 
 
 class RegistryFile:

@@ -9,6 +9,7 @@ import pytest
 
 from ringwall.identity.workload.attestation import AttestationError, Attestor, ProcessRegistry, RegistryFile
 from ringwall.identity.workload.processes import Caller, Process
+from ringwall.model.durable import StorageError
 from ringwall.model.spiffe import SpiffeIdError
 
 PATIENTS = "spiffe://clinic/patients"
@@ -258,8 +259,27 @@ class TestFile:
             RegistryFile(path, table).attest(caller(20, 200))
 
     def test_a_folder_that_is_away_is_an_error_of_ours(self, table: Table, tmp_path: Path) -> None:
-        with pytest.raises(AttestationError, match="cannot write"):
+        with pytest.raises(StorageError, match="cannot write"):
             ProcessRegistry(table, file=tmp_path / "missing" / "w.json").register(PATIENTS, 20)
+
+    def test_what_could_not_be_written_is_with_the_next_change(self, table: Table, tmp_path: Path) -> None:
+        folder = tmp_path / "full"
+        registry, attestor = ProcessRegistry(table, file=folder / "w.json"), RegistryFile(folder / "w.json", table)
+        with pytest.raises(StorageError):
+            registry.register(PATIENTS, 20)
+        registry.unregister(4711)
+        folder.mkdir()
+        registry.register(BILLING, 30)
+        assert attestor.attest(caller(20, 200)) == PATIENTS
+
+    def test_an_end_that_cannot_be_written_is_an_end(self, table: Table, path: Path) -> None:
+        """The supervisor tells of it while it restarts the process, which must go on."""
+        registry = ProcessRegistry(table, file=path)
+        registry.register(PATIENTS, 20)
+        path.with_name(".workloads.json.tmp").mkdir()  # in the way of the new one
+        registry.unregister(20)
+        with pytest.raises(AttestationError):
+            registry.attest(caller(20, 200))
 
     def test_holds_no_more_than_is_needed(self, table: Table, path: Path) -> None:
         ProcessRegistry(table, file=path).register(PATIENTS, 20)
