@@ -207,3 +207,21 @@ def test_a_callee_with_the_wrong_identity_is_not_spoken_to(tmp_path_factory: pyt
         answer = rig.get("/api/health")
         assert answer.status == 503
         assert rig.apps["patients"].seen == []
+
+
+def test_a_service_is_told_the_url_that_was_asked_for(rig: Rig) -> None:
+    assert rig.bindings.edge is not None
+    asked = {"Host": f"localhost:{rig.bindings.edge.port}"}
+    forged = {f"X-Forwarded-{name}": "forged" for name in ("Proto", "Host", "Prefix", "Port", "Scheme", "For")}
+    assert rig.get("/api/health", headers=asked | forged | {"Forwarded": "host=forged"}).status == 200
+    seen = rig.apps["patients"].seen[-1]
+    assert seen.header("x-forwarded-proto") == "https"
+    assert seen.header("x-forwarded-host") == seen.header("host") == asked["Host"]
+    assert seen.header("x-forwarded-prefix") == "/api"
+    assert seen.header("x-forwarded-for") == "127.0.0.1"
+    assert "forged" not in str(seen.headers)
+
+
+def test_a_call_from_inside_has_no_prefix(rig: Rig) -> None:
+    assert rig.get("/health", to=rig.bindings.outbound["portal>patients"]).status == 200
+    assert rig.apps["patients"].seen[-1].header("x-forwarded-prefix") is None

@@ -44,6 +44,8 @@ REAL = [
     (Outcome.UNAUTHENTICATED, b'{"d":"rbac_access_denied_matched_policy[token-shape]","f":"-","s":401}'),
     (Outcome.REJECTED, b'{"d":"rbac_access_denied_matched_policy[host-shape]","f":"-","s":400}'),
     (Outcome.REJECTED, b'{"d":"rbac_access_denied_matched_policy[path-shape]","f":"-","s":400}'),
+    (Outcome.REJECTED, b'{"d":"rbac_access_denied_matched_policy[foreign-origin]","f":"-","s":403}'),
+    (Outcome.REJECTED, b'{"d":"upgrade_failed","f":"-","s":403}'),
     (Outcome.DENIED, b'{"d":"rbac_access_denied_matched_policy[none]","f":"-","s":403}'),
     (Outcome.FAILED, b'{"d":"ext_authz_error","f":"UAEX","s":503}'),
     (Outcome.DENIED, b'{"d":"ext_authz_denied","f":"UAEX","s":403}'),

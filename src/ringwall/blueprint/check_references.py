@@ -152,6 +152,7 @@ class _Checker:
             if callee.value == name.value:
                 report.error("self-call", f"{name.value!r} does not need leave to call itself", callee.span)
         self._check_operations(service)
+        self._check_websockets(service)
         for form in service.allow:
             if service.operations is not None:
                 self._known("operation", form.operations, {operation.id for operation in service.operations})
@@ -192,6 +193,19 @@ class _Checker:
                     caller.span,
                     hint=f"add {service.name.value!r} to `calls` of {caller.value!r}",
                 )
+
+    def _check_websockets(self, service: Service) -> None:
+        if service.operations is None or not service.websockets:
+            return
+        methods = {operation.id: operation.method for operation in service.operations}
+        self._known("operation", service.websockets, set(methods))
+        for name in service.websockets:
+            if methods.get(name.value, "GET") not in {"GET", "*"}:
+                message = f"{name.value!r} is no GET, and a WebSocket connection begins with one"
+                self._report.error("bad-websocket", message, name.span, hint="declare `GET` for that path as well")
+            elif service.protocol is not None and service.protocol.value == "grpc":
+                message = f"{service.name.value!r} speaks gRPC, which has streams of its own and no WebSockets"
+                self._report.error("bad-websocket", message, name.span)
 
     def _check_operations(self, service: Service) -> None:
         seen: set[str] = set()

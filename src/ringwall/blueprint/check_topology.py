@@ -162,9 +162,6 @@ def _check_cors(service: Service, report: Report) -> None:
 def _check_service(service: Service, report: Report) -> None:
     name = service.name.value
     protocol = service.protocol.value if service.protocol else "http1"
-    if service.contract is not None and service.declared is not None:
-        hint = "keep one of them"
-        report.error("contract-and-operations", f"{name!r} has a contract and operations", service.span, hint=hint)
     if service.expose is not None and service.zone is not None and service.zone.value == "data":
         report.error(
             "data-zone-exposed",
@@ -220,6 +217,7 @@ def _check_tcp(service: Service, report: Report) -> None:
     for what, spans in (
         ("operations", [operation.span for operation in service.declared or ()]),
         ("allow", [form.span for form in service.allow]),
+        ("websockets", [operation.span for operation in service.websockets]),
     ):
         for span in spans[:1]:
             message = f"{name!r} speaks plain TCP, which has no {what!r}"

@@ -247,14 +247,17 @@ SERVICE: Final = Record(
         "contract": Field(_FILE, "OpenAPI 3 file (YAML or JSON) that declares its operations."),
         "operations": Field(
             ListOf(OperationShape(), minimum=1),
-            "Its operations, instead of a contract: `GET /items/{id}`, `* /static/{rest...}`, "
+            "Its operations, or those that its contract leaves out: `GET /items/{id}`, `* /static/{rest...}`, "
             "`name: GET /`, or for gRPC `/package.Service/Method`.",
             attribute="declared",
+        ),
+        "websockets": Field(
+            ListOf(_OPERATION, minimum=1), "Operations, by name, whose requests may become WebSocket connections."
         ),
         "allow": Field(ListOf(ALLOW), "Short forms of permits; all keys of one form must hold."),
         "limit": Field(_LIMIT, "Requests of one principal; default none."),
         "mode": Field(_choice(values.MODES), "enforce (default) or shadow: policies only report."),
-        "timeout": Field(_DURATION, "How long it may take to answer; default 30s."),
+        "timeout": Field(_DURATION, "How long it may say nothing, before and during an answer; default 30s."),
         "max_body": Field(
             Text("a size", values.SIZE, values.size, "1MiB"), "Largest request body it is given; default 1MiB."
         ),

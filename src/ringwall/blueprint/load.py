@@ -97,7 +97,8 @@ def _with_operations(files: Files, service: Service, cache: PlanCache | None, re
     content = _content(files, service.contract, report)
     if content is None:
         return service.with_operations(None)
-    return service.with_operations(_contract(service.contract.value, content, cache, report))
+    operations = _contract(service.contract.value, content, cache, report)
+    return service.with_operations(None if operations is None else operations + (service.declared or ()))
 
 
 def _contract(file: str, content: bytes, cache: PlanCache | None, report: Report) -> tuple[Operation, ...] | None:

@@ -174,6 +174,7 @@ class Service:
     calls: Names = ()
     contract: At[str] | None = None
     declared: tuple[Operation, ...] | None = None
+    websockets: Names = ()
     allow: tuple[Allow, ...] = ()
     limit: At[Rate] | None = None
     mode: At[str] | None = None
@@ -184,11 +185,11 @@ class Service:
 
     @property
     def known_operations(self) -> tuple[Operation, ...]:
-        """The operations that the contract, or `operations:`, declares; none where the contract could not be read."""
+        """The operations that the contract and `operations:` declare; none where the contract could not be read."""
         return self.operations or ()
 
     def with_operations(self, operations: tuple[Operation, ...] | None) -> Self:
-        """Return a copy with the operations that the contract, or `operations:`, declares; None: it cannot be read."""
+        """Return a copy with the operations that the contract and `operations:` declare; None: it cannot be read."""
         return replace(self, operations=operations)
 
 

@@ -28,6 +28,7 @@ class Declared:
     params: tuple[Param, ...]
     holds: tuple[str, ...]
     source: Source
+    websocket: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class RuleMaker:
                     o.holds,
                     str(o.source),
                     o.source.column,
+                    o.websocket,
                 ]
                 for o in scope.operations
             ],
@@ -139,6 +141,7 @@ class RuleMaker:
             id=declared.id,
             method=declared.method,
             template=declared.template,
+            websocket=declared.websocket,
             params=declared.params,
             inbound=inbound,
             edge=edge,

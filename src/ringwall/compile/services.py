@@ -35,17 +35,21 @@ def scope_of(service: BlueprintService, blueprint: Blueprint, callers: Sequence[
     name = service.name.value
     modes = {mode.value for mode in (service.mode, blueprint.mode) if mode is not None}
     holds = tuple(sorted(data.value for data in service.holds))
+    websockets = {operation.value for operation in service.websockets}
     return ServiceScope(
         name=name,
         zone=service.zone.value if service.zone is not None else "app",
         prefix=service.expose.value if service.expose is not None else None,
         callers=tuple(sorted(callers)),
         mode=Mode.SHADOW if Mode.SHADOW.value in modes else Mode.ENFORCE,
-        operations=tuple(_declared(name, operation, holds) for operation in service.known_operations),
+        operations=tuple(
+            _declared(name, operation, holds, websocket=operation.id in websockets)
+            for operation in service.known_operations
+        ),
     )
 
 
-def _declared(service: str, operation: BlueprintOperation, holds: tuple[str, ...]) -> Declared:
+def _declared(service: str, operation: BlueprintOperation, holds: tuple[str, ...], *, websocket: bool) -> Declared:
     return Declared(
         id=f"{service}/{operation.id}",
         method=operation.method,
@@ -53,6 +57,7 @@ def _declared(service: str, operation: BlueprintOperation, holds: tuple[str, ...
         params=readable_params(operation.template),
         holds=holds if operation.data is None else tuple(sorted({data.value for data in operation.data})),
         source=source_of(operation.span),
+        websocket=websocket,
     )
 
 

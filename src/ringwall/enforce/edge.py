@@ -15,6 +15,8 @@ from ringwall.plan.model import EDGE, Edge, Plan
 from ringwall.plan.recorded import recorded_claims
 
 _REQUEST_SECONDS = 60
+_BYTES_PER_SECOND = 64 * 1024
+"""How fast a client must send at least what takes longer than `_REQUEST_SECONDS`."""
 _CONNECTION_SECONDS = 3600
 
 _LEAKY = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "via", "x-envoy-upstream-service-time")
@@ -23,11 +25,15 @@ _LEAKY = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "
 _IF_ABSENT = "ADD_IF_ABSENT"
 
 
-def listeners(plan: Plan, edge: Edge, bindings: Bindings, log_path: str, *, scoped: bool) -> list[Any]:
+def listeners(
+    plan: Plan, edge: Edge, bindings: Bindings, log_path: str, *, scoped: bool, largest_body: int
+) -> list[Any]:
     """Return the TLS listener and, where asked for, the HTTP/3 and the redirecting one.
 
-    With `scoped` there is a route table for each first segment of paths; otherwise one for all.
+    With `scoped` there is a route table for each first segment of paths; otherwise one for all. `largest_body` is what
+    a service takes at most, in bytes.
     """
+    request_seconds = max(_REQUEST_SECONDS, largest_body // _BYTES_PER_SECOND)
     where = bindings.edge or Address(host=edge.host, port=edge.port)
     log = access_log.public_log(log_path, EDGE, recorded_claims(plan))
     chain = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT)
@@ -36,35 +42,35 @@ def listeners(plan: Plan, edge: Edge, bindings: Bindings, log_path: str, *, scop
         listener(
             names.EDGE_LISTENER,
             where,
-            [http_manager.filter_of(_manager(edge), "edge", routes=tables, filters=chain, log=log)],
+            [http_manager.filter_of(_manager(edge, request_seconds), "edge", routes=tables, filters=chain, log=log)],
             tls.edge_socket(),
         )
     ]
     if edge.http3:
-        made.append(_quic(edge, where, tables, chain, log))
+        quic = _manager(edge, request_seconds, "HTTP3")
+        made.append(_quic(where, http_manager.filter_of(quic, "edge", routes=tables, filters=chain, log=log)))
     if bindings.redirect is not None:
         made.append(_redirect(edge, where, bindings.redirect, log))
     return made
 
 
-def _manager(edge: Edge, codec: str = "AUTO") -> http_manager.Manager:
+def _manager(edge: Edge, request_seconds: int, codec: str = "AUTO") -> http_manager.Manager:
     strip: tuple[str, ...] = http_manager.SPOOFABLE
     if edge.trusted_hops:  # X-Forwarded-For is then read, and written anew before it goes on
-        strip = tuple(name for name in strip if name != "x-forwarded-*")
+        strip = (*(name for name in strip if name != "x-forwarded-*"), headers.FORWARDED_PREFIX)
     return http_manager.Manager(
         codec=codec,
         strip=(*strip, headers.REQUEST_ID),
         own_address=True,
         trusted_hops=edge.trusted_hops,
         echo_request_id=True,
-        request_seconds=_REQUEST_SECONDS,
+        request_seconds=request_seconds,
         max_connection_seconds=_CONNECTION_SECONDS,
         reply_headers=tuple(_transport_security(edge)),
     )
 
 
-def _quic(edge: Edge, where: Address, tables: Any, chain: list[Any], log: list[Any]) -> Any:
-    manager = http_manager.filter_of(_manager(edge, "HTTP3"), "edge", routes=tables, filters=chain, log=log)
+def _quic(where: Address, manager: Any) -> Any:
     made = listener(names.EDGE_QUIC_LISTENER, where, [manager], tls.edge_quic_socket())
     made.address.CopyFrom(address(where, udp=True))
     made.udp_listener_config.CopyFrom(
@@ -127,7 +133,10 @@ def route_table(edge: Edge, entries: Iterable[table.Entry], port: int, segment: 
         virtual_hosts=[host, nobody],
         ignore_port_in_host_matching=True,
         validate_clusters=FALSE,
-        request_headers_to_add=[header(headers.FORWARDED_FOR, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")],
+        request_headers_to_add=[
+            header(headers.FORWARDED_FOR, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+            header(headers.FORWARDED_PROTO, "https"),
+        ],
         response_headers_to_add=[*_security_headers(edge), *_alternative(edge, port)],
         response_headers_to_remove=[*_LEAKY, *headers.IDENTITY_HEADERS],
     )

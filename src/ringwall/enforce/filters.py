@@ -3,7 +3,7 @@
 1. limit by client address (edge): a forged token must not cost more than a lookup
 2. size of the body
 3. shape of the request: an Authorization that is not one bearer token is refused, never ignored; so are a path with
-   disguised dot segments, and an odd Host (edge)
+   disguised dot segments, an odd Host (edge), and WebSocket connections from pages of other origins (edge)
 4. questions of browsers about pages of other origins (edge), on routes that bring a policy for them
 5. token verification (ECDS)
 6. what was revoked (ECDS): a token, session, user, client or calling workload that is believed no more
@@ -14,6 +14,7 @@
 11. router
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from envoy.config.core.v3 import backoff_pb2, base_pb2, config_source_pb2, http_uri_pb2
@@ -31,10 +32,10 @@ from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from ringwall.enforce import cors, names
+from ringwall.enforce import cors, names, websockets
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.decision_point import facts
-from ringwall.enforce.problems import HOST_SHAPE_POLICY, PATH_SHAPE_POLICY, TOKEN_SHAPE_POLICY
+from ringwall.enforce.problems import HOST_SHAPE_POLICY, ORIGIN_POLICY, PATH_SHAPE_POLICY, TOKEN_SHAPE_POLICY
 from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url, u32
 from ringwall.plan.attributes import RBAC_FILTER
 
@@ -99,6 +100,11 @@ def undecided() -> Any:
 
     Said this way the filter is not even made for the request. A route that says nothing has it.
     """
+    return left_out()
+
+
+def left_out() -> Any:
+    """Return a route's word that a filter is not for it."""
     return route_components_pb2.FilterConfig(disabled=True)
 
 
@@ -117,6 +123,13 @@ def issuer_shapes(*, with_host: bool) -> Any:
     return rbac_filter_pb2.RBACPerRoute(
         rbac=_shapes(with_host=with_host, authorization_like=f"{_ONE_BEARER_TOKEN}|{_CLIENT_SECRET}")
     )
+
+
+def websocket_shapes(origins: Iterable[str]) -> Any:
+    """Return the edge's word on routes that open WebSocket connections: pages of other origins may not."""
+    shapes = _shapes(with_host=True)
+    shapes.rules.policies[ORIGIN_POLICY].CopyFrom(websockets.foreign_origin(origins))
+    return rbac_filter_pb2.RBACPerRoute(rbac=shapes)
 
 
 def _shapes(*, with_host: bool, authorization_like: str = _ONE_BEARER_TOKEN) -> Any:

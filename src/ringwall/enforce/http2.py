@@ -42,4 +42,5 @@ def _options(connection_bytes: int) -> Any:
         max_concurrent_streams=u32(MAX_STREAMS),
         initial_stream_window_size=u32(_STREAM_BYTES),
         initial_connection_window_size=u32(connection_bytes),
+        allow_connect=True,  # WebSocket connections (RFC 8441); no route takes another CONNECT
     )

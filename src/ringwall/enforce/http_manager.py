@@ -17,7 +17,7 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3 import heade
 from envoy.extensions.request_id.uuid.v3 import uuid_pb2
 from envoy.type.matcher.v3 import string_pb2
 
-from ringwall.enforce import http2, problems
+from ringwall.enforce import http2, problems, websockets
 from ringwall.enforce.proto import FALSE, TRUE, ads, extension, header, pack, seconds, u32
 from ringwall.model import headers
 
@@ -46,6 +46,7 @@ class Manager:
         idle_seconds: time after which a connection without requests is closed.
         max_connection_seconds: age at which a connection is drained; 0 for never.
         reply_headers: headers on every answer of the proxy's own.
+        carries_websockets: on every route; otherwise only on those that say so.
     """
 
     codec: str = "AUTO"
@@ -59,6 +60,7 @@ class Manager:
     idle_seconds: int = 300
     max_connection_seconds: int = 0
     reply_headers: tuple[Any, ...] = ()
+    carries_websockets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,11 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
         access_log=log,
         local_reply_config=problems.replies(manager.reply_headers),
         common_http_protocol_options=common,
-        http_protocol_options=protocol_pb2.Http1ProtocolOptions(accept_http_10=False),
+        http_protocol_options=protocol_pb2.Http1ProtocolOptions(
+            accept_http_10=False,
+            # Some clients offer HTTP/2 with every request; that may be passed over (RFC 9110, section 7.8).
+            ignore_http_11_upgrade=[string_pb2.StringMatcher(exact="h2c", ignore_case=True)],
+        ),
         http2_protocol_options=http2.shared_connection() if manager.shared else http2.own_connection(),
         # Who is asking
         use_remote_address=TRUE if manager.own_address else FALSE,
@@ -102,6 +108,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         strip_trailing_host_dot=True,
+        upgrade_configs=[websockets.offered(everywhere=manager.carries_websockets)],
         # Under which id
         generate_request_id=TRUE,
         preserve_external_request_id=manager.keep_request_id,

@@ -26,9 +26,9 @@ _INBOUND_STRIP = (
         f"x-forwarded-{name}"
         for name in ("access-token", "by", "client-cert", "email", "groups", "host", "method", "path", "port")
     ),
-    *(f"x-forwarded-{name}" for name in ("prefix", "preferred-username", "scheme", "server", "ssl", "uri", "user")),
+    *(f"x-forwarded-{name}" for name in ("preferred-username", "scheme", "server", "ssl", "uri", "user")),
 )
-"""As everywhere, but the edge's word on the client's address and scheme stays."""
+"""As everywhere, but the edge's word on the client's address, scheme and path prefix stays."""
 
 
 def inbound_listener(
@@ -89,6 +89,7 @@ def _identity(plan: Plan) -> list[Any]:
         headers.SUBJECT: f"%DYNAMIC_METADATA({_TOKEN}:sub)%",
         headers.ISSUER: f"%DYNAMIC_METADATA({_TOKEN}:iss)%",
         headers.CALLER: "%DOWNSTREAM_PEER_URI_SAN%",
+        headers.FORWARDED_HOST: "%REQ(:AUTHORITY)%",
         headers.OPERATION: f"%METADATA(ROUTE:{ROUTE_METADATA}:{ROUTE_METADATA_OPERATION})%",
     }
     if len(plan.issuers) == 1 and plan.issuers[0].builtin:
@@ -112,7 +113,9 @@ def outbound_listener(caller: Service, callee: Service, where: Address, log_path
         virtual_hosts=[route_components_pb2.VirtualHost(name="callee", domains=["*"], routes=[everything])],
         validate_clusters=FALSE,
     )
-    manager = http_manager.Manager(strip=http_manager.SPOOFABLE, own_address=False, keep_request_id=True)
+    manager = http_manager.Manager(
+        strip=http_manager.SPOOFABLE, own_address=False, keep_request_id=True, carries_websockets=True
+    )
     log = access_log.http_log(log_path, f"{caller.name}>{callee.name}", (), peer=False)
     manager_filter = http_manager.filter_of(
         manager, name, routes=table_of_one, filters=[filters.path_shape(), filters.router()], log=log

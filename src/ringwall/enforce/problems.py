@@ -43,6 +43,9 @@ HOST_SHAPE_POLICY = "host-shape"
 PATH_SHAPE_POLICY = "path-shape"
 """RBAC policy that refuses a path with dot segments that carry a parameter; answered with 400."""
 
+ORIGIN_POLICY = "foreign-origin"
+"""RBAC policy that refuses a WebSocket connection from a page of an origin that is not named; answered with 403."""
+
 _PLAIN = (
     header("x-content-type-options", "nosniff"),
     header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),

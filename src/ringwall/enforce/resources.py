@@ -94,7 +94,8 @@ class _Builder:
         yield self._certificate(names.EDGE_CERTIFICATE, self.credentials.edge_certificate(public.domains))
         yield from self._shared()
         by_segment = self._by_segment(exposed)
-        yield from self._edge_listeners(public, scoped=by_segment is not None)
+        largest = max((s.max_body_bytes for s in exposed), default=0)
+        yield from self._edge_listeners(public, scoped=by_segment is not None, largest=largest)
         if by_segment is None:
             yield from self._edge_table(public, None, exposed)
         for segment, services in (by_segment or {}).items():
@@ -129,13 +130,14 @@ class _Builder:
 
     # --- pieces, each built once for what it is built from ---
 
-    def _edge_listeners(self, public: Edge, *, scoped: bool) -> Resources:
+    def _edge_listeners(self, public: Edge, *, scoped: bool, largest: int) -> Resources:
         def build() -> Resources:
             log = str(self.bindings.access_log(EDGE))
-            return tuple(map(Resource.of, edge.listeners(self.plan, public, self.bindings, log, scoped=scoped)))
+            made = edge.listeners(self.plan, public, self.bindings, log, scoped=scoped, largest_body=largest)
+            return tuple(map(Resource.of, made))
 
         return self.memo.once(
-            ("edge", self.public, scoped, self.bindings.edge, self.bindings.redirect, self.common), build
+            ("edge", self.public, scoped, largest, self.bindings.edge, self.bindings.redirect, self.common), build
         )
 
     def _edge_table(self, public: Edge, segment: str | None, services: Sequence[Service]) -> Resources:
@@ -233,9 +235,9 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
         callers = None if at_edge else [plan.spiffe_of(caller) for caller in hop.callers]
         made = routes.operation_routes(service, operation, hop, mode=mode, callers=callers, cluster=cluster)
         order = precedence(operation.method, prefix + operation.template)
-        yield table.Entry((0, *order), prefix + operation.template, table.route_list(made[:1]))
-        if made[1:]:
-            yield table.Entry((0, *order), prefix, table.route_list(made[1:]))
+        yield table.Entry((0, *order), prefix + operation.template, table.route_list(made.own))
+        if made.bare:
+            yield table.Entry((0, *order), prefix, table.route_list(made.bare))
     for template, allowed in methods.items():
         if "*" not in allowed:
             order = precedence("*", prefix + template)

@@ -5,6 +5,7 @@ A route carries everything that one operation enforces, so a change of policy is
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from envoy.config.core.v3 import base_pb2
@@ -15,12 +16,13 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce import cors, filters, http_manager, names, rbac, tokens
+from ringwall.enforce import cors, filters, names, rbac, tokens, websockets
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
+from ringwall.model import headers
 from ringwall.model.route import answered
 from ringwall.plan.attributes import RBAC_FILTER, ROUTE_METADATA, ROUTE_METADATA_OPERATION, ROUTE_METADATA_RULE
-from ringwall.plan.model import Cors, HopRule, Mode, Operation, Protocol, Service
+from ringwall.plan.model import EDGE, Cors, HopRule, Mode, Operation, Service
 from ringwall.plan.routes import template_regex
 from ringwall.plan.rule import DecisionPointRule
 
@@ -31,16 +33,62 @@ _NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures in which the service never saw the request: any method may be sent again."""
 
 
+@dataclass(frozen=True, slots=True)
+class OperationRoutes:
+    """The routes of one operation at one hop; where it may open WebSocket connections, that route is the first.
+
+    Attributes:
+        own: for its own paths, at the edge with the service's prefix before them.
+        bare: for the prefix without a slash behind it, at the edge and where that means the operation too.
+    """
+
+    own: list[Any]
+    bare: list[Any]
+
+
 def operation_routes(
     service: Service, operation: Operation, hop: HopRule, *, mode: Mode, callers: Sequence[str] | None, cluster: str
-) -> list[Any]:
-    """Return the routes of one operation at one hop, most often one.
+) -> OperationRoutes:
+    """Return the routes of one operation at one hop, most often one; `callers` is None at the edge.
 
-    At the edge (`callers` None) the service's prefix stands before its own paths and is taken away again; two
-    routes come out where the bare prefix, without a slash, means the operation too.
+    The edge takes the service's prefix away again.
     """
+    made = OperationRoutes([], [])
+    prefix = (service.prefix or "") if callers is None else ""
+    for websocket in (True, False) if operation.websocket else (False,):
+        common = _common(service, operation, hop, mode, callers, websocket=websocket)
+        own = route_components_pb2.Route(
+            match=_match(operation.method, prefix, operation.template, websocket=websocket),
+            route=_forward(service, operation, cluster, websocket=websocket),
+            **common,
+        )
+        made.own.append(own)
+        if not prefix:
+            continue
+        pattern = regex_pb2.RegexMatcher(regex=f"^{re.escape(prefix)}")
+        own.route.regex_rewrite.CopyFrom(regex_pb2.RegexMatchAndSubstitute(pattern=pattern))
+        if re.fullmatch(template_regex(operation.template), "/"):
+            bare = route_components_pb2.Route(
+                match=_match(operation.method, prefix, "", websocket=websocket),
+                route=_forward(service, operation, cluster, websocket=websocket),
+                **common,
+            )
+            bare.route.prefix_rewrite = "/"
+            made.bare.append(bare)
+    return made
+
+
+def _common(
+    service: Service,
+    operation: Operation,
+    hop: HopRule,
+    mode: Mode,
+    callers: Sequence[str] | None,
+    *,
+    websocket: bool,
+) -> dict[str, Any]:
+    """Return what the routes of an operation share, besides their paths."""
     at_edge = callers is None
-    prefix = (service.prefix or "") if at_edge else ""
     demands = _demands(service, operation, hop, mode, callers)
     common: dict[str, Any] = {
         "name": operation.id,
@@ -52,17 +100,14 @@ def operation_routes(
         demands[cors.FILTER] = pack(cors.policy(service.cors, [operation.method]))
         common["response_headers_to_remove"] = cors.RESPONSE_HEADERS
         common["response_headers_to_add"] = [header("vary", "origin")]
-    forward = _forward(service, operation, cluster)
-    if prefix:
-        pattern = regex_pb2.RegexMatcher(regex=f"^{re.escape(prefix)}")
-        forward.regex_rewrite.CopyFrom(regex_pb2.RegexMatchAndSubstitute(pattern=pattern))
-    match = _match(operation.method, prefix, operation.template)
-    routes = [route_components_pb2.Route(match=match, route=forward, **common)]
-    if prefix and re.fullmatch(template_regex(operation.template), "/"):
-        bare = _forward(service, operation, cluster)
-        bare.prefix_rewrite = "/"
-        routes.append(route_components_pb2.Route(match=_match(operation.method, prefix, ""), route=bare, **common))
-    return routes
+    if at_edge and service.prefix:
+        common["request_headers_to_add"] = [header(headers.FORWARDED_PREFIX, service.prefix)]
+    if websocket:
+        demands[names.body_limit(EDGE if at_edge else service.name)] = pack(filters.left_out())
+        if at_edge:
+            origins = service.cors.origins if service.cors is not None else ()
+            demands[filters.SHAPE_FILTER] = pack(filters.websocket_shapes(origins))
+    return common
 
 
 def browser_question(service: Service, origins: Cors, template: str, methods: Sequence[str], cluster: str) -> Any:
@@ -107,17 +152,17 @@ def _answer(match: Any, status: int) -> Any:
     )
 
 
-def _match(method: str, prefix: str, template: str) -> Any:
-    headers = []
+def _match(method: str, prefix: str, template: str, *, websocket: bool = False) -> Any:
+    required = websockets.asked() if websocket else []
     if method != "*":
         like = string_pb2.StringMatcher(exact=method)
         if method == "GET":
             like = string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex="|".join(answered([method]))))
-        headers.append(route_components_pb2.HeaderMatcher(name=":method", string_match=like))
+        required.append(route_components_pb2.HeaderMatcher(name=":method", string_match=like))
     if "{" not in template:
-        return route_components_pb2.RouteMatch(path=prefix + template, headers=headers)
+        return route_components_pb2.RouteMatch(path=prefix + template, headers=required)
     regex = regex_pb2.RegexMatcher(regex=re.escape(prefix) + template_regex(template))
-    return route_components_pb2.RouteMatch(safe_regex=regex, headers=headers)
+    return route_components_pb2.RouteMatch(safe_regex=regex, headers=required)
 
 
 def _metadata(operation: Operation) -> Any:
@@ -149,19 +194,16 @@ def _demands(
     return demands
 
 
-def _forward(service: Service, operation: Operation, cluster: str) -> Any:
+def _forward(service: Service, operation: Operation, cluster: str, *, websocket: bool) -> Any:
     retry_on = f"{_NOT_SENT},reset" if operation.method in _SAFE else _NOT_SENT
     action = route_components_pb2.RouteAction(
         cluster=cluster,
-        timeout=seconds(service.timeout_seconds),
+        # An answer may last, and so may an upload; what must not last is silence.
+        timeout=seconds(0),
+        idle_timeout=seconds(service.timeout_seconds),
         retry_policy=route_components_pb2.RetryPolicy(retry_on=retry_on, num_retries=u32(1)),
         cluster_not_found_response_code="SERVICE_UNAVAILABLE",
     )
-    if service.protocol is Protocol.GRPC:
-        # A stream may last; what must not last is silence.
-        action.timeout.CopyFrom(seconds(0))
-        action.idle_timeout.CopyFrom(seconds(service.timeout_seconds))
-    elif service.timeout_seconds >= http_manager.SILENCE_SECONDS:
-        # A service that is at work is silent; the time it may take must end before the time for silence does.
-        action.idle_timeout.CopyFrom(seconds(service.timeout_seconds + 1))
+    if websocket:
+        websockets.carry(action)
     return action

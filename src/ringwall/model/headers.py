@@ -24,6 +24,16 @@ FORWARDED_FOR: Final = "x-forwarded-for"
 """The client's address as the edge saw it, and nothing else. Believe it where `CALLER` is the edge: a service that
 calls another without its outbound listener, as a SPIFFE client of its own, can still set it."""
 
+FORWARDED_PROTO: Final = "x-forwarded-proto"
+"""`https` for what came through the edge; to be believed where `FORWARDED_FOR` is."""
+FORWARDED_HOST: Final = "x-forwarded-host"
+"""Host, and port unless it is the scheme's own, that was asked for; the same as `Host`."""
+FORWARDED_PREFIX: Final = "x-forwarded-prefix"
+"""The service's path prefix at the edge, which was removed; absent where it has none. To be believed where
+`FORWARDED_FOR` is."""
+FORWARDED: Final = (FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PREFIX)
+"""What an application needs to write URLs that lead back to it."""
+
 FORGEABLE: Final = (
     "x-ringwall-*",
     "x-envoy-*",

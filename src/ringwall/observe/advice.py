@@ -71,10 +71,24 @@ _REJECTED: Final = {
     431: ("the headers are too large", "send fewer or shorter headers"),
 }
 
+_REFUSED: Final = (
+    (
+        "foreign-origin",
+        "a web page of another origin asked for a WebSocket connection",
+        "name its origin under `cors` of the service if it may",
+    ),
+    (
+        "upgrade_failed",
+        "no WebSocket connection, or other protocol, is offered here",
+        "name the operation under `websockets` of its service",
+    ),
+)
+
 _FAILED: Final = (
     ("ext_authz_error", "the decision point did not answer, so the request was refused", "see `ringwall status`"),
     ("no_healthy_upstream", "nothing runs behind this hop", "see `ringwall status`; look at the service's log"),
     ("cluster_not_found", "nothing is configured behind this hop yet", "see `ringwall status`"),
+    ("stream_idle_timeout", "the service did not answer in time", "look at the service, or raise its `timeout`"),
     ("response_timeout", "the service did not answer in time", "look at the service, or raise its `timeout`"),
     ("upstream_response_timeout", "the service did not answer in time", "look at the service, or raise its `timeout`"),
     ("upstream_reset", "the connection to the service failed or was closed", "look at the service's log"),
@@ -103,7 +117,8 @@ def describe(event: DecisionEvent) -> tuple[str, str]:
                 "`ringwall plan` lists them; declare it in the service's contract and allow it, or mend the path",
             )
         case Outcome.REJECTED:
-            found = _REJECTED.get(event.status, ("the request was refused before any policy was asked", ""))
+            by_status = _REJECTED.get(event.status, ("the request was refused before any policy was asked", ""))
+            found = _by_detail(event, _REFUSED, by_status)
         case Outcome.FAILED:
             found = _by_detail(event, _FAILED, ("the request failed on its way", "look at the service's log"))
     return found

@@ -17,6 +17,8 @@ _BY_DETAIL: Final = (
     ("rbac_access_denied_matched_policy[token-shape]", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied_matched_policy[host-shape]", Outcome.REJECTED),
     ("rbac_access_denied_matched_policy[path-shape]", Outcome.REJECTED),
+    ("rbac_access_denied_matched_policy[foreign-origin]", Outcome.REJECTED),
+    ("upgrade_failed", Outcome.REJECTED),
     ("rbac_access_denied_matched_policy[revoked-", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied", Outcome.DENIED),
     ("jwt_authn_access_denied", Outcome.UNAUTHENTICATED),

@@ -185,6 +185,9 @@ def _operations(before: Service, after: Service) -> Iterator[Change]:
         if was != now:
             yield Change(Kind.CHANGED, "operation", name, "route", was, now)
         yield from _fields("operation", name, old, new, ("holds",))
+        if old.websocket != new.websocket:
+            was, now = _words(old.websocket), _words(new.websocket)
+            yield Change(Kind.CHANGED, "operation", name, "websocket", was, now, widens=new.websocket)
         yield from _rules(name, old, new)
 
 

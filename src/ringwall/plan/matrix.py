@@ -174,11 +174,12 @@ def _row(view: _View, service: Service, operation: Operation) -> Row:
     enforced = "shadow" if shadow else "decision-point" if asked else "envoy"
     exposed = operation.edge is not None and service.prefix is not None
     cells = _shadow_cells(view, operation) if shadow else _cells(view, service, operation)
+    also = " (WebSocket)" if operation.websocket else ""
     return Row(
         operation=operation.id,
         service=service.name,
-        route=f"{operation.method} {operation.template}",
-        edge_route=f"{operation.method} {service.prefix}{operation.template}" if exposed else "",
+        route=f"{operation.method} {operation.template}{also}",
+        edge_route=f"{operation.method} {service.prefix}{operation.template}{also}" if exposed else "",
         holds=operation.holds,
         authentication=operation.inbound.authentication,
         callers=operation.inbound.callers,

@@ -211,12 +211,14 @@ class Operation(Part):
         rule_id: 12 hex digits that name exactly this operation with these rules; logged with each request.
         policies: ids of the policies that can apply.
         holds: data classes that the operation can return.
+        websocket: whether a request may become a WebSocket connection.
         source: where the operation is declared.
     """
 
     id: str
     method: str
     template: str
+    websocket: bool = Field(default=False, exclude_if=lambda websocket: not websocket)
     params: tuple[Param, ...] = ()
     inbound: HopRule
     edge: HopRule | None = None

@@ -58,6 +58,7 @@ services:
     cors: {origins: ["https://app.example", "http://localhost:5173"], headers: [X-Version], credentials: true}
     calls: [store]
     contract: portal.yaml
+    websockets: [GET /live]
     limit: 20/10s burst 40
     mode: shadow
     timeout: 30s
