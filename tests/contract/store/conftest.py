@@ -22,5 +22,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield sqlite_url(tmp_path / "issuer.db")
         return
-    with request.getfixturevalue("postgres").database() as made:
+    with request.getfixturevalue("postgres").schema() as made:
         yield made
