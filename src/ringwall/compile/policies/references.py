@@ -48,7 +48,8 @@ class Known:
                 ACTION: actions | groups,
                 GUEST: {GUEST_ID},
             },
-            people={person.name.value for person in (*blueprint.people, *blueprint.clients)},
+            people={person.name.value for person in blueprint.people}
+            | {client.name.value for client in blueprint.clients},
             issuers={issuer.name.value for issuer in blueprint.issuers or () if not issuer.builtin},
             incomplete={s.name.value for s in blueprint.services if s.operations is None},
         )
