@@ -53,10 +53,10 @@ def remove_leftovers(folder: Path, name: str) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def stamp_of(path: Path | str) -> Stamp | None:
     """Return what changes whenever a file is replaced or written; None where there is no file."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116  # asked with every request, and a Path costs as much again
     except OSError:
         return None
     return (status.st_ino, status.st_mtime_ns, status.st_size)

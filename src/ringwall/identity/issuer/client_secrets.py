@@ -40,12 +40,13 @@ class ClientSecrets:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._name = os.fspath(file)
         self._stamp = stamp_of(file)
         self._hashes = _hashes_by_client(_read(file))
 
     def holds(self, client: str, secret: Secret) -> bool:
         """Return whether this is a secret of that client; takes as long for a client that does not exist."""
-        stamp = stamp_of(self._file)
+        stamp = stamp_of(self._name)
         if stamp != self._stamp:
             self._hashes = _hashes_by_client(_read(self._file))
             self._stamp = stamp

@@ -1,6 +1,7 @@
 """Who the issuer knows: the part of the plan that it needs, read anew whenever the plan is replaced."""
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -73,12 +74,13 @@ class LiveDirectory:
     def __init__(self, plans: PlanStore) -> None:
         """Read the plan; PlanUnreadableError where there is none that can be read."""
         self._plans = plans
-        self._stamp = stamp_of(plans.current_file)
+        self._file = os.fspath(plans.current_file)
+        self._stamp = stamp_of(self._file)
         self._current = Directory.of(plans.head())
 
     def current(self) -> Directory:
         """Return the directory of the plan as it lies there now; costs one look at the file's date."""
-        stamp = stamp_of(self._plans.current_file)
+        stamp = stamp_of(self._file)
         if stamp != self._stamp:
             self._stamp = stamp
             try:

@@ -1,7 +1,7 @@
 """Reads what is sent to the endpoints: bounded, and in exactly one way."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlencode
 
@@ -39,31 +39,23 @@ class RequestRefusedError(RingwallError):
         self.headers = dict(headers or {})
 
 
-class Parameters(Mapping[str, str]):
-    """Decoded parameters of a query or a form. Only names in `REPEATABLE` can have several values.
+class Parameters(dict[str, str]):
+    """Decoded parameters of a query or a form, each with its first value. Only those in `REPEATABLE` can have more.
 
     A parameter without a value counts as absent (RFC 6749, section 3.1).
     """
 
-    def __init__(self, pairs: Mapping[str, tuple[str, ...]]) -> None:
-        self._pairs = {name: values for name, values in pairs.items() if values}
-
-    def __getitem__(self, name: str) -> str:
-        return self._pairs[name][0]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._pairs)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
+    def __init__(self, first: Mapping[str, str], more: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__(first)
+        self._more = more
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a parameter; empty where it is absent."""
-        return self._pairs.get(name, ())
+        return (self[name], *self._more.get(name, ())) if name in self else ()
 
     def encoded(self) -> str:
         """Return them as a query."""
-        return urlencode([(name, value) for name, values in self._pairs.items() for value in values])
+        return urlencode([(name, value) for name in self for value in self.all(name)])
 
 
 async def read_body(request: Request) -> bytes:
@@ -86,17 +78,21 @@ def parse_parameters(raw: bytes) -> Parameters:
     """
     if len(raw) > MAX_BODY:
         raise RequestRefusedError(414, "invalid_request", "the query is too long")
-    found: dict[str, tuple[str, ...]] = {}
+    first: dict[str, str] = {}
+    more: dict[str, tuple[str, ...]] = {}
     pairs = raw.split(b"&") if raw else []
     if len(pairs) > _MAX_PARAMETERS:
         raise RequestRefusedError(400, "invalid_request", "the request has too many parameters")
     for pair in pairs:
         raw_name, _, raw_value = pair.partition(b"=")
         name, value = decode_parameter(raw_name), decode_parameter(raw_value)
-        if name in found and name not in REPEATABLE:
+        if name not in first:
+            first[name] = value
+        elif name in REPEATABLE:
+            more[name] = (*more.get(name, ()), value)
+        else:
             raise RequestRefusedError(400, "invalid_request", "a parameter occurs twice")
-        found[name] = (*found.get(name, ()), value) if value else found.get(name, ())
-    return Parameters(found)
+    return Parameters({name: value for name, value in first.items() if value}, more)
 
 
 async def read_form(request: Request) -> Parameters:

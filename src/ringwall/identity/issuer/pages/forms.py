@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.browser_sessions import COOKIE, read_cookie, write_cookie
 from ringwall.identity.issuer.directory import LiveDirectory
+from ringwall.identity.issuer.kept_key import kept_key
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError
-from ringwall.identity.keystore import KeyMissingError, KeyStore
+from ringwall.identity.keystore import KeyStore
 from ringwall.identity.tokens.encoding import encode_base64url
 from ringwall.model.secret import Secret
 
@@ -69,11 +70,7 @@ class FormTokens:
 
     def _the_key(self) -> bytes:
         if self._key is None:
-            try:
-                self._key = Secret(bytes.fromhex(self._store.get_json(_ENTRY)["key"]))
-            except KeyMissingError:
-                self._key = Secret(secrets.token_bytes(32))
-                self._store.put_json(_ENTRY, {"key": self._key.reveal().hex()})
+            self._key = kept_key(self._store, _ENTRY)
         return self._key.reveal()
 
 
