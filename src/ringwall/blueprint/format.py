@@ -163,6 +163,13 @@ CLIENT: Final = Record(
             ListOf(_REDIRECT, minimum=1), "Where people may return to after signing out."
         ),
         "third_party": Field(Flag(), "true: people are asked before it learns about them; default false."),
+        "pushed_requests": Field(
+            Flag(),
+            "true: it announces each sign-in to the issuer by itself (PAR, RFC 9126); default false.",
+        ),
+        "bound_tokens": Field(
+            Flag(), "true: it gets no token without a DPoP proof (RFC 9449) to bind it to; default false."
+        ),
         "roles": Field(ListOf(_IDENTIFIER), "Roles this client holds."),
         "scopes": Field(ListOf(Text("a scope", values.SCOPE, str, "orders:read")), "Scopes it may ask for."),
         "claims": _CLAIM_VALUES,

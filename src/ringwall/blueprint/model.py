@@ -102,6 +102,8 @@ class Client:
     post_logout_redirect_uris: Names = ()
     third_party: At[bool] | None = None
     title: At[str] | None = None
+    pushed_requests: At[bool] | None = None
+    bound_tokens: At[bool] | None = None
     given: frozenset[str] = frozenset()
 
 

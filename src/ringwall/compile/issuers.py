@@ -123,6 +123,8 @@ def lower_clients(blueprint: Blueprint) -> tuple[PlanClient, ...]:
             post_logout_redirect_uris=tuple(sorted(uri.value for uri in client.post_logout_redirect_uris)),
             third_party=client.third_party is not None and client.third_party.value,
             title=client.title.value if client.title is not None else "",
+            pushed_requests=client.pushed_requests is not None and client.pushed_requests.value,
+            bound_tokens=client.bound_tokens is not None and client.bound_tokens.value,
         )
         for client in blueprint.clients
     ]

@@ -22,8 +22,10 @@ from ringwall.identity.issuer.oauth.cors import BrowserClientOrigins
 from ringwall.identity.issuer.oauth.end_session import EndSessionEndpoint
 from ringwall.identity.issuer.oauth.introspect import IntrospectEndpoint
 from ringwall.identity.issuer.oauth.jwks import JwksEndpoint
+from ringwall.identity.issuer.oauth.kept_requests import KeptRequests
 from ringwall.identity.issuer.oauth.login import LoginEndpoint
 from ringwall.identity.issuer.oauth.metadata import MetadataEndpoint
+from ringwall.identity.issuer.oauth.par import ParEndpoint
 from ringwall.identity.issuer.oauth.revoke import RevokeEndpoint
 from ringwall.identity.issuer.oauth.token import TokenEndpoint
 from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
@@ -61,10 +63,11 @@ def create_app(context: IssuerContext) -> Starlette:
 
 
 def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: list[Grant]) -> list[Route]:
-    proofs = ProofTaker(context)
+    proofs, kept = ProofTaker(context), KeptRequests(context)
     metadata = MetadataEndpoint(context, client_methods=clients.names, grants=[grant.name for grant in grants])
     return [
         Route("/token", TokenEndpoint(clients=clients, grants=grants, proofs=proofs).post, methods=["POST"]),
+        Route("/par", ParEndpoint(context, clients=clients, proofs=proofs, kept=kept).post, methods=["POST"]),
         Route("/jwks", JwksEndpoint(context).get, methods=["GET"]),
         Route("/.well-known/openid-configuration", metadata.get, methods=["GET"]),
         Route("/.well-known/oauth-authorization-server", metadata.get, methods=["GET"]),

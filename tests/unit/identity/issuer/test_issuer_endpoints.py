@@ -230,6 +230,7 @@ def test_discovery_names_only_what_works(world: IssuerWorld, path: str) -> None:
     endpoints = {name for name in document if name.endswith(("_endpoint", "_uri"))}
     assert endpoints == {
         "authorization_endpoint",
+        "pushed_authorization_request_endpoint",
         "token_endpoint",
         "userinfo_endpoint",
         "introspection_endpoint",

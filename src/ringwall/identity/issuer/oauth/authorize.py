@@ -19,10 +19,11 @@ from ringwall.identity.issuer.oauth.authorization_request import (
     read_request,
 )
 from ringwall.identity.issuer.oauth.authorization_response import send_code, send_error
+from ringwall.identity.issuer.oauth.kept_requests import KeptRequests
 from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.people import Person
-from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.request import Parameters, RequestRefusedError, read_form
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.errors import RingwallError
@@ -36,13 +37,29 @@ class AuthorizeEndpoint:
 
     def __init__(self, context: IssuerContext, *, sessions: BrowserSessions, pages: Pages, forms: FormTokens) -> None:
         self._context = context
+        self._kept = KeptRequests(context)
         self._sessions = sessions
         self._pages = pages
         self._forms = forms
 
     async def get(self, request: Request) -> Response:
-        """Answer a client's request that a browser brings."""
-        return await self.proceed(request, request.scope["query_string"])
+        """Answer a client's request that a browser brings, or the reference to it (RFC 9126, section 4)."""
+        query: bytes = request.scope["query_string"]
+        try:
+            location = await self._kept.begin(query)
+        except RequestRefusedError as error:
+            return self._pages.show("error", status=error.status, message="The request is malformed.")
+        except UntrustedRequestError as error:
+            return self._pages.show("error", status=400, message=error.message)
+        if location is not None:
+            return Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
+        return await self.proceed(request, query)
+
+    async def read(self, query: bytes) -> AuthorizationRequest:
+        """Return the client's request, or raise what `find_reply` and `read_request` do."""
+        directory = self._context.directory.current()
+        parameters = await self._kept.parameters(query)
+        return read_request(parameters, find_reply(parameters, directory), directory)
 
     async def post(self, request: Request) -> Response:
         """Take the request as a form (OpenID Connect Core 1.0, section 3.1.2.1) and let the browser bring it by GET.
@@ -76,7 +93,7 @@ class AuthorizeEndpoint:
         """
         directory = self._context.directory.current()
         try:
-            parameters = parse_parameters(query)
+            parameters = await self._kept.parameters(query)
             reply = find_reply(parameters, directory)
         except RequestRefusedError as error:
             return self._pages.show("error", status=error.status, message="The request is malformed.")
@@ -123,7 +140,8 @@ class AuthorizeEndpoint:
             if silent:
                 raise AuthorizationRefusedError("consent_required", "the person has not allowed this yet")
             return self._ask_for_consent(query, asked, session, person, fresh=fresh)
-        return await self._give_code(asked, session)  # 5
+        await self._kept.finish(query)  # 5
+        return await self._give_code(asked, session)
 
     def _may_stay(self, asked: AuthorizationRequest, session: BrowserSession, *, fresh: bool) -> bool:
         if asked.id_token_hint:

@@ -8,14 +8,12 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.oauth.authorization_request import (
     AuthorizationRefusedError,
     UntrustedRequestError,
-    find_reply,
-    read_request,
 )
 from ringwall.identity.issuer.oauth.authorization_response import send_error
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint, consent_purpose
 from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.pages.render import Pages
-from ringwall.identity.issuer.request import RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.request import RequestRefusedError, read_form
 
 
 class ConsentEndpoint:
@@ -53,8 +51,7 @@ class ConsentEndpoint:
         session = await self._sessions.current(request)
         directory = self._context.directory.current()
         try:  # 2
-            parameters = parse_parameters(query)
-            asked = read_request(parameters, find_reply(parameters, directory), directory)
+            asked = await self._authorize.read(query)
         except (RequestRefusedError, UntrustedRequestError, AuthorizationRefusedError):
             return await self._authorize.get(request)
         if session is None:

@@ -13,6 +13,7 @@ PATHS: Final = frozenset(
     {
         "/token",
         "/revoke",
+        "/par",
         "/userinfo",
         "/jwks",
         "/.well-known/openid-configuration",

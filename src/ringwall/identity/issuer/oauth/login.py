@@ -14,14 +14,12 @@ from ringwall.identity.issuer.oauth.authorization_request import (
     AuthorizationRefusedError,
     AuthorizationRequest,
     UntrustedRequestError,
-    find_reply,
-    read_request,
 )
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint, login_purpose
 from ringwall.identity.issuer.oauth.visitor import remember_device, visitor_of
 from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.people import SecondFactor, SignInFailedError, Visitor, picked
-from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.request import Parameters, RequestRefusedError, read_form
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.model.secret import Secret
 
@@ -69,7 +67,7 @@ class LoginEndpoint:
         form = await read_form(request)
         self._forms.check(request, form, login_purpose(query))  # 1
         try:  # 2
-            asked = self._read(query)
+            asked = await self._authorize.read(query)
         except (RequestRefusedError, UntrustedRequestError, AuthorizationRefusedError, TokenNotIssuedError):
             return await self._authorize.get(request)
         visitor = visitor_of(request)
@@ -89,11 +87,6 @@ class LoginEndpoint:
         set_cookie(response, session)
         remember_device(response, request, proof.device)
         return response
-
-    def _read(self, query: bytes) -> AuthorizationRequest:
-        directory = self._context.directory.current()
-        parameters = parse_parameters(query)
-        return read_request(parameters, find_reply(parameters, directory), directory)
 
     async def _prove(self, form: Parameters, visitor: Visitor) -> Proof | SecondFactor:
         people = self._context.people

@@ -37,6 +37,8 @@ class MetadataEndpoint:
             "issuer": directory.issuer,
             "authorization_endpoint": f"{base}/authorize",
             "token_endpoint": f"{base}/token",
+            "pushed_authorization_request_endpoint": f"{base}/par",
+            "require_pushed_authorization_requests": False,
             "userinfo_endpoint": f"{base}/userinfo",
             "end_session_endpoint": f"{base}/end_session",
             "revocation_endpoint": f"{base}/revoke",

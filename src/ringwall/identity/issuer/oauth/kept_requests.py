@@ -1,0 +1,105 @@
+"""Authorization requests that the issuer keeps, so that a browser carries nothing but a reference to them.
+
+A client pushes its request (RFC 9126) and gets a `request_uri`, which works once. When a browser brings it, the request
+is put under a ticket, which lasts while a person signs in and allows, and ends with the answer.
+"""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.oauth.authorization_request import AuthorizationRefusedError, UntrustedRequestError
+from ringwall.identity.issuer.request import Parameters, parse_parameters
+from ringwall.identity.store.errors import HandleRefusedError
+from ringwall.model.secret import Secret
+
+PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
+"""Begins what is given for a pushed request (RFC 9126, section 2.2)."""
+PUSHED_SECONDS: Final = 60.0
+"""How long a pushed request waits for a browser."""
+TICKET_SECONDS: Final = 900.0
+"""How long a person may take to sign in and allow."""
+_TICKET: Final = "ticket"
+_GONE: Final = "This request has expired, or was answered already."
+
+
+class KeptRequests:
+    """Puts requests aside and finds them again. Only who they belong to, by `client_id`, finds them."""
+
+    def __init__(self, context: IssuerContext) -> None:
+        self._context = context
+
+    async def push(self, parameters: Parameters, *, client: str) -> str:
+        """Keep a client's request, and return its `request_uri` (RFC 9126, section 2.2)."""
+        pushed = (await self._context.storage.database()).pushed
+        handle = await pushed.put(
+            owner=client,
+            payload={"query": parameters.encoded()},
+            now=self._context.clock.now(),
+            seconds=PUSHED_SECONDS,
+        )
+        return PREFIX + handle.reveal().decode("ascii")
+
+    async def begin(self, query: bytes) -> str | None:
+        """Return where a browser that brings a `request_uri` goes on; None where it brings the request itself.
+
+        1. The reference is one of ours: nothing is ever fetched from an address (RFC 9101, section 10.4). 2. It is this
+        client's, has not expired, and is used up by this (RFC 9126, sections 4 and 7.3). Parameters beside it are
+        ignored (RFC 9126, section 4; RFC 9101, section 5).
+        """
+        given = parse_parameters(query)
+        uri, client = given.get("request_uri", ""), given.get("client_id", "")
+        if not uri.startswith(PREFIX):  # 1; what else there is in it is refused where the request is read
+            return None
+        if client not in self._context.directory.current().clients:
+            raise UntrustedRequestError(_GONE)
+        pushed = (await self._context.storage.database()).pushed
+        handle = Secret(uri.removeprefix(PREFIX))
+        try:  # 2
+            found = await pushed.take(handle, owner=client, now=self._context.clock.now())
+        except HandleRefusedError:
+            raise UntrustedRequestError(_GONE) from None
+        return await self._keep(client, found.payload["query"])
+
+    async def parameters(self, query: bytes) -> Parameters:
+        """Return what the client asks for: what the query says, or what is kept under its ticket.
+
+        A client of which the plan says so is only ever heard by requests that it pushed (RFC 9126, section 5).
+        """
+        given = parse_parameters(query)
+        name = given.get("client_id", "")
+        client = self._context.directory.current().clients.get(name)
+        if client is None or _TICKET not in given:
+            if client is not None and client.pushed_requests:
+                raise UntrustedRequestError("The application that sent you here did not announce its request.")
+            return given
+        pushed = (await self._context.storage.database()).pushed
+        try:
+            found = await pushed.read(Secret(given[_TICKET]), owner=_begun(name), now=self._context.clock.now())
+        except HandleRefusedError:
+            raise UntrustedRequestError(_GONE) from None
+        return parse_parameters(found.payload["query"].encode("ascii"))
+
+    async def finish(self, query: bytes) -> None:
+        """Use up the ticket of a request that is being answered, if it has one; the second answer is refused."""
+        given = parse_parameters(query)
+        if _TICKET not in given:
+            return
+        pushed, client = (await self._context.storage.database()).pushed, given["client_id"]
+        try:
+            await pushed.take(Secret(given[_TICKET]), owner=_begun(client), now=self._context.clock.now())
+        except HandleRefusedError:
+            raise AuthorizationRefusedError("invalid_request", "the request was answered already") from None
+
+    async def _keep(self, client: str, query: str) -> str:
+        pushed = (await self._context.storage.database()).pushed
+        ticket = await pushed.put(
+            owner=_begun(client), payload={"query": query}, now=self._context.clock.now(), seconds=TICKET_SECONDS
+        )
+        reference = urlencode({"client_id": client, _TICKET: ticket.reveal().decode("ascii")})
+        return f"{self._context.directory.current().issuer.rstrip('/')}/authorize?{reference}"
+
+
+def _begun(client: str) -> str:
+    """Return the owner of a request that a browser has brought; no client is called so."""
+    return f"begun {client}"
