@@ -259,9 +259,9 @@ class AuthorizeEndpoint:
 
 def login_purpose(query: bytes) -> str:
     """Return what the form for signing in is for: one request of one client."""
-    return f"login\0{query.decode('ascii')}"
+    return f"login\0{query.decode('latin-1')}"
 
 
 def consent_purpose(query: bytes, *, fresh: bool) -> str:
     """Return what a consent form is for; `fresh` where the person has proven who they are for this very request."""
-    return f"consent\0{'fresh' if fresh else ''}\0{query.decode('ascii')}"
+    return f"consent\0{'fresh' if fresh else ''}\0{query.decode('latin-1')}"

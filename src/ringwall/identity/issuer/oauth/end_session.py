@@ -132,4 +132,4 @@ class EndSessionEndpoint:
 
 
 def _purpose(query: bytes) -> str:
-    return f"sign-out\0{query.decode('ascii', 'replace')}"
+    return f"sign-out\0{query.decode('latin-1')}"
