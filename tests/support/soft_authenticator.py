@@ -4,11 +4,15 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import cbor2
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
 from ringwall.identity.tokens.encoding import decode_base64url, encode_base64url
 
@@ -25,6 +29,7 @@ class SoftAuthenticator:
     counts: bool = True
     client_data: dict[str, Any] = field(default_factory=dict)
     rp_id: str | None = None
+    format: str = "none"
     user_handle: bytes = b""
     credential: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -37,10 +42,27 @@ class SoftAuthenticator:
         public = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")})
         attested = bytes(16) + len(self.credential).to_bytes(2, "big") + self.credential + public
         data = self._authenticator_data(ATTESTED) + attested
+        client = self._client_data("webauthn.create", options["challenge"])
+        statement = self._statement(data, client)
         return self._answer(
-            clientDataJSON=self._client_data("webauthn.create", options["challenge"]),
-            attestationObject=cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data}),
+            clientDataJSON=client,
+            attestationObject=cbor2.dumps({"fmt": self.format, "attStmt": statement, "authData": data}),
         )
+
+    def _statement(self, data: bytes, client: bytes) -> dict[str, Any]:
+        """Return what attests the new key: nothing, a signature by itself, or one by a certified key of 2014."""
+        hashed = hashlib.sha256(client).digest()
+        if self.format == "packed":
+            return {"alg": -7, "sig": self.key.sign(data + hashed, ec.ECDSA(SHA256()))}
+        if self.format == "fido-u2f":
+            point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            signed = b"\0" + data[:32] + hashed + self.credential + point
+            name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "maker")])
+            now = datetime.now(UTC)
+            builder = x509.CertificateBuilder(name, name, self.key.public_key(), 1, now, now + timedelta(days=1))
+            made = builder.sign(self.key, SHA256()).public_bytes(Encoding.DER)
+            return {"x5c": [made], "sig": self.key.sign(signed, ec.ECDSA(SHA256()))}
+        return {}
 
     def use(self, options: dict[str, Any]) -> bytes:
         """Answer the options of `navigator.credentials.get()`."""

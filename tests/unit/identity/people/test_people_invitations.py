@@ -1,8 +1,10 @@
 import asyncio
 from pathlib import Path
 
+import pyotp
 import pytest
 from tests.support.people_world import ISSUER, PASSWORD, VISITOR, PeopleWorld, in_world
+from tests.support.soft_authenticator import SoftAuthenticator
 
 from ringwall.identity.people.errors import (
     AccountError,
@@ -125,7 +127,14 @@ def test_somebody_who_has_lost_everything_begins_anew(tmp_path: Path) -> None:
         await world.database.sessions.start(
             account=account.id, payload={}, now=world.clock.now(), idle_seconds=60, final_seconds=60
         )
-        await world.people.credentials.begin_totp(account.id)
+        credentials = world.people.credentials
+        app = await credentials.begin_totp(account.id)
+        code = pyotp.TOTP(app.typed).at(int(world.clock.now()))
+        await credentials.confirm_totp(account.id, app.pending, code, by=account.id)
+        await credentials.new_recovery_codes(account.id, by=account.id)
+        options = await credentials.begin_passkey(account.id, binding="b")
+        made = SoftAuthenticator().make(options)
+        await credentials.add_passkey(account.id, made, binding="b", name="", by=account.id)
         invited = await world.people.invitations.invite_anew(account.id, by="operator")
         who = await world.people.sign_in.identify("alice")
         assert await world.people.sign_in.verify_password(who, PASSWORD, VISITOR)
@@ -135,7 +144,8 @@ def test_somebody_who_has_lost_everything_begins_anew(tmp_path: Path) -> None:
         assert done.account == account.id
         assert (await world.people.accounts.get(account.id)).roles == ("nurse",)
         assert await world.database.sessions.of_account(account.id, now=world.clock.now()) == ()
-        assert await world.database.totp.get(account.id) is None
+        overview = await credentials.overview(account.id)
+        assert (overview.totp, overview.recovery_codes, overview.passkeys) == (False, 0, ())
         with pytest.raises(SignInRefusedError):
             await world.people.sign_in.verify_password(who, PASSWORD, VISITOR)
 

@@ -85,6 +85,7 @@ def test_homographs_are_refused(homograph: str) -> None:
         "😀",
         "שלוםalice",  # noqa: RUF001  # Hebrew
         ".שלום",
+        "7שלום",  # noqa: RUF001  # Hebrew
     ],
 )
 def test_what_cannot_be_a_name_is_refused(text: str) -> None:

@@ -119,6 +119,27 @@ def test_a_challenge_is_for_one_browser_one_account_and_one_purpose(world: World
         world.sign_in(device.use({"challenge": world.creation()["challenge"]}), made)
 
 
+def test_a_challenge_is_for_one_purpose_whatever_it_is_bound_to(world: World) -> None:
+    challenge = world.challenges.issue(Purpose.SIGN_IN, "b")
+    with pytest.raises(PasskeyRefusedError, match="not given out"):
+        asyncio.run(world.challenges.take(challenge, Purpose.REGISTER, "b"))
+    asyncio.run(world.challenges.take(challenge, Purpose.SIGN_IN, "b"))
+
+
+def test_a_key_may_attest_itself_and_makers_are_not_asked_for(world: World) -> None:
+    assert world.registered(SoftAuthenticator(format="packed")).public_key
+    with pytest.raises(PasskeyRefusedError, match="not asked for"):
+        world.registered(SoftAuthenticator(format="fido-u2f"))
+
+
+def test_an_answer_that_is_too_large_is_not_even_read(world: World) -> None:
+    device = SoftAuthenticator()
+    answer = device.make(world.creation())
+    with pytest.raises(PasskeyRefusedError, match="too large"):
+        world.register(answer + b" " * MAX_ANSWER)
+    assert world.register(answer)
+
+
 def test_a_challenge_is_over_after_a_while(world: World) -> None:
     device = SoftAuthenticator()
     made = world.registered(device)
