@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ringwall.bootstrap.edge_certificate import EdgeCredentials
+from ringwall.bootstrap.jwt_bundle import JwtBundleFile
 from ringwall.bootstrap.state import StateFolder, workloads_file
 from ringwall.enforce.decision_point.server import DecisionPoint
 from ringwall.enforce.xds import XdsServer
@@ -58,6 +59,7 @@ class ControlPlane:
         attestor = UnrevokedAttestor(RegistryFile(workloads_file(bindings)), self.revoked)
         self._workload_api = WorkloadApiServer(self.authority, attestor, bindings.workload_api)
         self.revoked.subscribe(self._workload_api.tell)
+        self._jwt_bundle = JwtBundleFile(self.authority, bindings.jwt_bundle)
         self._decisions = DecisionPoint(plan)
         self._rules = RuleIndex(folder.path)
         nodes = ("edge", "mesh") if plan.edge is not None else ("mesh",)
@@ -72,6 +74,7 @@ class ControlPlane:
     def start(self) -> None:
         """Begin to serve the plan that is on disk."""
         self.authority.start()
+        self._jwt_bundle.write()
         self._keys.start()
         self.revoked.start()
         self._decisions.start(self.bindings.decision_point)

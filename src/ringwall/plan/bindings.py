@@ -73,6 +73,11 @@ class Bindings(Part):
         """Public keys of the built-in issuer; replaced atomically by the issuer, watched by the control plane."""
         return self.state / "issuer" / "jwks.json"
 
+    @property
+    def jwt_bundle(self) -> Path:
+        """Public keys of the workloads' JWT-SVIDs; replaced atomically by the control plane, read by the issuer."""
+        return self.state / "ca" / "jwt-bundle.json"
+
     def envoy_admin(self, proxy: str) -> Path:
         """Unix socket of a proxy's own administration interface; never a TCP port."""
         return self.run / f"{proxy}-admin.sock"

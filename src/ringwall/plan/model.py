@@ -125,6 +125,7 @@ class Client(Part):
         post_logout_redirect_uris: where they may be sent after they signed out.
         third_party: whether people are asked before it learns about them.
         title: what people are told that it is called; empty for its name.
+        jwks: public keys by which it proves who it is, a JWK set as JSON; empty where it has a secret or nothing.
         pushed_requests: whether it must push its authorization requests (RFC 9126, section 5).
         bound_tokens: whether it only ever gets tokens that are bound to a key (RFC 9449, section 5.2).
     """
@@ -138,6 +139,7 @@ class Client(Part):
     post_logout_redirect_uris: tuple[str, ...] = Field(default=(), exclude_if=lambda uris: not uris)
     third_party: bool = Field(default=False, exclude_if=lambda third_party: not third_party)
     title: str = Field(default="", exclude_if=lambda title: not title)
+    jwks: str = Field(default="", exclude_if=lambda jwks: not jwks)
     pushed_requests: bool = Field(default=False, exclude_if=lambda pushed: not pushed)
     bound_tokens: bool = Field(default=False, exclude_if=lambda bound: not bound)
 

@@ -76,6 +76,11 @@ class IssuedToken:
     scopes: tuple[str, ...]
 
 
+def new_jti() -> str:
+    """Return a name for one token, which occurs once (RFC 7519, section 4.1.7)."""
+    return secrets.token_urlsafe(16)
+
+
 def parse_scopes(text: str) -> tuple[str, ...]:
     """Return the scope tokens of a `scope` value, each once, in order (RFC 6749, section 3.3)."""
     scopes = tuple(dict.fromkeys(text.split(" ")))
@@ -194,7 +199,7 @@ def _issue(
         "aud": directory.audience,
         "exp": now + seconds,
         "iat": now,
-        "jti": secrets.token_urlsafe(16),
+        "jti": new_jti(),
         "client_id": client_id,
         **login,
     }

@@ -7,14 +7,17 @@ from starlette.routing import Route
 from ringwall.identity.issuer.answers import HANDLERS
 from ringwall.identity.issuer.browser_sessions import BrowserSessions
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
+from ringwall.identity.issuer.clients.private_key_jwt import PrivateKeyMethod
 from ringwall.identity.issuer.clients.public import PublicMethod
 from ringwall.identity.issuer.clients.secret import SecretMethod
+from ringwall.identity.issuer.clients.workload import WorkloadMethod
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.grants.authorization_code import AuthorizationCodeGrant
 from ringwall.identity.issuer.grants.client_credentials import ClientCredentialsGrant
 from ringwall.identity.issuer.grants.grant import Grant
 from ringwall.identity.issuer.grants.refresh_token import RefreshTokenGrant
+from ringwall.identity.issuer.grants.token_exchange import TokenExchangeGrant
 from ringwall.identity.issuer.oauth.assets import get_asset
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
 from ringwall.identity.issuer.oauth.consent import ConsentEndpoint
@@ -31,18 +34,23 @@ from ringwall.identity.issuer.oauth.token import TokenEndpoint
 from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
 from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.pages.render import Pages
+from ringwall.identity.issuer.services import Services
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.issuer.throttle import Throttle
+from ringwall.plan.store import PlanStore
 
 
 def create_app(context: IssuerContext) -> Starlette:
     """Return the public application, as the edge exposes it under the path of the issuer's URL."""
     directory, clock = context.directory, context.clock
     standing = Standing(context)
+    services = Services(PlanStore(context.settings.plan_folder))
     clients = ClientAuthenticator(
         [
             SecretMethod(directory=directory, secrets=context.secrets, throttle=Throttle(clock)),
             PublicMethod(directory),
+            PrivateKeyMethod(context),
+            WorkloadMethod(context, services),
         ],
         revoked=standing.client_revoked,
     )
@@ -50,6 +58,7 @@ def create_app(context: IssuerContext) -> Starlette:
         ClientCredentialsGrant(context),
         AuthorizationCodeGrant(context),
         RefreshTokenGrant(context),
+        TokenExchangeGrant(context, services=services, standing=standing),
     ]
     return Starlette(
         routes=[

@@ -19,11 +19,13 @@ class AuthenticatedClient:
         method: how it did so, by the names of RFC 7591, section 2; `none` for a public client.
         confirmation: members of `cnf` that bind its tokens to what it proved to hold, such as `x5t#S256`
             (RFC 8705, section 3.1); empty for none.
+        service: name of the service of the plan that it is; empty for clients outside the system.
     """
 
     client: Client
     method: str
     confirmation: Mapping[str, str]
+    service: str = ""
 
     @property
     def public(self) -> bool:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ringwall.identity.dpop import proof as dpop
 from ringwall.identity.issuer.answers import answer, cacheable
 from ringwall.identity.issuer.assurance import LEVELS
+from ringwall.identity.issuer.clients import private_key_jwt
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
@@ -54,6 +55,7 @@ class MetadataEndpoint:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": self._client_methods,
+            "token_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
             "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
             "revocation_endpoint_auth_methods_supported": self._client_methods,
             "introspection_endpoint_auth_methods_supported": [name for name in self._client_methods if name != "none"],

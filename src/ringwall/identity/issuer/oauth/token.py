@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
 from ringwall.identity.issuer.dpop.proofs import ProofTaker
+from ringwall.identity.issuer.grants import token_exchange
 from ringwall.identity.issuer.grants.grant import Grant, TokenAnswer, TokenRequest
 from ringwall.identity.issuer.request import RequestRefusedError, read_form
 from ringwall.plan.model import ClientKind
@@ -20,6 +21,8 @@ _GRANTS_OF: Final[Mapping[ClientKind, frozenset[str]]] = {
     ClientKind.BROWSER: frozenset({"authorization_code", "refresh_token"}),
 }
 """Which grants each kind of client may use."""
+_OF_SERVICES: Final = frozenset({token_exchange.NAME})
+"""What services of the plan may use: what they do in their own name they do by their certificate, without a token."""
 PATH: Final = "/token"
 """Below the issuer's URL."""
 
@@ -48,7 +51,7 @@ class TokenEndpoint:
         if grant is None:
             known = ", ".join(self._grants)
             raise RequestRefusedError(400, "unsupported_grant_type", f"there is no such grant; offered: {known}")
-        if grant.name not in _GRANTS_OF[client.client.kind]:
+        if grant.name not in (_OF_SERVICES if client.service else _GRANTS_OF[client.client.kind]):
             raise RequestRefusedError(400, "unauthorized_client", f"this client may not use {grant.name}")
         bound = await self._proofs.bind(request, PATH)  # 4
         if client.client.bound_tokens and not bound.jkt:
