@@ -27,7 +27,7 @@ system: shop
 roles: {clerk: , nurse: {includes: [clerk]}, chief: {includes: [nurse]}}
 claims: {team: string, unused: long}
 people: {alice: {roles: [clerk], claims: {team: red, unused: 3}}}
-clients: {robot: {scopes: [b, a]}}
+clients: {robot: {scopes: [b, a]}, app: {kind: browser, redirect_uris: ["https://b/2", "https://b/1"], title: A}}
 data: [card, health]
 services:
   portal:
@@ -99,7 +99,11 @@ def test_a_plan_says_everything_that_the_blueprint_says() -> None:
     assert [role.includes for role in plan.roles] == [("clerk", "nurse"), (), ("clerk",)]
     assert [claim.name for claim in plan.claims] == ["team"], "only claims that policies read"
     assert plan.people[0].claims == (("team", "red"), ("unused", 3))
-    assert plan.clients[0].scopes == ("a", "b")
+    app, robot = plan.clients
+    assert robot.scopes == ("a", "b")
+    assert set(robot.model_dump()) == {"name", "roles", "scopes", "claims"}, "a machine's plan says nothing of logins"
+    assert (app.kind, app.title, app.public, app.third_party) == ("browser", "A", True, False)
+    assert app.redirect_uris == ("https://b/1", "https://b/2")
     assert [p.id for p in plan.policies] == sorted(p.id for p in plan.policies)
     assert {p.id for p in plan.policies if p.short_form} == {
         "ringwall.yaml#orders.allow[0]",

@@ -3,7 +3,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.support.issuer_plan import BATCH, issuer_plan
+from tests.support.issuer_plan import BATCH, SPA, issuer_plan
 
 from ringwall.identity.issuer.client_secrets import (
     PREFIX,
@@ -18,7 +18,7 @@ from ringwall.model.durable import StorageError
 from ringwall.model.secret import Secret
 from ringwall.plan.model import Client
 
-DIRECTORY = Directory.of(issuer_plan(clients=(BATCH, Client(name="other"))))
+DIRECTORY = Directory.of(issuer_plan(clients=(BATCH, Client(name="other"), SPA)))
 
 
 def create(file: Path, client: str = "batch") -> Secret:
@@ -114,3 +114,9 @@ def test_two_commands_at_once_lose_nothing(tmp_path: Path) -> None:
     checker = ClientSecrets(file)
     assert len(made) == 4
     assert all(checker.holds(name, secret) for name, secret in made)
+
+
+def test_a_public_client_is_given_no_secret(tmp_path: Path) -> None:
+    with pytest.raises(UnknownClientError, match="public client"):
+        create(tmp_path / "clients.json", "spa")
+    assert not (tmp_path / "clients.json").exists()

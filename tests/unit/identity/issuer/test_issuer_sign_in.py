@@ -18,7 +18,7 @@ from tests.support.issuer_browser import (
     sent_back,
     sign_in,
 )
-from tests.support.issuer_plan import ALICE, login_plan, write_plan
+from tests.support.issuer_plan import ALICE, PHONE, login_plan, write_plan
 from tests.support.issuer_world import IssuerWorld
 
 from ringwall.identity.issuer.browser_sessions import COOKIE, FINAL_SECONDS, IDLE_SECONDS
@@ -307,6 +307,23 @@ def test_a_third_party_is_asked_for_once_and_again_for_more(world: IssuerWorld) 
             more = partner("openid orders:read email")
             assert sent_back(await page.get(more.url(prompt="none")), PARTNER)["error"] == "consent_required"
             assert forms_of(await page.get(party.url(prompt="consent")))
+
+    asyncio.run(run())
+
+
+def test_consent_for_a_loopback_uri_is_not_remembered(tmp_path: Path) -> None:
+    phone = PHONE.model_copy(update={"third_party": True})
+    world = IssuerWorld(tmp_path, plan=login_plan(clients=(phone,)))
+
+    async def run() -> None:
+        async with browser(world.app) as page:
+            party = RelyingParty(client="phone", callback="http://127.0.0.1:4711/callback")
+            asked = await pick(page, await page.get(party.url()))
+            for _ in range(2):
+                [form] = forms_of(asked)
+                assert "code" in sent_back(await send(page, form, {"decision": "allow"}), party.callback)
+                asked = await page.get(party.url())
+            assert sent_back(await page.get(party.url(prompt="none")), party.callback)["error"] == "consent_required"
 
     asyncio.run(run())
 

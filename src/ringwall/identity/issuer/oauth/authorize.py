@@ -171,6 +171,8 @@ class AuthorizeEndpoint:
         client = asked.reply.client
         if not client.third_party:
             return False
+        if asked.reply.uri.loopback:  # any program of that machine may be there, so each time (RFC 6749, section 10.2)
+            return True
         consents = (await self._context.storage.database()).consents
         allowed = await consents.scopes(account=person.name, client=client.name)
         return allowed is None or not allowed.issuperset(asked.scopes)

@@ -24,6 +24,11 @@ class RegisteredUri:
         parts = urlsplit(self.text)
         return f"{parts.scheme}://{parts.netloc}"
 
+    @property
+    def loopback(self) -> bool:
+        """Whether it leads to the person's own machine, where any program may listen (RFC 8252, section 8.6)."""
+        return _LOOPBACK.match(self.text) is not None
+
     def with_query(self, parameters: dict[str, str]) -> str:
         """Return it with parameters added to its query (RFC 6749, section 4.1.2)."""
         added = "&".join(f"{name}={quote(value, safe=_SAFE)}" for name, value in parameters.items())
