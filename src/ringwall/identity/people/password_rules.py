@@ -5,10 +5,14 @@ Long ones, of any characters, and none that are tried first. No composition rule
 
 import functools
 import itertools
+import os
 import re
+import runpy
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from ringwall.identity.people.errors import PasswordRefusedError
@@ -114,9 +118,13 @@ def _is_monotone(folded: str) -> bool:
 
 @functools.cache
 def _common() -> frozenset[str]:
-    # Imported here because only a new password needs these 15 MB; the package has no type stubs.
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # type: ignore[import-untyped]  # noqa: PLC0415
+    """Return what is tried first, from the lists that zxcvbn ships: a file of its own, of which nothing else is kept.
 
-    return frozenset(
-        word.casefold() for name in _LISTS for word in FREQUENCY_LISTS[name] if len(word) >= _SHORTEST_WORD
-    )
+    Importing it would load the package, which builds 20 MB of tables that nobody here needs.
+    """
+    package = find_spec("zxcvbn")
+    if package is None or not package.submodule_search_locations:
+        raise PasswordRefusedError("the lists of common passwords are missing", hint="install Ringwall again")
+    file = Path(package.submodule_search_locations[0]) / "frequency_lists.py"
+    lists: dict[str, list[str]] = runpy.run_path(os.fspath(file))["FREQUENCY_LISTS"]
+    return frozenset(word.casefold() for name in _LISTS for word in lists[name] if len(word) >= _SHORTEST_WORD)

@@ -5,6 +5,8 @@ than what would be made today is told to be made anew, which happens at the next
 """
 
 import asyncio
+import contextlib
+import ctypes
 import functools
 import secrets
 import time
@@ -26,6 +28,8 @@ LONGEST_QUEUE: Final = 64
 _MOST_PASSES: Final = 10
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
+_M_MMAP_THRESHOLD: Final = -3
+_MAPPED_FROM: Final = 1_048_576
 
 R = TypeVar("R")
 
@@ -62,6 +66,7 @@ class PasswordHasher:
     def __init__(self, cost: Cost | None = None) -> None:
         """Take `cost`, but never less than FLOOR; without it, measure this machine at the first hash."""
         self._cost = cost and Cost(max(cost.memory, FLOOR.memory), max(cost.passes, FLOOR.passes), cost.lanes)
+        _give_memory_back()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
         self._waiting = 0
 
@@ -108,6 +113,12 @@ def measure(target: float = TARGET_SECONDS, *, timer: Callable[[], float] = time
     taken = min(_timed(timer) for _ in range(3))
     passes = int(FLOOR.passes * target / taken) if taken > 0 else FLOOR.passes
     return Cost(FLOOR.memory, min(max(passes, FLOOR.passes), _MOST_PASSES), FLOOR.lanes)
+
+
+def _give_memory_back() -> None:
+    """Let the C library return each hash's memory at once; as it is set, every thread would keep its 19 MB for good."""
+    with contextlib.suppress(AttributeError, OSError):  # only the GNU C library has this, and this habit
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM)
 
 
 def _timed(timer: Callable[[], float]) -> float:

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -138,3 +140,29 @@ def test_the_hash_of_a_short_secret_depends_on_secret_and_salt(passwords: Passwo
     assert made == asyncio.run(passwords.secret_hash(Secret("abc"), b"0123456789abcdef"))
     assert made != asyncio.run(passwords.secret_hash(Secret("abd"), b"0123456789abcdef"))
     assert made != asyncio.run(passwords.secret_hash(Secret("abc"), b"0123456789abcdeg"))
+
+
+MEASURE = """
+import asyncio
+from pathlib import Path
+from ringwall.identity.people.passwords import FLOOR, PasswordHasher
+from ringwall.model.secret import Secret
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+
+async def run():
+    hasher = PasswordHasher(FLOOR)
+    await hasher.elsewhere(lambda: __import__("argon2"))
+    before = resident()
+    await asyncio.gather(*(hasher.hash(Secret("correct horse")) for _ in range(8)))
+    print(resident() - before)
+    hasher.close()
+
+asyncio.run(run())
+"""
+
+
+def test_hashing_leaves_no_memory_taken() -> None:
+    kilobytes = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True).stdout
+    assert int(kilobytes) < 10_000
