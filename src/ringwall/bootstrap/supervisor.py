@@ -4,6 +4,7 @@ It knows nothing of Ringwall's parts; `ringwall.bootstrap.processes` says what i
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -233,7 +234,9 @@ class Keeper:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _tell(self, message: str, lines: tuple[str, ...] = ()) -> None:
-        self._supervisor.tell(Report(name=self.spec.name, state=self.state, message=message, lines=lines))
+        # Whoever is told may be unable to note it, on a full disk or a closed pipe; the process is kept all the same.
+        with contextlib.suppress(OSError):
+            self._supervisor.tell(Report(name=self.spec.name, state=self.state, message=message, lines=lines))
 
 
 class Supervisor:

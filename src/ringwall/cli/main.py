@@ -48,6 +48,9 @@ EXIT_INTERRUPTED: Final = 130
 EXIT_INTERNAL: Final = 70
 
 
+_FILES_HINT: Final = "is the disk full, or does the file or the folder belong to somebody else?"
+
+
 class UsageError(RingwallError):
     """The command line cannot be understood."""
 
@@ -71,6 +74,12 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of our output has gone (`ringwall log | head`); nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_OK
+    except OSError as error:
+        if os.environ.get("RINGWALL_DEBUG") == "1":
+            raise
+        what = f"cannot use {error.filename}" if error.filename is not None else "a file cannot be used"
+        output.error(RingwallError(f"{what}: {error.strerror or error}", hint=_FILES_HINT))
+        return EXIT_FAILED
     except Exception as error:
         if os.environ.get("RINGWALL_DEBUG") == "1":
             raise

@@ -1,8 +1,10 @@
 """Prints what happens during `ringwall up`."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 from ringwall.bootstrap.run import Change, Run
 from ringwall.bootstrap.supervisor import NotReadyError, Report, State
@@ -10,6 +12,9 @@ from ringwall.cli.describe import describe_change, listeners_of, short
 from ringwall.cli.output import Output, Style, error_data
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, RingwallError
 from ringwall.plan.model import Plan
+
+_UNHEARD: Final = contextlib.suppress(OSError)
+"""The log may lie on a full disk, the terminal may have gone: what runs goes on, and `ringwall status` shows it."""
 
 
 class Talker:
@@ -57,29 +62,33 @@ class Talker:
 
     def changed(self, change: Change) -> None:
         """Say that a plan is in force."""
-        self._output.json_line("change", change.to_data())
-        self._warnings(change.warnings)
-        self._output.note(describe_change(change), Style.GOOD)
+        with _UNHEARD:
+            self._output.json_line("change", change.to_data())
+            self._warnings(change.warnings)
+            self._output.note(describe_change(change), Style.GOOD)
 
     def refused(self, error: RingwallError) -> None:
         """Say what is wrong with an edit."""
-        self._output.json_line("refused", error_data(error))
-        if isinstance(error, InvalidBlueprintError):
-            self._output.diagnostics(error.diagnostics, root=self._root)
-        self._output.note(f"not in force: {error.message}; the last good plan stays", Style.WARN)
+        with _UNHEARD:
+            self._output.json_line("refused", error_data(error))
+            if isinstance(error, InvalidBlueprintError):
+                self._output.diagnostics(error.diagnostics, root=self._root)
+            self._output.note(f"not in force: {error.message}; the last good plan stays", Style.WARN)
 
     def happened(self, report: Report) -> None:
         """Report what a process did."""
-        self._output.json_line("process", {**asdict(report), "state": report.state.value})
-        style = Style.GOOD if report.state is State.READY else Style.WARN
-        self._output.note(f"{report.name} {report.message}", style)
-        for line in report.lines:
-            self._output.note(f"  │ {line}", Style.FAINT)
+        with _UNHEARD:
+            self._output.json_line("process", {**asdict(report), "state": report.state.value})
+            style = Style.GOOD if report.state is State.READY else Style.WARN
+            self._output.note(f"{report.name} {report.message}", style)
+            for line in report.lines:
+                self._output.note(f"  │ {line}", Style.FAINT)
 
     def stopping(self) -> None:
         """Say that the system is about to stop."""
         if self._serving:
-            self._output.note("stopping …")
+            with _UNHEARD:
+                self._output.note("stopping …")
 
     def ended(self, error: RingwallError) -> None:
         """Say why the system could not start."""

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -126,6 +127,24 @@ def test_a_process_that_is_killed_is_started_again_at_once(tmp_path: Path) -> No
         status = rig.supervisor.status()[0]
         assert status.restarts == 1
         assert status.last_end == "was ended by signal 9"
+
+    run(tmp_path, scenario)
+
+
+def test_a_process_is_kept_where_nobody_can_be_told(tmp_path: Path) -> None:
+    """The supervisor's own output may go to a full disk."""
+
+    def deaf(_report: Report) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scenario(rig: Rig) -> None:
+        rig.supervisor.tell = deaf
+        rig.supervisor.start(rig.spec("one", SLEEP))
+        await rig.supervisor.settled("one")
+        os.kill(rig.started[0][1], signal.SIGKILL)
+        await until(lambda: len(rig.started) == 2)
+        await rig.supervisor.ready("one")
+        assert rig.supervisor.status()[0].state is State.READY
 
     run(tmp_path, scenario)
 

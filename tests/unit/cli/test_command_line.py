@@ -1,4 +1,5 @@
 import ast
+import errno
 import json
 import os
 import subprocess
@@ -175,6 +176,26 @@ def test_a_defect_is_not_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setenv("RINGWALL_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main(["version"])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/x/.ringwall"), "cannot use /x/.ringwall: Permission den"),
+        (OSError(errno.ENOSPC, "No space left on device"), "a file cannot be used: No space left on device"),
+        (OSError("odd"), "a file cannot be used: odd"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
+) -> None:
+    def refused(_verb: str, _words: list[str]) -> int:
+        raise error
+
+    monkeypatch.delenv("RINGWALL_DEBUG", raising=False)
+    monkeypatch.setattr("ringwall.cli.verb.run_verb", refused)
+    assert main(["version"]) == 1
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
