@@ -25,6 +25,7 @@ def check_topology(blueprint: Blueprint, files: Files, report: Report) -> None:
     for service in blueprint.services:
         _check_service(service, report)
         _check_cors(service, report)
+        _check_login(blueprint, service, report)
         _check_run(service, report)
 
 
@@ -157,6 +158,18 @@ def _check_cors(service: Service, report: Report) -> None:
     if service.cors is not None and service.expose is None:
         message = f"{service.name.value!r} is not exposed, so no web page reaches it"
         report.error("cors-not-exposed", message, service.cors.span, hint="add `expose: /…`, or leave `cors` out")
+
+
+def _check_login(blueprint: Blueprint, service: Service, report: Report) -> None:
+    if service.login is None or not service.login.value:
+        return
+    name = service.name.value
+    if service.expose is None:
+        message = f"{name!r} is not exposed, so no browser reaches it"
+        report.error("login-not-exposed", message, service.login.span, hint="add `expose: /…`, or leave `login` out")
+    if blueprint.issuers is not None and not any(issuer.builtin for issuer in blueprint.issuers):
+        message = "browsers sign in at Ringwall's own issuer, and this system has none"
+        report.error("login-without-issuer", message, service.login.span, hint="add the built-in one under `issuers`")
 
 
 def _check_service(service: Service, report: Report) -> None:

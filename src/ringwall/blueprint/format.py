@@ -250,6 +250,10 @@ SERVICE: Final = Record(
             "Path prefix at the edge, removed before forwarding; default: not exposed.",
         ),
         "cors": Field(CORS, "Web pages of other origins that may call it through the edge; default: none."),
+        "login": Field(
+            Flag(),
+            "true: browsers are sent to sign in, and their session stands for a token; default: only tokens count.",
+        ),
         "calls": Field(ListOf(_NAME), "Services it may call."),
         "contract": Field(_FILE, "OpenAPI 3 file (YAML or JSON) that declares its operations."),
         "operations": Field(

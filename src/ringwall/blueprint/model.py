@@ -173,6 +173,7 @@ class Service:
     holds: Names = ()
     expose: At[str] | None = None
     cors: Cors | None = None
+    login: At[bool] | None = None
     calls: Names = ()
     contract: At[str] | None = None
     declared: tuple[Operation, ...] | None = None

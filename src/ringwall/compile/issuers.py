@@ -1,11 +1,12 @@
 """Who is believed, and who is known: issuers, roles, claims, people and clients of the plan."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint, Client, Issuer, Person
 from ringwall.blueprint.shape import At
-from ringwall.plan.model import Claim, ClaimType, ClientKind, Edge, Role
+from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Role
 from ringwall.plan.model import Client as PlanClient
 from ringwall.plan.model import Issuer as PlanIssuer
 from ringwall.plan.model import Person as PlanPerson
@@ -110,9 +111,19 @@ def lower_people(blueprint: Blueprint) -> tuple[PlanPerson, ...]:
     return tuple(sorted(found, key=lambda person: person.name))
 
 
-def lower_clients(blueprint: Blueprint) -> tuple[PlanClient, ...]:
-    """Return the clients, ordered by name."""
-    found = [
+def _asks_to_sign_in(blueprint: Blueprint) -> bool:
+    return any(service.login is not None and service.login.value for service in blueprint.services)
+
+
+def _edge_client(issuer: PlanIssuer) -> PlanClient:
+    """Return the edge as a client: for it the issuer itself takes the code and gives the browser the session."""
+    return PlanClient(name=EDGE, kind=ClientKind.BROWSER, redirect_uris=(f"{issuer.url}/session",))
+
+
+def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[PlanClient, ...]:
+    """Return the clients, ordered by name; the edge is one of them where services ask browsers to sign in."""
+    found = [_edge_client(issuer) for issuer in issuers if issuer.builtin and _asks_to_sign_in(blueprint)]
+    found += [
         PlanClient(
             name=client.name.value,
             roles=tuple(sorted(role.value for role in client.roles)),

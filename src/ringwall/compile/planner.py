@@ -134,7 +134,7 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
         roles=roles,
         claims=tuple(claim for claim in claims if claim.name in read),
         people=lower_people(blueprint),
-        clients=lower_clients(blueprint),
+        clients=lower_clients(blueprint, issuers),
         edge=edge,
         services=tuple(sorted(services, key=lambda service: service.name)),
         policies=tuple(by_id[name].policy for name in sorted(by_id)),

@@ -153,6 +153,7 @@ def lower_service(
         calls=calls,
         prefix=scope.prefix,
         cors=_cors(service),
+        login=service.login is not None and service.login.value,
         forward_token=any(callee not in tcp for callee in calls),
         mode=scope.mode,
         operations=operations,

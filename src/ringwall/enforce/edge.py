@@ -1,6 +1,7 @@
 """The public listener: TLS, hardening, and one route table over every exposed operation."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from envoy.config.listener.v3 import quic_config_pb2, udp_listener_config_pb2
@@ -38,28 +39,34 @@ def listeners(
     log = access_log.public_log(log_path, EDGE, recorded_claims(plan))
     chain = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT)
     tables = http_manager.ByFirstSegment(names.EDGE_SCOPES) if scoped else names.EDGE_ROUTES
+    manager = _manager(edge, request_seconds=request_seconds, login_at=_login_at(plan))
     made = [
         listener(
             names.EDGE_LISTENER,
             where,
-            [http_manager.filter_of(_manager(edge, request_seconds), "edge", routes=tables, filters=chain, log=log)],
+            [http_manager.filter_of(manager, "edge", routes=tables, filters=chain, log=log)],
             tls.edge_socket(),
         )
     ]
     if edge.http3:
-        quic = _manager(edge, request_seconds, "HTTP3")
+        quic = replace(manager, codec="HTTP3")
         made.append(_quic(where, http_manager.filter_of(quic, "edge", routes=tables, filters=chain, log=log)))
     if bindings.redirect is not None:
         made.append(_redirect(edge, where, bindings.redirect, log))
     return made
 
 
-def _manager(edge: Edge, request_seconds: int, codec: str = "AUTO") -> http_manager.Manager:
+def _login_at(plan: Plan) -> str:
+    """Return where browsers begin to sign in; empty where no service asks them to."""
+    issuer = next((service for service in plan.services if service.builtin), None)
+    return f"{issuer.prefix}/session" if issuer and any(service.login for service in plan.services) else ""
+
+
+def _manager(edge: Edge, *, request_seconds: int, login_at: str) -> http_manager.Manager:
     strip: tuple[str, ...] = http_manager.SPOOFABLE
     if edge.trusted_hops:  # X-Forwarded-For is then read, and written anew before it goes on
         strip = (*(name for name in strip if name != "x-forwarded-*"), headers.FORWARDED_PREFIX)
     return http_manager.Manager(
-        codec=codec,
         strip=(*strip, headers.REQUEST_ID),
         own_address=True,
         trusted_hops=edge.trusted_hops,
@@ -67,6 +74,7 @@ def _manager(edge: Edge, request_seconds: int, codec: str = "AUTO") -> http_mana
         request_seconds=request_seconds,
         max_connection_seconds=_CONNECTION_SECONDS,
         reply_headers=tuple(_transport_security(edge)),
+        login_at=login_at,
     )
 
 

@@ -2,16 +2,17 @@
 
 1. limit by client address (edge): a forged token must not cost more than a lookup
 2. size of the body
-3. shape of the request: an Authorization that is not one bearer token is refused, never ignored; so are a path with
+3. what a browser carries (edge): Ringwall's cookies are taken out, and one may become the request's token
+4. shape of the request: an Authorization that is not one bearer token is refused, never ignored; so are a path with
    disguised dot segments, an odd Host (edge), and WebSocket connections from pages of other origins (edge)
-4. questions of browsers about pages of other origins (edge), on routes that bring a policy for them
-5. token verification (ECDS)
-6. what was revoked (ECDS): a token, session, user, client or calling workload that is believed no more
-7. limit by principal (ECDS), which needs a verified `sub`
-8. RBAC: denies everything; each operation's route brings its own rule (RDS)
-9. facts for the decision point, set from what the proxy itself knows
-10. the decision point: asked on every route that does not switch it off
-11. router
+5. questions of browsers about pages of other origins (edge), on routes that bring a policy for them
+6. token verification (ECDS)
+7. what was revoked (ECDS): a token, session, user, client or calling workload that is believed no more
+8. limit by principal (ECDS), which needs a verified `sub`
+9. RBAC: denies everything; each operation's route brings its own rule (RDS)
+10. facts for the decision point, set from what the proxy itself knows
+11. the decision point: asked on every route that does not switch it off
+12. router
 """
 
 from collections.abc import Iterable
@@ -32,11 +33,18 @@ from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from ringwall.enforce import cors, names, websockets
+from ringwall.enforce import browser, cors, names, websockets
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.decision_point import facts
-from ringwall.enforce.problems import HOST_SHAPE_POLICY, ORIGIN_POLICY, PATH_SHAPE_POLICY, TOKEN_SHAPE_POLICY
+from ringwall.enforce.problems import (
+    CROSS_SITE_POLICY,
+    HOST_SHAPE_POLICY,
+    ORIGIN_POLICY,
+    PATH_SHAPE_POLICY,
+    TOKEN_SHAPE_POLICY,
+)
 from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url, u32
+from ringwall.model import headers
 from ringwall.plan.attributes import RBAC_FILTER
 
 SHAPE_FILTER = "ringwall.shape"
@@ -60,6 +68,7 @@ def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
     return [
         *([_discovered(address_limit, _LOCAL_RATE_LIMIT)] if address_limit else []),
         _discovered(names.body_limit(where), type_url(BodySizeLimit)),
+        *([_fixed(browser.FILTER, browser.filter_config(), disabled=True)] if address_limit else []),
         _fixed(SHAPE_FILTER, _shapes(with_host=address_limit is not None)),
         *([_fixed(cors.FILTER, cors.filter_config(), disabled=True)] if address_limit else []),
         _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
@@ -140,6 +149,9 @@ def _shapes(*, with_host: bool, authorization_like: str = _ONE_BEARER_TOKEN) -> 
     }
     if with_host:
         policies[HOST_SHAPE_POLICY] = _refuse(_not_like(":authority", _HOST))
+        policies[CROSS_SITE_POLICY] = _refuse(
+            route_components_pb2.HeaderMatcher(name=headers.CROSS_SITE, present_match=True)
+        )
     return _denying(policies)
 
 
@@ -159,8 +171,8 @@ def _not_like(name: str, pattern: str) -> Any:
     return route_components_pb2.HeaderMatcher(name=name, string_match=like, invert_match=True)
 
 
-def _refuse(*headers: Any) -> Any:
-    all_of = rbac_pb2.Principal.Set(ids=[rbac_pb2.Principal(header=header) for header in headers])
+def _refuse(*matchers: Any) -> Any:
+    all_of = rbac_pb2.Principal.Set(ids=[rbac_pb2.Principal(header=header) for header in matchers])
     return rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=[rbac_pb2.Principal(and_ids=all_of)])
 
 

@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from ringwall.enforce.log_filters import all_of, any_of, cel, has_header, status_is, status_is_any
 from ringwall.enforce.proto import header, u32
+from ringwall.model import headers
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -43,6 +44,9 @@ HOST_SHAPE_POLICY = "host-shape"
 PATH_SHAPE_POLICY = "path-shape"
 """RBAC policy that refuses a path with dot segments that carry a parameter; answered with 400."""
 
+CROSS_SITE_POLICY = "cross-site"
+"""RBAC policy that refuses what a page of another site makes a browser do by its session; answered with 403."""
+
 ORIGIN_POLICY = "foreign-origin"
 """RBAC policy that refuses a WebSocket connection from a page of an origin that is not named; answered with 403."""
 
@@ -65,12 +69,19 @@ _BEFORE_THE_ID = (400, 408, 426, 431)
 """Refusals that come before Envoy has made an id; the request may still carry one that its client chose."""
 
 
-def replies(extra: tuple[Any, ...] = ()) -> Any:
-    """Return the local replies of a listener; `extra` are headers that every answer of it carries."""
+def replies(extra: tuple[Any, ...] = (), *, login_at: str = "") -> Any:
+    """Return the local replies of a listener.
+
+    Args:
+        extra: headers that every answer of it carries.
+        login_at: where browsers that ask for a page without a valid token are sent, with `return_to` as the last
+            parameter of the query: it is not encoded, so all that follows belongs to it.
+    """
     is_401, is_403 = status_is(401), status_is(403)
     not_one_token, not_valid = (_challenge(f'error="{error}"') for error in ("invalid_request", "invalid_token"))
     early = any_of(*(status_is(code) for code in _BEFORE_THE_ID))
     mappers = [
+        *([_to_login(login_at, extra)] if login_at else []),
         _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
         _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),
         _mapper(all_of(is_403, _because(PATH_SHAPE_POLICY)), extra, status=400),
@@ -85,12 +96,19 @@ def replies(extra: tuple[Any, ...] = ()) -> Any:
     return http_connection_manager_pb2.LocalReplyConfig(mappers=mappers)
 
 
-def _mapper(match: Any, headers: tuple[Any, ...], *, status: int | None = None, known: bool = True) -> Any:
+def _to_login(where: str, extra: tuple[Any, ...]) -> Any:
+    """Send a browser to sign in where it asked for a page; a program gets its 401."""
+    refused = any_of(status_is(401), all_of(status_is(403), cel(_REVOKED)))
+    target = header("location", f"{where}?return_to=%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%")
+    return _mapper(all_of(has_header(headers.WANTS_A_PAGE), refused), (*extra, target), status=302)
+
+
+def _mapper(match: Any, added: tuple[Any, ...], *, status: int | None = None, known: bool = True) -> Any:
     return http_connection_manager_pb2.ResponseMapper(
         filter=match,
         status_code=None if status is None else u32(status),
         body_format_override=_document(known=known),
-        headers_to_add=[*_PLAIN, *headers],
+        headers_to_add=[*_PLAIN, *added],
     )
 
 

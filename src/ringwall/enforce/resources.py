@@ -76,7 +76,8 @@ class _Builder:
         self.revoked_workloads = tuple(each.value for each in self.revoked if each.kind is Revoked.WORKLOAD)
         self.memo = memo
         # What is said to every service alike.
-        alike = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state)
+        login = plan.signs_people_in, any(service.login for service in plan.services)
+        alike = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state, login)
         self.common = self.memo.stand_in("plan", "", alike)
         self.public = self.memo.stand_in("edge", "", plan.edge)
         self.log = str(bindings.access_log(names.MESH))
@@ -219,6 +220,7 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
     mode = plan.mode_of(service)
     prefix = (service.prefix or "") if at_edge else ""
     cluster = names.hop(EDGE, service.name) if at_edge else names.app(service.name)
+    browsers = at_edge and plan.signs_people_in
     methods: dict[str, list[str]] = {}
     for operation in service.operations:
         if (operation.edge if at_edge else operation.inbound) is not None:
@@ -233,7 +235,9 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
         if hop is None:
             continue
         callers = None if at_edge else [plan.spiffe_of(caller) for caller in hop.callers]
-        made = routes.operation_routes(service, operation, hop, mode=mode, callers=callers, cluster=cluster)
+        made = routes.operation_routes(
+            service, operation, hop, mode=mode, callers=callers, cluster=cluster, browsers=browsers
+        )
         order = precedence(operation.method, prefix + operation.template)
         yield table.Entry((0, *order), prefix + operation.template, table.route_list(made.own))
         if made.bare:

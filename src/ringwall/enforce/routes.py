@@ -16,7 +16,7 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce import cors, filters, names, rbac, tokens, websockets
+from ringwall.enforce import browser, cors, filters, names, rbac, tokens, websockets
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
 from ringwall.model import headers
@@ -47,16 +47,25 @@ class OperationRoutes:
 
 
 def operation_routes(
-    service: Service, operation: Operation, hop: HopRule, *, mode: Mode, callers: Sequence[str] | None, cluster: str
+    service: Service,
+    operation: Operation,
+    hop: HopRule,
+    *,
+    mode: Mode,
+    callers: Sequence[str] | None,
+    cluster: str,
+    browsers: bool = False,
 ) -> OperationRoutes:
     """Return the routes of one operation at one hop, most often one; `callers` is None at the edge.
 
-    The edge takes the service's prefix away again.
+    The edge takes the service's prefix away again. `browsers` have cookies of the issuer, which the service shall not see.
     """
     made = OperationRoutes([], [])
     prefix = (service.prefix or "") if callers is None else ""
     for websocket in (True, False) if operation.websocket else (False,):
         common = _common(service, operation, hop, mode, callers, websocket=websocket)
+        if browsers and not service.builtin:
+            common["typed_per_filter_config"][browser.FILTER] = pack(browser.per_route(login=service.login))
         own = route_components_pb2.Route(
             match=_match(operation.method, prefix, operation.template, websocket=websocket),
             route=_forward(service, operation, cluster, websocket=websocket),

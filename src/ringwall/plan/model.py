@@ -278,6 +278,7 @@ class Service(Part):
         prefix: path prefix under which the edge exposes it, `""` for the root, None where it is not exposed;
             the edge removes the prefix before it forwards.
         cors: web pages of other origins that may call it; None for none.
+        login: whether browsers are sent to sign in, and their session stands for a token.
         builtin: True for parts of Ringwall itself (the issuer), which the supervisor starts by name.
         forward_token: whether the service is given the caller's token (only services that call others need it).
         per_principal: limit for each principal at its inbound listener.
@@ -294,6 +295,7 @@ class Service(Part):
     calls: tuple[str, ...] = ()
     prefix: str | None = None
     cors: Cors | None = Field(default=None, exclude_if=lambda cors: cors is None)
+    login: bool = Field(default=False, exclude_if=lambda login: not login)
     builtin: bool = False
     forward_token: bool = False
     mode: Mode = Mode.ENFORCE
@@ -357,6 +359,11 @@ class Head(Part):
     people: tuple[Person, ...] = ()
     clients: tuple[Client, ...] = ()
     edge: Edge | None = None
+
+    @property
+    def signs_people_in(self) -> bool:
+        """Whether browsers have cookies of the issuer."""
+        return any(client.signs_people_in for client in self.clients)
 
 
 class Plan(Head):

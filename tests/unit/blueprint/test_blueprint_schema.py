@@ -59,6 +59,7 @@ services:
     cors: {origins: ["https://app.example", "http://localhost:5173"], headers: [X-Version], credentials: true}
     calls: [store]
     contract: portal.yaml
+    login: true
     websockets: [GET /live]
     limit: 20/10s burst 40
     mode: shadow

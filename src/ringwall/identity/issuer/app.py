@@ -22,6 +22,7 @@ from ringwall.identity.issuer.oauth.assets import get_asset
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
 from ringwall.identity.issuer.oauth.consent import ConsentEndpoint
 from ringwall.identity.issuer.oauth.cors import BrowserClientOrigins
+from ringwall.identity.issuer.oauth.edge_session import EdgeSessionEndpoint
 from ringwall.identity.issuer.oauth.end_session import EndSessionEndpoint
 from ringwall.identity.issuer.oauth.introspect import IntrospectEndpoint
 from ringwall.identity.issuer.oauth.jwks import JwksEndpoint
@@ -108,6 +109,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/login", login.post, methods=["POST"]),
         Route("/consent", consent.get, methods=["GET"]),
         Route("/consent", consent.post, methods=["POST"]),
+        Route("/session", EdgeSessionEndpoint(context, pages=pages).get, methods=["GET"]),
         Route("/end_session", end_session.get, methods=["GET"]),
         Route("/end_session", end_session.post, methods=["POST"]),
         Route("/sign-out", end_session.confirm, methods=["POST"]),

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions, clear_cookie
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.id_tokens import read_hint
+from ringwall.identity.issuer.oauth.edge_session import clear_token
 from ringwall.identity.issuer.oauth.redirects import RegisteredUri, find_after_logout
 from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
 from ringwall.identity.issuer.pages.render import Pages
@@ -128,6 +129,7 @@ class EndSessionEndpoint:
             location = asked.then.with_query({"state": asked.state} if asked.state else {})
             response = Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
         clear_cookie(response)
+        clear_token(response)
         return response
 
 
