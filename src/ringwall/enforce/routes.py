@@ -58,7 +58,7 @@ def operation_routes(
 ) -> OperationRoutes:
     """Return the routes of one operation at one hop, most often one; `callers` is None at the edge.
 
-    The edge takes the service's prefix away again. `browsers` have cookies of the issuer, which the service shall not see.
+    The edge takes the service's prefix away again. `browsers` have cookies of the issuer, which stay at the edge.
     """
     made = OperationRoutes([], [])
     prefix = (service.prefix or "") if callers is None else ""
