@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from authlib.integrations.base_client import OAuthError
 from tests.support.issuer_browser import forms_of
 from tests.support.relying_party import RelyingParty
 from tests.support.system import System, copy_example
@@ -38,6 +39,7 @@ def browser(system: System) -> httpx.AsyncClient:
 async def become(page: httpx.AsyncClient, url: str, person: str) -> httpx.Response:
     shown = await page.get(url)
     assert shown.status_code == 200, shown.text
+    assert "frame-ancestors 'none'" in shown.headers["content-security-policy"]
     form = next(form for form in forms_of(shown) if ("person", person) in form.buttons)
     origin = f"https://localhost:{page.base_url.port}"
     return await page.post(form.action, data={**form.fields, "person": person}, headers={"origin": origin})
@@ -100,3 +102,32 @@ def test_a_foreign_host_name_changes_no_address(system: System) -> None:
     assert system.ask("GET", "/auth/.well-known/openid-configuration").json()["token_endpoint"] == (
         f"https://localhost:{system.port}/auth/token"
     )
+
+
+def test_pages_of_browser_clients_reach_the_token_endpoint_from_their_origin_alone(system: System) -> None:
+    for origin, allowed in (("https://spa.example", "https://spa.example"), ("https://portal.example", None)):
+        headers = {"origin": origin, "access-control-request-method": "POST"}
+        for method in ("OPTIONS", "POST"):
+            reply = system.ask(method, "/auth/token", headers=headers)
+            assert reply.headers.get("access-control-allow-origin") == allowed
+
+
+def test_a_stolen_code_or_a_second_use_gives_nothing_through_the_edge(system: System) -> None:
+    async def run() -> None:
+        spa = party(system, "spa", None, system.trust)
+        async with browser(system) as page:
+            back = await become(page, await spa.send_to_issuer("https://spa.example/callback"), "tess")
+            code = parse_qs(urlsplit(back.headers["location"]).query)["code"][0]
+            form = {
+                "grant_type": "authorization_code",
+                "client_id": "spa",
+                "code": code,
+                "redirect_uri": "https://spa.example/callback",
+                "code_verifier": "a" * 43,
+            }
+            stolen = await page.post("/auth/token", data=form)
+            assert (stolen.status_code, stolen.json()["error"]) == (400, "invalid_grant")
+            with pytest.raises(OAuthError, match="invalid_grant"):
+                await spa.take_back(back.headers["location"])
+
+    asyncio.run(run())
