@@ -49,7 +49,7 @@ check: $(READY)
 
 # Real processes on a busy machine can be late: what fails is tried once more, and the summary names it (-rR).
 test: check
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not deep" --reruns 1 -rR
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not deep" --reruns 1 -rRs
 
 test-deep: $(READY)
 	$(BIN)/pytest -m deep -s

@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests: started from the system's package, on a Unix socket in a folder of its own.
 
 Debian's package is `postgresql`; `.ci/run` installs it. Other systems: any `initdb` and `postgres` in PATH will do.
+Where there is none, what needs it is skipped and named, but never in CI.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
+import pytest
 
 START_SECONDS = 60.0
 _CLUSTER = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
@@ -156,7 +158,10 @@ def _binaries() -> Path:
     for folder in [*([Path(found).resolve().parent] if found else []), *reversed(folders)]:
         if all((folder / name).exists() for name in ("initdb", "postgres", "pg_isready")):
             return folder
-    raise AssertionError("the tests need PostgreSQL: `apt-get install postgresql`, or put `initdb` into PATH")
+    missing = "there is no PostgreSQL: `apt-get install postgresql`, or put `initdb` into PATH"
+    if os.environ.get("CI"):
+        raise AssertionError(missing)
+    pytest.skip(missing)  # a newcomer's machine needs no database server; what lands is tested with one
 
 
 def _user() -> tuple[int | None, int | None]:
