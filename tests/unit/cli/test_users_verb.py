@@ -68,7 +68,7 @@ class System:
                     token_seconds=900,
                     cost=FLOOR,
                 )
-                handle = Secret(link.rpartition("/")[2].strip())
+                handle = Secret(link.rpartition("=")[2].strip())
                 await people.invitations.accept(
                     handle, Visitor(source="192.0.2.1", binding="b"), password=Secret(password)
                 )
@@ -105,7 +105,7 @@ def system(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def test_the_first_user_is_invited_and_administered(system: System) -> None:
     assert "invites the first one" in system.run()
     link = system.run("invite", "Ann", "--role", "admin", "--hours", "2", "--email", "ann@example.org")
-    assert link.startswith("https://localhost:8443/auth/invitation/")
+    assert link.startswith("https://localhost:8443/auth/invitation?code=")
     assert link.count("\n") == 1
     assert "Ann" in system.run("invitations")
     system.accept(link, "correct horse battery staple")

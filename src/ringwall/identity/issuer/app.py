@@ -18,6 +18,7 @@ from ringwall.identity.issuer.grants.client_credentials import ClientCredentials
 from ringwall.identity.issuer.grants.grant import Grant
 from ringwall.identity.issuer.grants.refresh_token import RefreshTokenGrant
 from ringwall.identity.issuer.grants.token_exchange import TokenExchangeGrant
+from ringwall.identity.issuer.invitation import InvitationEndpoint
 from ringwall.identity.issuer.oauth.assets import get_asset
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
 from ringwall.identity.issuer.oauth.consent import ConsentEndpoint
@@ -101,6 +102,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
     authorize = AuthorizeEndpoint(context, sessions=sessions, pages=pages, forms=forms)
     login = LoginEndpoint(context, authorize=authorize, sessions=sessions, forms=forms)
     consent = ConsentEndpoint(context, authorize=authorize, sessions=sessions, forms=forms, pages=pages)
+    invitation = InvitationEndpoint(context, sessions=sessions, forms=forms, pages=pages)
     end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms)
     return [
         Route("/authorize", authorize.get, methods=["GET"]),
@@ -113,5 +115,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/end_session", end_session.get, methods=["GET"]),
         Route("/end_session", end_session.post, methods=["POST"]),
         Route("/sign-out", end_session.confirm, methods=["POST"]),
+        Route("/invitation", invitation.get, methods=["GET"]),
+        Route("/invitation", invitation.post, methods=["POST"]),
         Route("/assets/{name}", get_asset, methods=["GET"]),
     ]

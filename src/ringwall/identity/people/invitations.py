@@ -22,8 +22,8 @@ from ringwall.identity.store.invitations import Invitation as KeptInvitation
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
 
-PATH: Final = "/invitation/"
-"""Where under the issuer's URL an invitation's handle is taken; the page sends no referrer."""
+PATH: Final = "/invitation?code="
+"""Where under the issuer's URL an invitation's handle is taken: in the query, as no proxy writes that to its log."""
 SECONDS: Final = 3 * 86_400.0
 MAX_SECONDS: Final = 30 * 86_400.0
 
