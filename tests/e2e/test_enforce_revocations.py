@@ -48,7 +48,7 @@ def _about(rig: Rig, kind: Revoked, value: str) -> Revocation:
     [
         (Revoked.TOKEN, {"jti": "t1"}, [{"jti": "t2"}, {"jti": "t11"}, {"sid": "t1"}]),
         (Revoked.SESSION, {"sid": "t1"}, [{"sid": "t2"}, {"jti": "t1"}, {}]),
-        (Revoked.USER, {"sub": "t1"}, [{"sub": "T1"}, {"sub": "t1 "}, {"jti": "t1"}]),
+        (Revoked.USER, {"sub": "t1"}, [{"sub": "T1"}, {"sub": "t1 x"}, {"jti": "t1"}]),
         (Revoked.CLIENT, {"client_id": "t1"}, [{"client_id": "t2"}, {"sub": "t1"}]),
         (Revoked.CLIENT, {"azp": "t1"}, [{"azp": "t2"}]),
     ],
@@ -116,3 +116,19 @@ def test_what_was_issued_later_is_believed(rig: Rig) -> None:
     assert rig.get(PATH, token=later).status == 200
     assert rig.get(PATH, token=rig.tokens.token("bob", iat=now)).status == 401
     assert rig.get(PATH, token=rig.tokens.token("carol", iat=now - 1)).status == 200
+
+
+def test_an_exchanged_token_is_taken_from_its_actor_only(rig: Rig) -> None:
+    """Neither the edge takes it, nor a service from another service that came by it, nor one that nobody is."""
+    inbound = rig.bindings.inbound["patients"]
+    portal, other = rig.mesh_context(spiffe("portal")), rig.mesh_context(spiffe("edge"))
+    token = rig.tokens.token(act={"sub": spiffe("portal")})
+    assert rig.get("/patients/7", token=token, to=inbound, context=portal).status == 200
+    assert rig.get("/patients/7", token=rig.tokens.token(), to=inbound, context=other).status == 200
+    assert rig.get("/patients/7", token=token, to=inbound, context=other).status == 403
+    assert rig.get(PATH, token=token).status == 403
+    nested = rig.tokens.token(act={"sub": spiffe("store"), "act": {"sub": spiffe("portal")}})
+    assert rig.get("/patients/7", token=nested, to=inbound, context=portal).status == 403
+    for odd in ({"sub": ["x"]}, {"sub": {"x": "y"}}, {"sub": 7}):
+        token = rig.tokens.token(act=odd)
+        assert rig.get("/patients/7", token=token, to=inbound, context=portal).status == 403, odd

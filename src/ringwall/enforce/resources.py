@@ -93,7 +93,7 @@ class _Builder:
             yield self._hop(EDGE, service)
         yield self._certificate(names.svid(EDGE), self.credentials.svid(public.spiffe_id))
         yield self._certificate(names.EDGE_CERTIFICATE, self.credentials.edge_certificate(public.domains))
-        yield from self._shared()
+        yield from self._shared(actors=())
         by_segment = self._by_segment(exposed)
         largest = max((s.max_body_bytes for s in exposed), default=0)
         yield from self._edge_listeners(public, scoped=by_segment is not None, largest=largest)
@@ -106,7 +106,7 @@ class _Builder:
         yield _filter(names.body_limit(EDGE), filters.body_limit(max(map(_body_bytes, exposed), default=1)))
 
     def mesh(self) -> Iterator[Resource]:
-        yield from self._shared()
+        yield from self._shared(actors=tuple(service.spiffe_id for service in self.plan.services if service.calls))
         for service in self.plan.services:
             yield self._certificate(names.svid(service.name), self.credentials.svid(service.spiffe_id))
             yield from self._inbound(service)
@@ -114,8 +114,8 @@ class _Builder:
                 yield self._hop(service.name, self.plan.by_name[callee])
                 yield self._outbound(service, self.plan.by_name[callee])
 
-    def _shared(self) -> Iterator[Resource]:
-        """What both nodes have."""
+    def _shared(self, *, actors: tuple[str, ...]) -> Iterator[Resource]:
+        """What both nodes have; `actors` may show tokens that they have exchanged."""
         roots = self.credentials.trust_bundle()
         key_sets = self.keys.key_sets()
         yield Resource.of(clusters.decision_point(str(self.bindings.decision_point)))
@@ -124,9 +124,10 @@ class _Builder:
             ("tokens", self.plan.issuers, tuple(sorted(key_sets.items()))),
             lambda: _filter(names.TOKENS_FILTER, tokens.config(self.plan.issuers, key_sets)),
         )
-        revoked = self.revoked
+        issuer = next((issuer.url for issuer in self.plan.issuers if issuer.builtin), "")
         yield self.memo.once(
-            ("revocations", revoked), lambda: _filter(names.REVOCATIONS_FILTER, revocations.config(revoked))
+            ("revocations", self.revoked, issuer, actors),
+            lambda: _filter(names.REVOCATIONS_FILTER, revocations.config(self.revoked, issuer=issuer, actors=actors)),
         )
 
     # --- pieces, each built once for what it is built from ---

@@ -76,7 +76,7 @@ class Bindings(Part):
     @property
     def jwt_bundle(self) -> Path:
         """Public keys of the workloads' JWT-SVIDs; replaced atomically by the control plane, read by the issuer."""
-        return self.state / "ca" / "jwt-bundle.json"
+        return self.state / "overlay" / "jwt-bundle.json"
 
     def envoy_admin(self, proxy: str) -> Path:
         """Unix socket of a proxy's own administration interface; never a TCP port."""
