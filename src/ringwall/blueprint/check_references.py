@@ -197,7 +197,7 @@ class _Checker:
                 )
 
     def _check_websockets(self, service: Service) -> None:
-        if service.operations is None or not service.websockets:
+        if not service.operations:  # plain TCP, or nothing known: that is told elsewhere
             return
         methods = {operation.id: operation.method for operation in service.operations}
         self._known("operation", service.websockets, set(methods))
@@ -205,9 +205,6 @@ class _Checker:
             if methods.get(name.value, "GET") not in {"GET", "*"}:
                 message = f"{name.value!r} is no GET, and a WebSocket connection begins with one"
                 self._report.error("bad-websocket", message, name.span, hint="declare `GET` for that path as well")
-            elif service.protocol is not None and service.protocol.value == "grpc":
-                message = f"{service.name.value!r} speaks gRPC, which has streams of its own and no WebSockets"
-                self._report.error("bad-websocket", message, name.span)
 
     def _check_operations(self, service: Service) -> None:
         seen: set[str] = set()

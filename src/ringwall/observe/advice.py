@@ -61,6 +61,7 @@ _TOKENS: Final = (
 
 _WRONG_METHOD: Final = 405
 _CORS: Final = "cors_response"
+_SWITCHED: Final = 101
 _REJECTED: Final = {
     308: ("plain HTTP was redirected to HTTPS", "use https:// and the edge's port"),
     400: ("the request was malformed", "look at its path and headers: escaped slashes and broken framing are refused"),
@@ -131,6 +132,8 @@ def _allowed(event: DecisionEvent) -> str:
         return "it was let through; the client left before the answer"
     if event.detail == _CORS:
         return "a browser asked whether a page of another origin may call, and the proxy answered by the blueprint"
+    if event.status == _SWITCHED:
+        return "it was let through and became a WebSocket connection, which has ended"
     if event.detail == VIA_UPSTREAM:
         return f"it was let through and answered with {event.status}"
     return f"it was answered with {event.status}"

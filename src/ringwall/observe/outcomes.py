@@ -74,18 +74,20 @@ _BY_STATUS: Final = {
     405: Outcome.NO_ROUTE,
     429: Outcome.LIMITED,
 }
-_NO_RULES: Final = "rbac_access_denied_matched_policy[none]"
-_NOT_FOUND: Final = 404
-"""With `_NO_RULES`: no route matched, and what refuses everything without rules of its own came before the router."""
+_NOWHERE: Final = {("rbac_access_denied_matched_policy[none]", 404), ("direct_response", 200)}
+"""No route matched: what refuses everything without rules of its own came before the router, or a gRPC client was
+told in a trailer what is 404 or 405 to others."""
+_SWITCHED: Final = 101
+"""A WebSocket connection was opened; how it ended is no decision."""
 _SERVER_ERROR: Final = 500
 _REDIRECT: Final = 300
 
 
 def outcome_of(status: int, details: str, flags: str, method: str) -> Outcome:
     """Return what happened to a request at the hop that recorded this."""
-    if details == VIA_UPSTREAM:
+    if details == VIA_UPSTREAM or status == _SWITCHED:
         return Outcome.ALLOWED
-    if details == _NO_RULES and status == _NOT_FOUND:
+    if (details, status) in _NOWHERE:
         return Outcome.NO_ROUTE
     for prefix, outcome in _BY_DETAIL:
         if details.startswith(prefix):

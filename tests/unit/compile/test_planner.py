@@ -15,6 +15,7 @@ from ringwall.bootstrap.files import DiskFiles
 from ringwall.compile.planner import make_plan, plan_files
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import InvalidBlueprintError
+from ringwall.plan.matrix import access_matrix
 from ringwall.plan.model import EDGE, ClaimType, Mode, Plan, Protocol
 from ringwall.plan.rule import AnyOf, CallerIs, CompiledRule
 
@@ -187,6 +188,23 @@ services:"""
     assert partner.algorithms == ("RS256", "ES256")
     assert (other.audiences, other.algorithms, other.discovery) == (("x", "y"), ("EdDSA",), "https://d.example/m")
     assert "ringwall-issuer" not in plan.by_name
+
+
+def test_operations_beside_a_contract_and_websockets() -> None:
+    more = "contract: orders.yaml\n    operations: [live: GET /live]\n    websockets: [live, read]"
+    cache = PlanCache()
+    plain = plan_files(FILES, cache=cache).plan
+    files = FILES.replaced("ringwall.yaml", BLUEPRINT.replace("contract: orders.yaml", more))
+    operations = plan_files(files, cache=cache).plan.by_name["orders"].operations
+    assert {o.id: o.websocket for o in operations} == {
+        "orders/live": True,
+        "orders/read": True,
+        "orders/write": False,
+    }
+    assert not [o for o in plain.by_name["orders"].operations if o.websocket]
+    rows = {row.operation: row for row in access_matrix(plan_files(files).plan).rows}
+    assert rows["orders/live"].route == "GET /live (WebSocket)"
+    assert rows["orders/write"].route == "PUT /orders/{id}"
 
 
 def test_a_system_with_nothing_to_expose_has_no_edge() -> None:

@@ -65,6 +65,12 @@ def test_nothing_changed() -> None:
         ("people: {alice", "people: {bert: {}, alice", ("added", "person", "bert", ""), False),
         ("edge: {", "edge: {http3: true, ", ("changed", "edge", "edge", "http3"), False),
         ("  core:", "  more: {run: x}\n  core:", ("added", "service", "more", ""), False),
+        (
+            "calls: [core]",
+            "calls: [core]\n    websockets: [list]",
+            ("changed", "operation", "web/list", "websocket"),
+            True,
+        ),
         ("expose: /\n", 'expose: /\n    cors: {origins: ["https://a.example"]}\n', ("added", "cors", "web", ""), True),
     ],
 )
