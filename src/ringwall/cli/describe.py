@@ -23,7 +23,8 @@ def listeners_of(plan: Plan, bindings: Bindings) -> list[Row]:
     rows: list[Row] = []
     if plan.edge is not None and bindings.edge is not None:
         names = ", ".join(plan.edge.domains)
-        rows.append(("edge", edge_url(plan.edge, bindings.edge), f"public: HTTP/1.1, HTTP/2 over TLS for {names}"))
+        versions = f"HTTP/1.1, HTTP/2 over TLS{', HTTP/3 over QUIC' if plan.edge.http3 else ''}"
+        rows.append(("edge", edge_url(plan.edge, bindings.edge), f"public: {versions} for {names}"))
     if bindings.redirect is not None:
         rows.append(("redirect", f"http://{bindings.redirect}", "sends plain HTTP to the edge"))
     for service in plan.services:

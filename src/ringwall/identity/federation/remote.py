@@ -57,10 +57,15 @@ class RemoteKeys(KeySource):
         elif self._wanted and (self._demanded is None or now >= self._demanded + MIN_SECONDS):
             self._demanded = now
             self._ask()
-        confirmed = self._status.last_success
-        if confirmed is not None and self._clock.now() - confirmed > MAX_AGE_SECONDS and self._jwks != EMPTY:
+        if self._too_old() and not self._failures:  # the machine slept, or its clock was set: nobody was asked so long
+            self._ask()
+        if self._too_old():
             self._put(EMPTY)
             self._fail("its keys have not been confirmed for a week and are believed no more")
+
+    def _too_old(self) -> bool:
+        confirmed = self._status.last_success
+        return confirmed is not None and self._clock.now() - confirmed > MAX_AGE_SECONDS and self._jwks != EMPTY
 
     def refresh(self) -> bool:
         """Ask at once, or as soon as MIN_SECONDS have passed since that was last done."""

@@ -250,6 +250,19 @@ def test_keys_that_nobody_confirmed_for_a_week_are_believed_no_more(tmp_path: Pa
     assert Follower(server, tmp_path, clock).kids() == []
 
 
+def test_keys_are_asked_for_before_they_are_too_old_because_the_clock_jumped(
+    server: IssuerServer, tmp_path: Path
+) -> None:
+    """A machine that slept for long, or whose clock was set, refuses nobody until the schedule comes round."""
+    follower = Follower(server, tmp_path)
+    follower.poll()
+    follower.clock.jump(MAX_AGE_SECONDS + 1)
+    assert follower.poll(1) == ["k1"]
+    assert follower.changes == 1
+    follower.clock.jump(-2 * MAX_AGE_SECONDS)
+    assert follower.poll(1) == ["k1"]
+
+
 def test_a_full_disk_is_told_and_does_not_stop_the_keys(server: IssuerServer, tmp_path: Path) -> None:
     folder = tmp_path / "federation"
     folder.write_text("in the way")
