@@ -31,9 +31,10 @@ POLICY = 'permit (principal in Role::"ROLE", action == Action::"echo/guarded", r
 
 
 class Traffic:
-    """Asks for the open operation over a kept-alive connection until told to stop."""
+    """Asks for an open operation over a kept-alive connection until told to stop."""
 
-    def __init__(self, system: Running) -> None:
+    def __init__(self, system: Running, path: str = "/echo/") -> None:
+        self._path = path
         self.statuses: Counter[int] = Counter()
         self._system = system
         self._stop = threading.Event()
@@ -49,7 +50,7 @@ class Traffic:
         connection = self._system.connect()
         while not self._stop.is_set():
             try:
-                connection.request("GET", "/echo/")
+                connection.request("GET", self._path)
                 response = connection.getresponse()
                 response.read()
                 self.statuses[response.status] += 1

@@ -25,6 +25,7 @@ BENCHMARKS = (
     "decision_log",
     "mending",
     "issuer",
+    "revocation",
 )
 NOT_OF_USERS = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 """Settings that slow Python down, of build machines and not of users: what is measured starts without them."""

@@ -59,7 +59,7 @@ def actions(control: ControlPlane) -> dict[str, Action]:
         EXPORT: change(root_key.export, passphrase=str),
         DETACH: change(root_key.detach, pem=str, passphrase=str),
         ATTACH: change(root_key.attach, pem=str, passphrase=str),
-        REVOKE: act(revoking.revoke, kind=str, value=str, seconds=float),
+        REVOKE: act(revoking.revoke, kind=str, value=str, lasts=float),
         RESTORE: act(revoking.restore, kind=str, value=str),
         REVOCATIONS: act(revoking.list),
         FEED: act(revoking.feed, entries=list),

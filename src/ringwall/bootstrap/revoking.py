@@ -39,12 +39,12 @@ class Revoking:
         self._clock = clock
 
     def revoke(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Revoke `value`, a `kind`, for `seconds` (0: as long as such things usually are); return what is so now.
+        """Revoke `value`, a `kind`, for `lasts` seconds (0: as long as such things usually are); return what is so now.
 
         Raises:
             RevocationError: there is no such thing, or it cannot be revoked.
         """
-        kind, seconds = _kind(asked), float(asked["seconds"])
+        kind, seconds = _kind(asked), float(asked["lasts"])
         if not 0 <= seconds <= _LONGEST_SECONDS:
             raise RevocationError("a revocation lasts between 0 seconds and ten years", hint="leave the duration out")
         usual = _SECONDS.get(kind)

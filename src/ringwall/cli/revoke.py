@@ -63,7 +63,7 @@ def revoke(
         output.json("revoke", {"do": "lift", "lifted": found})
         output.text(f"{what} {named} is believed again")
     else:
-        found = request(bindings.admin, REVOKE, kind=what, value=named, seconds=seconds)["revoked"]
+        found = request(bindings.admin, REVOKE, kind=what, value=named, lasts=seconds)["revoked"]
         output.json("revoke", {"do": "revoke", "revoked": found})
         output.text(f"{what} {named} is revoked {_until(found[0]['until'])}")
 

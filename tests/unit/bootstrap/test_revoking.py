@@ -28,7 +28,7 @@ class World:
         self.asked = Revoking(self.list, lambda: self.plan, self.clock)
 
     def revoke(self, kind: str, value: str, seconds: float = 0.0) -> dict[str, Any]:
-        return self.asked.revoke({"kind": kind, "value": value, "seconds": seconds})
+        return self.asked.revoke({"kind": kind, "value": value, "lasts": seconds})
 
     def restore(self, kind: str, value: str) -> dict[str, Any]:
         return self.asked.restore({"kind": kind, "value": value})

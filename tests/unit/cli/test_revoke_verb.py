@@ -23,7 +23,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     entry = {"kind": "user", "name": "alice", "value": "alice", "issuer": "i", "until": None}
 
-    def request(_path: Path, do: str, **members: Any) -> dict[str, Any]:
+    def request(_path: Path, do: str, *, seconds: float = 60.0, **members: Any) -> dict[str, Any]:
+        assert seconds == 60.0, "how long to wait for an answer is no member of the request"
         found.append({"do": do, **members})
         return {"revoked": [entry], "lifted": [entry], "changed": 1}
 
@@ -41,8 +42,8 @@ def test_it_says_what_to_revoke_and_for_how_long(
     capsys.readouterr()
     assert main(["revoke", "list", "--json"]) == 0
     assert sent == [
-        {"do": "revoke", "kind": "user", "value": "alice", "seconds": 0.0},
-        {"do": "revoke", "kind": "client", "value": "batch", "seconds": 900.0},
+        {"do": "revoke", "kind": "user", "value": "alice", "lasts": 0.0},
+        {"do": "revoke", "kind": "client", "value": "batch", "lasts": 900.0},
         {"do": "restore", "kind": "workload", "value": "portal"},
         {"do": "revocations"},
     ]
@@ -55,7 +56,7 @@ def test_a_token_is_read_from_a_file_and_only_its_name_is_sent(sent: list[dict[s
     file = tmp_path / "token"
     file.write_text(f"e30.{middle}.e30")
     assert main(["revoke", "token", str(file)]) == 0
-    assert sent == [{"do": "revoke", "kind": "token", "value": "j1", "seconds": 0.0}]
+    assert sent == [{"do": "revoke", "kind": "token", "value": "j1", "lasts": 0.0}]
 
 
 @pytest.mark.parametrize(
