@@ -84,7 +84,7 @@ class _Checker:
         if client.kind is None or client.kind.value == "machine":
             uris = (*client.redirect_uris, *client.post_logout_redirect_uris)
             for what in [uri.span for uri in uris][:1] or [
-                at.span for at in (client.third_party, client.title, client.pushed_requests) if at
+                at.span for at in (client.third_party, client.title, client.pushed_requests, client.device_flow) if at
             ]:
                 hint = "say what it is: `kind: web`, `native` or `browser`"
                 report.error("wrong-key", f"{name.value!r} is a machine, which signs nobody in", what, hint=hint)

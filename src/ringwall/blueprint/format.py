@@ -167,6 +167,11 @@ CLIENT: Final = Record(
             Flag(),
             "true: it announces each sign-in to the issuer by itself (PAR, RFC 9126); default false.",
         ),
+        "device_flow": Field(
+            Flag(),
+            "true: people may let it in by a code that it shows (RFC 8628), for devices without a browser; "
+            "default false.",
+        ),
         "bound_tokens": Field(
             Flag(), "true: it gets no token without a DPoP proof (RFC 9449) to bind it to; default false."
         ),

@@ -103,6 +103,7 @@ class Client:
     third_party: At[bool] | None = None
     title: At[str] | None = None
     pushed_requests: At[bool] | None = None
+    device_flow: At[bool] | None = None
     bound_tokens: At[bool] | None = None
     given: frozenset[str] = frozenset()
 

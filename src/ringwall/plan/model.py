@@ -127,6 +127,7 @@ class Client(Part):
         title: what people are told that it is called; empty for its name.
         jwks: public keys by which it proves who it is, a JWK set as JSON; empty where it has a secret or nothing.
         pushed_requests: whether it must push its authorization requests (RFC 9126, section 5).
+        device_flow: whether devices with it may wait for a person to let them in (RFC 8628).
         bound_tokens: whether it only ever gets tokens that are bound to a key (RFC 9449, section 5.2).
     """
 
@@ -141,6 +142,7 @@ class Client(Part):
     title: str = Field(default="", exclude_if=lambda title: not title)
     jwks: str = Field(default="", exclude_if=lambda jwks: not jwks)
     pushed_requests: bool = Field(default=False, exclude_if=lambda pushed: not pushed)
+    device_flow: bool = Field(default=False, exclude_if=lambda device: not device)
     bound_tokens: bool = Field(default=False, exclude_if=lambda bound: not bound)
 
     @property

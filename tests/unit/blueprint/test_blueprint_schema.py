@@ -39,7 +39,7 @@ roles: {patient: , clinician: {includes: [patient]}}
 people: {alice: {roles: [patient], claims: {patients: ["7"], level: 3, active: true, name: x}}}
 clients:
   robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}}
-  app: {kind: web, title: The app, third_party: true, pushed_requests: true, bound_tokens: true,
+  app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
     scopes: [offline_access],
     redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"]}
 data: [health]

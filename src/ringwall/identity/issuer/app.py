@@ -15,6 +15,7 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.grants.authorization_code import AuthorizationCodeGrant
 from ringwall.identity.issuer.grants.client_credentials import ClientCredentialsGrant
+from ringwall.identity.issuer.grants.device_code import DeviceCodeGrant
 from ringwall.identity.issuer.grants.grant import Grant
 from ringwall.identity.issuer.grants.refresh_token import RefreshTokenGrant
 from ringwall.identity.issuer.grants.token_exchange import TokenExchangeGrant
@@ -23,6 +24,8 @@ from ringwall.identity.issuer.oauth.assets import get_asset
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
 from ringwall.identity.issuer.oauth.consent import ConsentEndpoint
 from ringwall.identity.issuer.oauth.cors import BrowserClientOrigins
+from ringwall.identity.issuer.oauth.device_authorization import DeviceAuthorizationEndpoint
+from ringwall.identity.issuer.oauth.device_page import DevicePage
 from ringwall.identity.issuer.oauth.edge_session import EdgeSessionEndpoint
 from ringwall.identity.issuer.oauth.end_session import EndSessionEndpoint
 from ringwall.identity.issuer.oauth.introspect import IntrospectEndpoint
@@ -61,6 +64,7 @@ def create_app(context: IssuerContext) -> Starlette:
         AuthorizationCodeGrant(context),
         RefreshTokenGrant(context),
         TokenExchangeGrant(context, services=services, standing=standing),
+        DeviceCodeGrant(context),
     ]
     return Starlette(
         routes=[
@@ -79,6 +83,11 @@ def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: 
     return [
         Route("/token", TokenEndpoint(clients=clients, grants=grants, proofs=proofs).post, methods=["POST"]),
         Route("/par", ParEndpoint(context, clients=clients, proofs=proofs, kept=kept).post, methods=["POST"]),
+        Route(
+            "/device_authorization",
+            DeviceAuthorizationEndpoint(context, clients=clients).post,
+            methods=["POST"],
+        ),
         Route("/jwks", JwksEndpoint(context).get, methods=["GET"]),
         Route("/.well-known/openid-configuration", metadata.get, methods=["GET"]),
         Route("/.well-known/oauth-authorization-server", metadata.get, methods=["GET"]),
@@ -103,6 +112,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
     login = LoginEndpoint(context, authorize=authorize, sessions=sessions, forms=forms)
     consent = ConsentEndpoint(context, authorize=authorize, sessions=sessions, forms=forms, pages=pages)
     invitation = InvitationEndpoint(context, sessions=sessions, forms=forms, pages=pages)
+    device = DevicePage(context, sessions=sessions, pages=pages, forms=forms)
     end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms)
     return [
         Route("/authorize", authorize.get, methods=["GET"]),
@@ -117,5 +127,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/sign-out", end_session.confirm, methods=["POST"]),
         Route("/invitation", invitation.get, methods=["GET"]),
         Route("/invitation", invitation.post, methods=["POST"]),
+        Route("/device", device.get, methods=["GET"]),
+        Route("/device", device.post, methods=["POST"]),
         Route("/assets/{name}", get_asset, methods=["GET"]),
     ]

@@ -231,6 +231,7 @@ def test_discovery_names_only_what_works(world: IssuerWorld, path: str) -> None:
     assert endpoints == {
         "authorization_endpoint",
         "pushed_authorization_request_endpoint",
+        "device_authorization_endpoint",
         "token_endpoint",
         "userinfo_endpoint",
         "introspection_endpoint",

@@ -9,7 +9,7 @@ from tests.support.issuer_world import IssuerWorld
 from ringwall.identity.dpop import nonces, proof
 from ringwall.identity.federation import discovery, fetch, remote
 from ringwall.identity.issuer import access_tokens, browser_sessions, client_secrets, request, ring, throttle
-from ringwall.identity.issuer.oauth import kept_requests
+from ringwall.identity.issuer.oauth import device_authorization, device_page, kept_requests
 from ringwall.identity.issuer.settings import DAY, IssuerSettings
 from ringwall.identity.store import families
 from ringwall.identity.tokens import encoding, jws, keys
@@ -41,6 +41,9 @@ CLAIMS = [
     f"{browser_sessions.IDLE_SECONDS / 3600:g} hours without use and {browser_sessions.FINAL_SECONDS / 3600:g} at most",
     f"`{browser_sessions.COOKIE}`",
     f"within {kept_requests.PUSHED_SECONDS:g} seconds; then the person has {kept_requests.TICKET_SECONDS / 60:g} min",
+    f"at first every {device_authorization.INTERVAL_SECONDS} seconds",
+    f"for at most {device_authorization.DEVICE_SECONDS:g} seconds",
+    f"try {device_page.GUESSES} codes at once, and then one every {device_page.GUESS_SECONDS:g} seconds",
     f"at most {proof.PROOF_SECONDS:g} seconds old and at most {proof.AHEAD_SECONDS:g} ahead",
     f"Nonces change every {nonces.PERIOD_SECONDS:g} seconds",
     f"A token of more than {access_tokens.MAX_BYTES} bytes",

@@ -40,6 +40,7 @@ class MetadataEndpoint:
             "token_endpoint": f"{base}/token",
             "pushed_authorization_request_endpoint": f"{base}/par",
             "require_pushed_authorization_requests": False,
+            "device_authorization_endpoint": f"{base}/device_authorization",
             "userinfo_endpoint": f"{base}/userinfo",
             "end_session_endpoint": f"{base}/end_session",
             "revocation_endpoint": f"{base}/revoke",

@@ -16,7 +16,7 @@ from ringwall.identity.issuer.oauth.authorization_request import (
     read_request,
 )
 from ringwall.identity.issuer.oauth.kept_requests import PUSHED_SECONDS, KeptRequests
-from ringwall.identity.issuer.request import Parameters, RequestRefusedError, read_form
+from ringwall.identity.issuer.request import REPEATABLE, Parameters, RequestRefusedError, read_form
 
 PATH: Final = "/par"
 """Below the issuer's URL."""
@@ -50,8 +50,9 @@ class ParEndpoint:
         bound = await self._proofs.bind(request, PATH)  # 3
         if bound.jkt and form.get("dpop_jkt", bound.jkt) != bound.jkt:
             raise RequestRefusedError(400, "invalid_dpop_proof", "`dpop_jkt` is not the key of the proof")
-        named = {"client_id": (client.name,), **({"dpop_jkt": (bound.jkt,)} if bound.jkt else {})}
-        asked = Parameters({**{name: form.all(name) for name in form if name not in _CREDENTIALS}, **named})
+        named = {"client_id": client.name, **({"dpop_jkt": bound.jkt} if bound.jkt else {})}
+        kept = {name: value for name, value in form.items() if name not in _CREDENTIALS}
+        asked = Parameters({**kept, **named}, {name: form.all(name)[1:] for name in REPEATABLE})
         self._check(asked)  # 4
         uri = await self._kept.push(asked, client=client.name)  # 5
         made = {"request_uri": uri, "expires_in": int(PUSHED_SECONDS)}

@@ -10,14 +10,15 @@ from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
 from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.grants import token_exchange
+from ringwall.identity.issuer.grants.device_code import DeviceCodeGrant
 from ringwall.identity.issuer.grants.grant import Grant, TokenAnswer, TokenRequest
 from ringwall.identity.issuer.request import RequestRefusedError, read_form
 from ringwall.plan.model import ClientKind
 
 _GRANTS_OF: Final[Mapping[ClientKind, frozenset[str]]] = {
     ClientKind.MACHINE: frozenset({"client_credentials"}),
-    ClientKind.WEB: frozenset({"authorization_code", "refresh_token"}),
-    ClientKind.NATIVE: frozenset({"authorization_code", "refresh_token"}),
+    ClientKind.WEB: frozenset({"authorization_code", "refresh_token", DeviceCodeGrant.name}),
+    ClientKind.NATIVE: frozenset({"authorization_code", "refresh_token", DeviceCodeGrant.name}),
     ClientKind.BROWSER: frozenset({"authorization_code", "refresh_token"}),
 }
 """Which grants each kind of client may use."""
