@@ -12,6 +12,7 @@ from typing import Any, Final
 from ringwall.identity.issuer.ring import LEASE, Ring, RingKey, Schedule
 from ringwall.identity.keystore import KeyMissingError, KeyStore
 from ringwall.identity.tokens.encoding import encode_json
+from ringwall.identity.tokens.keys import KeySet
 from ringwall.identity.tokens.signing import SigningKey
 from ringwall.model.clock import Clock
 from ringwall.model.durable import remove_leftovers, replace_file
@@ -35,6 +36,7 @@ class KeyKeeper:
         self._clock = clock
         self.schedule = schedule
         self.published = b""
+        self._key_set: KeySet | None = None
         remove_leftovers(jwks_file.parent, jwks_file.name)
         try:
             self._ring = Ring.from_json(store.get_json(_ENTRY))
@@ -44,6 +46,13 @@ class KeyKeeper:
             _log.info("made the first signing keys")
         self._signer = _signer_of(self._ring)
         self.tick()
+
+    @property
+    def key_set(self) -> KeySet:
+        """The published keys, to verify tokens of ours that come back."""
+        if self._key_set is None:
+            self._key_set = KeySet.parse(self.published)
+        return self._key_set
 
     def tick(self) -> None:
         """Do what the schedule says is due; to be called every few seconds."""
@@ -101,6 +110,7 @@ class KeyKeeper:
         if content != self.published:
             replace_file(self._file, content)
             self.published = content
+            self._key_set = None
 
 
 def _signer_of(ring: Ring) -> SigningKey:

@@ -9,7 +9,6 @@ from ringwall.identity.revocation import REVOCATIONS_FILE
 from ringwall.identity.revocation.reading import RevocationReader
 from ringwall.identity.tokens.claims import ACCESS_TOKEN, Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.errors import TokenRefusedError
-from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.revocation import Revoked
 
 SKEW_SECONDS: Final = 60.0
@@ -43,7 +42,7 @@ class Standing:
             issuer=directory.issuer, audiences=frozenset({directory.audience}), types=frozenset({ACCESS_TOKEN})
         )
         try:
-            keys = KeySet.parse(self._context.keys.published)
+            keys = self._context.keys.key_set
             found = verify_token(text, keys=keys, expected=expected, clock=self._context.clock)  # 1
         except TokenRefusedError:
             return None

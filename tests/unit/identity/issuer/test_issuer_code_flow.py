@@ -396,6 +396,21 @@ def test_userinfo_believes_access_tokens_alone(world: IssuerWorld) -> None:
     asyncio.run(run())
 
 
+def test_a_token_of_a_compromised_key_is_believed_nowhere(world: IssuerWorld) -> None:
+    async def run() -> None:
+        async with browser(world.app) as page:
+            tokens = await tokens_of(page, spa())
+            assert (await userinfo(page, tokens["access_token"])).status_code == 200
+            world.keys.replace_compromised()
+            assert (await userinfo(page, tokens["access_token"])).status_code == 401
+            hinted = await page.get(f"/auth/end_session?id_token_hint={tokens['id_token']}")
+            assert hinted.status_code == 400
+            back = sent_back(await page.get(spa().url(id_token_hint=tokens["id_token"])), SPA_CALLBACK)
+            assert back["error"] == "invalid_request"
+
+    asyncio.run(run())
+
+
 def test_signing_out_is_asked_for_unless_the_client_proves_that_it_knows_who_is_there(world: IssuerWorld) -> None:
     async def run() -> None:
         async with browser(world.app) as page, browser(world.app) as other:

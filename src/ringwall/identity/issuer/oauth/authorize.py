@@ -25,7 +25,6 @@ from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.people import Person
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, read_form
 from ringwall.identity.tokens.errors import TokenRefusedError
-from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 
@@ -149,7 +148,7 @@ class AuthorizeEndpoint:
                 hint = read_hint(
                     asked.id_token_hint,
                     directory=self._context.directory.current(),
-                    keys=KeySet.parse(self._context.keys.published),
+                    keys=self._context.keys.key_set,
                     clock=self._context.clock,
                 )
             except TokenRefusedError:

@@ -13,7 +13,6 @@ from ringwall.identity.issuer.request import Parameters
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.tokens.claims import ACCESS_TOKEN, Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.errors import TokenRefusedError
-from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.errors import RingwallError
 
 BEARER: Final = "Bearer"
@@ -88,7 +87,7 @@ async def believe(
     )
     try:
         claims = verify_token(  # 2
-            text, keys=KeySet.parse(context.keys.published), expected=expected, clock=context.clock
+            text, keys=context.keys.key_set, expected=expected, clock=context.clock
         )
     except TokenRefusedError as error:
         raise BearerRefusedError(401, "invalid_token", error.message, scheme=scheme) from None

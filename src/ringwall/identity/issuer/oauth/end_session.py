@@ -15,7 +15,6 @@ from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
 from ringwall.identity.tokens.claims import VerifiedClaims
 from ringwall.identity.tokens.errors import TokenRefusedError
-from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.errors import RingwallError
 
 
@@ -104,7 +103,7 @@ class EndSessionEndpoint:
                 hint = read_hint(
                     parameters["id_token_hint"],
                     directory=directory,
-                    keys=KeySet.parse(self._context.keys.published),
+                    keys=self._context.keys.key_set,
                     clock=self._context.clock,
                 )
             except TokenRefusedError:  # 1
