@@ -230,7 +230,8 @@ SERVICE: Final = Record(
                 scalar=Text("a command", r"^[^\0]*\S[^\0]*$", values.command, "python app.py --port {port}"),
                 sequence=Words(ListOf(_ANY_TEXT, minimum=1)),
             ),
-            "Command that starts it, without a shell, or a list of arguments; `{port}` and `{socket}` are filled in. "
+            "Command that starts it, without a shell, or a list of arguments; `{port}`, `{socket}` and "
+            "`{prefix}` (of `expose`; nothing for `/`) are filled in. "
             "Default: you start it.",
         ),
         "cwd": Field(_FILE, "Folder it runs in; default: the blueprint's."),

@@ -171,11 +171,13 @@ def command(text: str) -> tuple[str, ...]:
 
 
 def arguments(words: tuple[str, ...]) -> None:
-    """Raise BadValueError for a placeholder that is not `{port}` or `{socket}`."""
+    """Raise BadValueError for a placeholder that nothing is filled in for."""
     for word in words:
         for name in re.findall(r"\{([a-z_]+)\}", word):
-            if name not in {"port", "socket"}:
-                raise BadValueError(f"there is no placeholder {{{name}}}", hint="known here: {port}, {socket}")
+            if name not in {"port", "socket", "prefix"}:
+                raise BadValueError(
+                    f"there is no placeholder {{{name}}}", hint="known here: {port}, {socket}, {prefix}"
+                )
 
 
 def redirect(text: str) -> str:

@@ -1,6 +1,7 @@
 """The environment of every process: only what it needs, and nobody else's secrets."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from importlib.resources import files
@@ -92,7 +93,8 @@ def argv_of(service: Service, bindings: Bindings) -> tuple[str, ...]:
     if service.run is None:
         raise ValueError(f"{service.name} has no command")
     app = bindings.app[service.name]
-    words = [word.replace("{port}", str(app.port)).replace("{socket}", app.socket or "") for word in service.run.argv]
+    values = {"{port}": str(app.port), "{socket}": app.socket or "", "{prefix}": service.prefix or ""}
+    words = [re.sub(r"\{[a-z]+\}", lambda name: values.get(name[0], name[0]), word) for word in service.run.argv]
     if words[0] in _PYTHON:
         words[0] = sys.executable
     return tuple(words)

@@ -239,7 +239,7 @@ class Operation(Part):
 class Run(Part):
     """How to start a service; None in `Service.run` means that somebody else starts it.
 
-    `argv` may hold `{port}` and `{socket}`; the environment carries `PORT` or `SOCKET`,
+    `argv` may hold `{port}`, `{socket}` and `{prefix}`; the environment carries `PORT` or `SOCKET`,
     and `<CALLEE>_URL` for each declared callee, as well as `env`. `cwd` is relative to the blueprint's folder.
     """
 

@@ -66,8 +66,12 @@ def test_a_service_on_a_socket_gets_no_port() -> None:
 
 
 def test_python_is_the_one_that_runs_ringwall_and_placeholders_are_filled() -> None:
-    plan, bindings = world(service("a", run=Run(argv=("python", "app.py", "--port={port}", "{other}"))))
-    assert argv_of(plan.services[0], bindings) == (sys.executable, "app.py", "--port=4000", "{other}")
+    run = Run(argv=("python", "app.py", "--port={port}", "--root-path={prefix}/", "{other}"))
+    plan, bindings = world(service("a", run=run, prefix="/a"), service("b", run=run, prefix=""), service("c", run=run))
+    filled = [argv_of(one, bindings)[1:] for one in plan.services]
+    assert filled[0] == ("app.py", "--port=4000", "--root-path=/a/", "{other}")
+    assert [words[2] for words in filled[1:]] == ["--root-path=/", "--root-path=/"]
+    assert argv_of(plan.services[0], bindings)[0] == sys.executable
 
 
 def test_programs_installed_beside_ringwall_are_found() -> None:
