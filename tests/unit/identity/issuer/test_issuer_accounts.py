@@ -135,6 +135,18 @@ def test_a_disabled_account_loses_its_sign_in_at_once(world: IssuerWorld) -> Non
     asyncio.run(run())
 
 
+def test_a_disabled_account_is_nobody_even_where_its_session_was_left(world: IssuerWorld) -> None:
+    async def run() -> None:
+        account = await world.new_account("dora", PASSWORD)
+        async with browser(world.app) as page:
+            sent_back(await enter(page, RelyingParty(), "dora", PASSWORD))
+            database = await world.context.storage.database()
+            await database.accounts.disable(account, now=world.clock.now())
+            assert sent_back(await page.get(RelyingParty().url(prompt="none")))["error"] == "login_required"
+
+    asyncio.run(run())
+
+
 def test_a_second_factor_is_asked_for_where_there_is_one(world: IssuerWorld) -> None:
     secret = world.new_secret("portal")
     party = RelyingParty()

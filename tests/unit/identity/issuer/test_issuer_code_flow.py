@@ -396,6 +396,16 @@ def test_userinfo_believes_access_tokens_alone(world: IssuerWorld) -> None:
     asyncio.run(run())
 
 
+def test_userinfo_tells_nothing_of_somebody_who_is_not_known_any_more(world: IssuerWorld) -> None:
+    async def run() -> None:
+        async with browser(world.app) as page:
+            token = (await tokens_of(page, spa()))["access_token"]
+            write_plan(world.settings.state, login_plan(people=()))
+            assert (await userinfo(page, token)).status_code == 401
+
+    asyncio.run(run())
+
+
 def test_a_token_of_a_compromised_key_is_believed_nowhere(world: IssuerWorld) -> None:
     async def run() -> None:
         async with browser(world.app) as page:
