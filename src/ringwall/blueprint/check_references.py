@@ -9,6 +9,7 @@ from ringwall.blueprint.values import EDGE
 
 RESERVED_PREFIX = "ringwall-"
 USER_ATTRIBUTES = ("sub", "iss", "scopes")
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _SAFE_INTEGER = 2**53 - 1
 
 
@@ -81,6 +82,7 @@ class _Checker:
         self._once("scope", client.scopes)
         self._once("redirect URI", client.redirect_uris)
         self._once("redirect URI", client.post_logout_redirect_uris)
+        self._check_keys(client)
         if client.kind is None or client.kind.value == "machine":
             uris = (*client.redirect_uris, *client.post_logout_redirect_uris)
             for what in [uri.span for uri in uris][:1] or [
@@ -99,6 +101,24 @@ class _Checker:
         if name.value in {self._blueprint.system.value, EDGE}:
             # An ID token's `aud` is the client, an access token's the system: no proxy may take one for the other.
             report.error("reserved-name", f"a client cannot have the system's name {name.value!r}", name.span)
+
+    def _check_keys(self, client: Client) -> None:
+        """A private or symmetric key is never written into a blueprint (RFC 7517, section 9.2)."""
+        if client.jwks and client.kind is not None and client.kind.value in {"native", "browser"}:
+            hint = "leave `jwks` out: PKCE protects what it does"
+            message = f"{client.name.value!r} cannot keep a key secret"
+            self._report.error(
+                "wrong-key", message, client.jwks[0][0][0].span if client.jwks[0] else client.span, hint=hint
+            )
+        for key in client.jwks:
+            for name, _ in key:
+                if name.value in _PRIVATE:
+                    hint = "remove it, and make a new key: this one has been written down"
+                    self._report.error(
+                        "private-key", f"{name.value!r} is the secret part of a key", name.span, hint=hint
+                    )
+            if "kty" not in {name.value for name, _ in key}:
+                self._report.error("missing-key", "a key needs its type, 'kty'", client.span)
 
     def _check_person(self, person: Person | Client) -> None:
         self._known("role", person.roles, self._roles)

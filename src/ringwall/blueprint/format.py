@@ -162,6 +162,10 @@ CLIENT: Final = Record(
         "post_logout_redirect_uris": Field(
             ListOf(_REDIRECT, minimum=1), "Where people may return to after signing out."
         ),
+        "jwks": Field(
+            ListOf(Pairs(Text("a member of a JWK", r"^[a-z0-9_#S]{1,32}$", str, "kty"), Plain()), minimum=1),
+            "Public keys (JWK) by which it proves who it is, in place of a secret (`private_key_jwt`).",
+        ),
         "third_party": Field(Flag(), "true: people are asked before it learns about them; default false."),
         "pushed_requests": Field(
             Flag(),

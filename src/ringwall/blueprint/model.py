@@ -100,6 +100,7 @@ class Client:
     kind: At[str] | None = None
     redirect_uris: Names = ()
     post_logout_redirect_uris: Names = ()
+    jwks: tuple[tuple[tuple[At[str], ClaimValue], ...], ...] = ()
     third_party: At[bool] | None = None
     title: At[str] | None = None
     pushed_requests: At[bool] | None = None

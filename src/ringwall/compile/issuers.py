@@ -6,6 +6,7 @@ from typing import TypeVar
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint, Client, Issuer, Person
 from ringwall.blueprint.shape import At
+from ringwall.plan.base import canonical
 from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Role
 from ringwall.plan.model import Client as PlanClient
 from ringwall.plan.model import Issuer as PlanIssuer
@@ -120,6 +121,12 @@ def _edge_client(issuer: PlanIssuer) -> PlanClient:
     return PlanClient(name=EDGE, kind=ClientKind.BROWSER, redirect_uris=(f"{issuer.url}/session",))
 
 
+def _jwks(client: Client) -> str:
+    """Return the client's keys as a JWK set (RFC 7517, section 5); empty for none."""
+    keys = [{name.value: list(v) if isinstance(v := at.value, tuple) else v for name, at in key} for key in client.jwks]
+    return canonical({"keys": keys}).decode() if keys else ""
+
+
 def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[PlanClient, ...]:
     """Return the clients, ordered by name; the edge is one of them where services ask browsers to sign in."""
     found = [_edge_client(issuer) for issuer in issuers if issuer.builtin and _asks_to_sign_in(blueprint)]
@@ -132,6 +139,7 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             kind=ClientKind(client.kind.value) if client.kind is not None else ClientKind.MACHINE,
             redirect_uris=tuple(sorted(uri.value for uri in client.redirect_uris)),
             post_logout_redirect_uris=tuple(sorted(uri.value for uri in client.post_logout_redirect_uris)),
+            jwks=_jwks(client),
             third_party=client.third_party is not None and client.third_party.value,
             title=client.title.value if client.title is not None else "",
             pushed_requests=client.pushed_requests is not None and client.pushed_requests.value,

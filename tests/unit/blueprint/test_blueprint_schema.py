@@ -38,7 +38,7 @@ claims: {patients: set<string>, level: {type: long, from: realm_access.level}}
 roles: {patient: , clinician: {includes: [patient]}}
 people: {alice: {roles: [patient], claims: {patients: ["7"], level: 3, active: true, name: x}}}
 clients:
-  robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}}
+  robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}, jwks: [{kty: EC, crv: P-256, x: AA, y: AA}]}
   app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
     scopes: [offline_access],
     redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"]}
