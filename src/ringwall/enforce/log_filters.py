@@ -25,6 +25,11 @@ def status_is_any() -> Any:
     return _status("GE", 0)
 
 
+def status_is_at_most(code: int) -> Any:
+    """Match this status and every lower one."""
+    return _status("LE", code)
+
+
 def _status(operator: str, code: int) -> Any:
     # Envoy demands a key by which its run-time layer could override the number; nothing sets this one.
     value = base_pb2.RuntimeUInt32(default_value=code, runtime_key="ringwall.none")

@@ -10,7 +10,7 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce.log_filters import all_of, any_of, cel, has_header, status_is, status_is_any
+from ringwall.enforce.log_filters import all_of, any_of, cel, has_header, status_is, status_is_any, status_is_at_most
 from ringwall.enforce.proto import header, u32
 from ringwall.model import headers
 
@@ -65,6 +65,7 @@ _REVOKED = "response.code_details.contains('[revoked-') && !response.code_detail
 """The token, or what it stands for, was revoked (RFC 6750, section 3.1); a workload that was has no token to renew."""
 _NO_ROUTE = "!has(xds.route_name)"
 """No route matched. The rule that refuses whatever brings no rules of its own has refused it; it is said as 404."""
+_NO_HANDSHAKE = "response.code_details == 'websocket_handshake_unsuccessful'"
 _BEFORE_THE_ID = (400, 408, 426, 431)
 """Refusals that come before Envoy has made an id; the request may still carry one that its client chose."""
 
@@ -81,6 +82,9 @@ def replies(extra: tuple[Any, ...] = (), *, login_at: str = "") -> Any:
     not_one_token, not_valid = (_challenge(f'error="{error}"') for error in ("invalid_request", "invalid_token"))
     early = any_of(*(status_is(code) for code in _BEFORE_THE_ID))
     mappers = [
+        # A service answered that it opens no connection, and Envoy says so by that answer's status; between proxies a
+        # status of success would mean that it does (RFC 8441, section 5), and the client would be told 101.
+        _mapper(all_of(status_is_at_most(299), cel(_NO_HANDSHAKE)), extra, status=502),
         *([_to_login(login_at, extra)] if login_at else []),
         _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
         _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),

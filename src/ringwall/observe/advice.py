@@ -59,6 +59,19 @@ _TOKENS: Final = (
 )
 """By a part of the response code details, in lower case: what it means and what to do."""
 
+_DENIED: Final = (
+    (
+        "held-by-another",
+        "the token was exchanged by another service than the one that shows it",
+        "a service exchanges the token that it was called with for one of its own; the edge takes none that was exchanged",
+    ),
+    (
+        "revoked-workload",
+        "the calling workload is revoked",
+        "`ringwall revoke list`; `ringwall revoke workload NAME --lift` lifts it",
+    ),
+)
+
 _WRONG_METHOD: Final = 405
 _CORS: Final = "cors_response"
 _SWITCHED: Final = 101
@@ -87,6 +100,11 @@ _REFUSED: Final = (
 
 _FAILED: Final = (
     ("ext_authz_error", "the decision point did not answer, so the request was refused", "see `ringwall status`"),
+    (
+        "websocket_handshake_unsuccessful",
+        "the service opened no WebSocket connection",
+        "look at the service; or take the operation out of `websockets`",
+    ),
     ("no_healthy_upstream", "nothing runs behind this hop", "see `ringwall status`; look at the service's log"),
     ("cluster_not_found", "nothing is configured behind this hop yet", "see `ringwall status`"),
     ("stream_idle_timeout", "the service did not answer in time", "look at the service, or raise its `timeout`"),
@@ -103,7 +121,7 @@ def describe(event: DecisionEvent) -> tuple[str, str]:
         case Outcome.ALLOWED:
             found = _allowed(event), ""
         case Outcome.DENIED:
-            found = "the policies do not allow it", ""
+            found = _by_detail(event, _DENIED, ("the policies do not allow it", ""))
         case Outcome.UNAUTHENTICATED:
             found = _by_detail(event, _TOKENS, ("the token is not believed", "get a new token"))
         case Outcome.LIMITED:
