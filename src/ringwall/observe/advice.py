@@ -63,12 +63,7 @@ _DENIED: Final = (
     (
         "held-by-another",
         "the token was exchanged by another service than the one that shows it",
-        "a service exchanges the token that it was called with for one of its own; the edge takes none that was exchanged",
-    ),
-    (
-        "revoked-workload",
-        "the calling workload is revoked",
-        "`ringwall revoke list`; `ringwall revoke workload NAME --lift` lifts it",
+        "a service exchanges the token that it was called with for one of its own; the edge takes no such token",
     ),
 )
 

@@ -164,6 +164,11 @@ def test_authlib_gets_a_token_by_its_key(world: World) -> None:
     assert world.verify(asyncio.run(run())["access_token"]).subject == "robot"
 
 
+def test_a_client_with_keys_has_no_secret_beside_them(world: World) -> None:
+    secret = world.new_secret("robot")
+    _refused(world.token(secret, client="robot"))
+
+
 # --- workloads ---
 
 
