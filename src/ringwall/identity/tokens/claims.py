@@ -25,12 +25,14 @@ class Expected:
         audiences: `aud` must hold one of these.
         types: media types allowed in `typ`, lower case, without `application/`; empty allows any or none.
         leeway: seconds by which clocks may differ.
+        about_somebody: whether it must have a subject; request objects have none (RFC 9101, section 10.8).
     """
 
     issuer: str
     audiences: frozenset[str]
     types: frozenset[str] = frozenset()
     leeway: float = 5.0
+    about_somebody: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def verify_token(text: str | bytes, *, keys: KeySet, expected: Expected, clock: 
     2. Its type is an expected one, so that one kind of token cannot stand in for another (RFC 8725 section 3.11).
     3. The payload is a JSON object (RFC 7519 section 7.2, step 10).
     4. `iss` is the expected issuer, compared exactly (RFC 7519 section 4.1.1; RFC 8725 section 3.8).
-    5. `sub` is a text that is not empty (RFC 7519 section 4.1.2; RFC 9068 section 2.2).
+    5. `sub` is a text that is not empty (RFC 7519 section 4.1.2; RFC 9068 section 2.2), or rightly absent.
     6. `aud` holds an expected audience (RFC 7519 section 4.1.3; RFC 8725 section 3.9).
     7. `exp` is there and not past (RFC 7519 section 4.1.4; RFC 9068 section 2.2).
     8. `nbf`, where there, is not ahead (RFC 7519 section 4.1.5).
@@ -68,7 +70,9 @@ def verify_token(text: str | bytes, *, keys: KeySet, expected: Expected, clock: 
     issuer, subject = claims.get("iss"), claims.get("sub")
     if not isinstance(issuer, str) or issuer != expected.issuer:  # 4
         raise TokenRefusedError("issuer", "the token is from another issuer")
-    if not isinstance(subject, str) or not subject:  # 5
+    if not expected.about_somebody and "sub" not in claims:  # 5
+        subject = ""
+    elif not isinstance(subject, str) or not subject:
         raise TokenRefusedError("subject", "the token names no subject")
     audiences = _audiences(claims)
     if expected.audiences.isdisjoint(audiences):  # 6

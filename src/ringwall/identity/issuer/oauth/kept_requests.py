@@ -4,14 +4,17 @@ A client pushes its request (RFC 9126) and gets a `request_uri`, which works onc
 is put under a ticket, which lasts while a person signs in and allows, and ends with the answer.
 """
 
+import logging
 from typing import Final
 from urllib.parse import urlencode
 
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.oauth.authorization_request import AuthorizationRefusedError, UntrustedRequestError
+from ringwall.identity.issuer.oauth.request_objects import RequestObjectRefusedError, RequestObjects
 from ringwall.identity.issuer.request import Parameters, parse_parameters
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.model.secret import Secret
+from ringwall.plan.model import Client
 
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
 """Begins what is given for a pushed request (RFC 9126, section 2.2)."""
@@ -20,7 +23,10 @@ PUSHED_SECONDS: Final = 60.0
 TICKET_SECONDS: Final = 900.0
 """How long a person may take to sign in and allow."""
 _TICKET: Final = "ticket"
+_NOT_ANNOUNCED: Final = "The application that sent you here did not announce its request."
 _GONE: Final = "This request has expired, or was answered already."
+
+_log = logging.getLogger(__name__)
 
 
 class KeptRequests:
@@ -28,6 +34,7 @@ class KeptRequests:
 
     def __init__(self, context: IssuerContext) -> None:
         self._context = context
+        self._objects = RequestObjects(context)
 
     async def push(self, parameters: Parameters, *, client: str) -> str:
         """Keep a client's request, and return its `request_uri` (RFC 9126, section 2.2)."""
@@ -41,7 +48,7 @@ class KeptRequests:
         return PREFIX + handle.reveal().decode("ascii")
 
     async def begin(self, query: bytes) -> str | None:
-        """Return where a browser that brings a `request_uri` goes on; None where it brings the request itself.
+        """Return where a browser goes on that brings a reference, or a signed object; None for a plain request.
 
         1. The reference is one of ours: nothing is ever fetched from an address (RFC 9101, section 10.4). 2. It is this
         client's, has not expired, and is used up by this (RFC 9126, sections 4 and 7.3). Parameters beside it are
@@ -49,9 +56,14 @@ class KeptRequests:
         """
         given = parse_parameters(query)
         uri, client = given.get("request_uri", ""), given.get("client_id", "")
+        known = self._context.directory.current().clients.get(client)
+        if "request" in given and not uri and known is not None and known.jwks:
+            if known.pushed_requests:
+                raise UntrustedRequestError(_NOT_ANNOUNCED)
+            return await self._keep(client, (await self.opened(given["request"], known)).encoded())
         if not uri.startswith(PREFIX):  # 1; what else there is in it is refused where the request is read
             return None
-        if client not in self._context.directory.current().clients:
+        if known is None:
             raise UntrustedRequestError(_GONE)
         pushed = (await self._context.storage.database()).pushed
         handle = Secret(uri.removeprefix(PREFIX))
@@ -60,6 +72,16 @@ class KeptRequests:
         except HandleRefusedError:
             raise UntrustedRequestError(_GONE) from None
         return await self._keep(client, found.payload["query"])
+
+    async def opened(self, text: str, client: Client) -> Parameters:
+        """Return what a signed request object asks for (RFC 9101, section 6), or raise UntrustedRequestError."""
+        try:
+            return await self._objects.read(text, client)
+        except RequestObjectRefusedError as error:
+            _log.warning("a request object of client %r is refused: %s", client.name, error.message)
+            raise UntrustedRequestError(
+                "The application that sent you here did not sign its request as it must."
+            ) from None
 
     async def parameters(self, query: bytes) -> Parameters:
         """Return what the client asks for: what the query says, or what is kept under its ticket.
@@ -71,7 +93,7 @@ class KeptRequests:
         client = self._context.directory.current().clients.get(name)
         if client is None or _TICKET not in given:
             if client is not None and client.pushed_requests:
-                raise UntrustedRequestError("The application that sent you here did not announce its request.")
+                raise UntrustedRequestError(_NOT_ANNOUNCED)
             return given
         pushed = (await self._context.storage.database()).pushed
         try:

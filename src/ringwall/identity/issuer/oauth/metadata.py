@@ -67,6 +67,8 @@ class MetadataEndpoint:
                 *("name", "preferred_username", "email"),
             ],
             "claims_parameter_supported": False,
-            "request_parameter_supported": False,
+            "request_parameter_supported": True,
+            "require_signed_request_object": False,
+            "request_object_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
             "request_uri_parameter_supported": False,
         }

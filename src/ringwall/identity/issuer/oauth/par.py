@@ -17,6 +17,7 @@ from ringwall.identity.issuer.oauth.authorization_request import (
 )
 from ringwall.identity.issuer.oauth.kept_requests import PUSHED_SECONDS, KeptRequests
 from ringwall.identity.issuer.request import REPEATABLE, Parameters, RequestRefusedError, read_form
+from ringwall.plan.model import Client
 
 PATH: Final = "/par"
 """Below the issuer's URL."""
@@ -39,15 +40,18 @@ class ParEndpoint:
 
         1. Read the form and authenticate the client, as at the token endpoint (RFC 9126, section 2.1, item 1).
         2. A `request_uri` is refused (item 2). 3. See which key the client holds, if it shows one; the code will be for
-        that key, which `dpop_jkt` must not contradict (RFC 9449, section 10.1). 4. The request is one that the
-        authorization endpoint would take from this client (item 3). 5. Keep it, without what authenticated the client,
-        and answer 201 (section 2.2).
+        that key, which `dpop_jkt` must not contradict (RFC 9449, section 10.1). 4. Of a signed request object all is
+        taken, and nothing from beside it (RFC 9126, section 3). The request is one that the authorization endpoint
+        would take from this client (item 3). 5. Keep it, without what authenticated the client, and answer 201
+        (section 2.2).
         """
         form = await read_form(request)  # 1
         client = (await self._clients.authenticate(request, form)).client
         if "request_uri" in form:  # 2
             raise RequestRefusedError(400, "invalid_request", "`request_uri` cannot be pushed")
         bound = await self._proofs.bind(request, PATH)  # 3
+        if "request" in form:  # 4
+            form = await self._opened(form["request"], client)
         if bound.jkt and form.get("dpop_jkt", bound.jkt) != bound.jkt:
             raise RequestRefusedError(400, "invalid_dpop_proof", "`dpop_jkt` is not the key of the proof")
         named = {"client_id": client.name, **({"dpop_jkt": bound.jkt} if bound.jkt else {})}
@@ -57,6 +61,12 @@ class ParEndpoint:
         uri = await self._kept.push(asked, client=client.name)  # 5
         made = {"request_uri": uri, "expires_in": int(PUSHED_SECONDS)}
         return answer(made, status=201, headers=dict(bound.headers))
+
+    async def _opened(self, text: str, client: Client) -> Parameters:
+        try:
+            return await self._kept.opened(text, client)
+        except UntrustedRequestError:
+            raise RequestRefusedError(400, "invalid_request_object", "the request object is not believed") from None
 
     def _check(self, asked: Parameters) -> None:
         directory = self._context.directory.current()
