@@ -98,6 +98,16 @@ def test_a_form_is_for_one_browser_and_one_request(world: IssuerWorld) -> None:
     asyncio.run(run())
 
 
+def test_two_tabs_can_be_signed_in_one_after_the_other(world: IssuerWorld) -> None:
+    async def run() -> None:
+        async with browser(world.app) as page:
+            first, second = await page.get(RelyingParty().url()), await page.get(RelyingParty().url())
+            assert "code" in sent_back(await pick(page, first))
+            assert "code" in sent_back(await pick(page, second))
+
+    asyncio.run(run())
+
+
 def test_the_cookies_are_this_hosts_alone(world: IssuerWorld) -> None:
     async def run() -> None:
         async with browser(world.app) as page:

@@ -65,7 +65,7 @@ class LoginEndpoint:
         """
         query: bytes = request.scope["query_string"]
         form = await read_form(request)
-        self._forms.check(request, form, login_purpose(query))  # 1
+        self._forms.check(request, form, login_purpose(query), signed_out=True)  # 1
         try:  # 2
             asked = await self._authorize.read(query)
         except (RequestRefusedError, UntrustedRequestError, AuthorizationRefusedError, TokenNotIssuedError):

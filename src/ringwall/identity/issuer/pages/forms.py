@@ -47,21 +47,22 @@ class FormTokens:
         """Return a token for a form that is shown to a session which is just being made."""
         return self._token(handle, purpose)
 
-    def check(self, request: Request, form: Parameters, purpose: str) -> None:
+    def check(self, request: Request, form: Parameters, purpose: str, *, signed_out: bool = False) -> None:
         """Raise RequestRefusedError for a form that another site made this browser send.
 
         1. `Origin` is there and the issuer's own (RFC 6454, section 7). 2. `Sec-Fetch-Site`, where there is one, says
-        the same (W3C Fetch Metadata, section 2.4). 3. The token is this browser's, for this form.
+        the same (W3C Fetch Metadata, section 2.4). 3. The token is this browser's, for this form; with `signed_out`
+        also one that it was given before somebody signed in, in another tab meanwhile.
         """
         origin = self._directory.current().origin
         if request.headers.getlist("origin") != [origin]:  # 1
             raise _refused()
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":  # 2
             raise _refused()
-        held = held_by(request)
-        if held is None or not hmac.compare_digest(  # 3
-            form.get(FIELD, "").encode("utf-8"), self._token(held, purpose).encode("ascii")
-        ):
+        held = [held_by(request), _before(request) if signed_out else None]
+        shown = form.get(FIELD, "").encode("utf-8")
+        right = [self._token(handle, purpose).encode("ascii") for handle in held if handle is not None]
+        if not any([hmac.compare_digest(shown, token) for token in right]):  # 3  # noqa: C419  # all, whichever fits
             raise _refused()
 
     def _token(self, handle: Secret, purpose: str) -> str:
@@ -76,7 +77,12 @@ class FormTokens:
 
 def held_by(request: Request) -> Secret | None:
     """Return the cookie that tells this browser from others: its session's, or the one it was given for a form."""
-    value = read_cookie(request, COOKIE) or read_cookie(request, BROWSER_COOKIE)
+    value = read_cookie(request, COOKIE)
+    return Secret(value) if value else _before(request)
+
+
+def _before(request: Request) -> Secret | None:
+    value = read_cookie(request, BROWSER_COOKIE)
     return Secret(value) if value else None
 
 
