@@ -78,6 +78,7 @@ def test_what_the_memo_gives_is_what_would_be_built_without_it() -> None:
         (a.model_copy(update={"prefix": "/other"}), b),
         (a.model_copy(update={"mode": Mode.SHADOW}), b),
         (a.model_copy(update={"forward_token": True}), b),
+        (a.model_copy(update={"max_body_bytes": 200 << 20}), b),
         (a.model_copy(update={"calls": ()}), b),
         (a, b.model_copy(update={"timeout_seconds": 900})),
         (a, b.model_copy(update={"protocol": Protocol.GRPC})),
