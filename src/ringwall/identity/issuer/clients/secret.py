@@ -44,13 +44,12 @@ class SecretMethod:
         """Return the client whose secret was shown.
 
         A right secret is never throttled, so nobody locks a client out. A public client has no secret, even where one
-        was made while it was of another kind (RFC 6749, section 2.1). Nor has one that proves itself by its keys, which
-        are worth nothing as long as a weaker way works beside them.
+        was made while it was of another kind (RFC 6749, section 2.1).
         """
         shown = _read(request, form)
         right = self._secrets.holds(shown.client, shown.secret)
         client = self._directory.current().clients.get(shown.client)
-        if client is not None and right and not client.public and not client.jwks:
+        if client is not None and right and not client.public:
             return AuthenticatedClient(client=client, method=shown.method, confirmation={})
         wait = self._throttle.wrong(shown.client)
         _log.warning("a client failed to authenticate: %s", client.name if client else "unknown name")
