@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -44,22 +45,31 @@ async def bring(page: httpx.AsyncClient, text: str, client: str = "portal", **be
     return response
 
 
-async def push(page: httpx.AsyncClient, text: str, secret: str, **beside: str) -> httpx.Response:
-    async with httpx.AsyncClient(transport=page._transport, base_url=ORIGIN, auth=("portal", secret)) as client:
-        return await client.post(f"{ISSUER}/par", data={"client_id": "portal", "request": text, **beside})
+def asserted(world: IssuerWorld) -> dict[str, str]:
+    """Return what authenticates a client that has keys (RFC 7523, section 2.2)."""
+    now = int(world.clock.now())
+    claims = {"iss": "portal", "sub": "portal", "aud": ISSUER, "exp": now + 60, "jti": secrets.token_urlsafe(12)}
+    text = sign({"typ": "JWT", "alg": "ES256", "kid": "k1"}, json.dumps(claims), KEY)
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    return {"client_assertion": text, "client_assertion_type": kind}
+
+
+async def push(world: IssuerWorld, page: httpx.AsyncClient, text: str, **beside: str) -> httpx.Response:
+    form = {"client_id": "portal", "request": text, **asserted(world), **beside}
+    async with httpx.AsyncClient(transport=page._transport, base_url=ORIGIN) as client:
+        return await client.post(f"{ISSUER}/par", data=form)
 
 
 def test_what_the_client_signed_is_done_and_nothing_from_beside_it(world: IssuerWorld) -> None:
-    secret = world.new_secret("portal")
     beside = {"redirect_uri": "https://evil.example/", "scope": "openid offline_access", "state": "evil"}
 
     async def run() -> None:
         async with browser(world.app) as page:
             back = sent_back(await pick(page, await bring(page, signed(world), **beside)))
             assert back["state"] == PARTY.state
-            body = (await redeem(page, PARTY.redemption(back["code"]), ("portal", secret))).json()
+            body = (await redeem(page, {**PARTY.redemption(back["code"]), **asserted(world)}, None)).json()
             assert body["scope"] == PARTY.scope
-            made = await push(page, signed(world), secret, **beside)
+            made = await push(world, page, signed(world), **beside)
             query = urlencode({"client_id": "portal", "request_uri": made.json()["request_uri"]})
             shown = await page.get((await page.get(f"{ISSUER}/authorize?{query}")).headers["location"])
             assert sent_back(shown)["state"] == PARTY.state
@@ -96,13 +106,12 @@ WRONG: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 def test_what_is_wrong_goes_nowhere(world: IssuerWorld, wrong: dict[str, Any]) -> None:
-    secret = world.new_secret("portal")
 
     async def run() -> None:
         async with browser(world.app) as page:
             text = signed(world, **wrong)
             assert (await bring(page, text)).status_code in {400, 414}
-            refused = await push(page, text, secret)
+            refused = await push(world, page, text)
             assert refused.status_code in {400, 413}
             assert refused.json()["error"] in {"invalid_request_object", "invalid_request"}
 
