@@ -37,7 +37,7 @@ from ringwall.identity.issuer.oauth.par import ParEndpoint
 from ringwall.identity.issuer.oauth.revoke import RevokeEndpoint
 from ringwall.identity.issuer.oauth.token import TokenEndpoint
 from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
-from ringwall.identity.issuer.pages.forms import FormTokens
+from ringwall.identity.issuer.pages.forms import FormRefusedError, FormTokens
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.services import Services
 from ringwall.identity.issuer.standing import Standing
@@ -73,7 +73,7 @@ def create_app(context: IssuerContext) -> Starlette:
             *_for_people(context),
         ],
         middleware=[Middleware(BrowserClientOrigins, directory=directory)],
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, FormRefusedError: Pages(directory).on_form_refused},
     )
 
 

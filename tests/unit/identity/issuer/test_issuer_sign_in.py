@@ -70,6 +70,7 @@ def test_a_form_without_an_origin_is_refused(world: IssuerWorld) -> None:
             form = forms_of(await page.get(RelyingParty().url()))[0]
             response = await page.post(form.action, data={**form.fields, "person": "alice"})
             assert response.status_code == 403
+            assert "<h1>" in response.text
 
     asyncio.run(run())
 

@@ -26,6 +26,12 @@ BROWSER_COOKIE: Final = "__Host-ringwall-browser"
 _ENTRY: Final = "forms"
 
 
+class FormRefusedError(RequestRefusedError):
+    """A form was not sent from a page that this browser was shown for it."""
+
+    code = "form-refused"
+
+
 class FormTokens:
     """Makes and checks the tokens. The key lies with the signing keys, so that every process has the same."""
 
@@ -92,5 +98,5 @@ def give_cookie(response: Response, cookie: Secret | None) -> None:
         write_cookie(response, BROWSER_COOKIE, cookie)
 
 
-def _refused() -> RequestRefusedError:
-    return RequestRefusedError(403, "invalid_request", "this form was not sent from a page of this issuer")
+def _refused() -> FormRefusedError:
+    return FormRefusedError(403, "invalid_request", "this form was not sent from a page of this issuer")
