@@ -178,7 +178,20 @@ def test_no_way_of_writing_a_path_leads_around_a_rule(rig: Rig, path: str, expec
 
 @pytest.mark.parametrize(
     "path",
-    ["/%2e%2e;/", "/%2e%2e;x=1/", "/.%2e;", "/%2e;/", "/x/%2E%2E;a;b/", "\\%2e%2e;/", "//%2e%2e;//", "/%2e%2e;?x=1"],
+    [
+        "/%2e%2e;/",
+        "/%2e%2e;x=1/",
+        "/.%2e;",
+        "/%2e;/",
+        "/x/%2E%2E;a;b/",
+        "\\%2e%2e;/",
+        "//%2e%2e;//",
+        "/%2e%2e;?x=1",
+        "/%2e%2e%3b/b",
+        "/..%3B/b",
+        "/.%3bx=1/b",
+        "/%2e%3B",
+    ],
 )
 def test_a_dot_segment_in_disguise_is_refused(rig: Rig, path: str) -> None:
     before = len(rig.apps["files"].seen)
@@ -188,7 +201,9 @@ def test_a_dot_segment_in_disguise_is_refused(rig: Rig, path: str) -> None:
     assert len(rig.apps["files"].seen) == before
 
 
-@pytest.mark.parametrize("path", ["/a..;/b", "/...;/b", "/a;/b", "/..a;/b", "/%2e%2e%3b/b", "/b?x=/..;/&y=/.;/"])
+@pytest.mark.parametrize(
+    "path", ["/a..;/b", "/...;/b", "/a;/b", "/..a;/b", "/a%3b/b", "/...%3b/b", "/b?x=/..;/&y=/.;/"]
+)
 def test_what_only_looks_like_one_is_not(rig: Rig, path: str) -> None:
     assert rig.get(f"/api/files/static{path}").status == 200
     assert rig.apps["files"].seen[-1].path == f"/static{path}".replace("%2e", ".")

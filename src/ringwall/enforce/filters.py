@@ -57,7 +57,7 @@ _ONE_BEARER_TOKEN = r"[Bb]earer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+" 
 _CLIENT_SECRET = r"[Bb]asic [A-Za-z0-9+/]+={0,2}"  # noqa: S105  # a pattern
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
-_DISGUISED = ("/..;", "/.;")
+_DISGUISED = tuple(f"/{dots}{semicolon}" for dots in ("..", ".") for semicolon in (";", "%3b", "%3B"))
 """What begins a dot segment with a parameter. Some servers, and a second normalisation, read it as `/..` or `/.`"""
 
 _LOCAL_RATE_LIMIT = type_url(local_rate_limit_pb2.LocalRateLimit)

@@ -17,7 +17,7 @@ LONGEST_PATH: Final = 60 * 1024
 _SENT = re.compile(r"[!-~]*")
 _ESCAPED_SLASH = re.compile(r"%(?:2f|5c)", re.IGNORECASE)
 _DOTS_WITH_PARAMETERS = re.compile(r"(?<=/)(\.{1,2});[^/]*")
-_DISGUISED = re.compile(r"/\.{1,2};")
+_DISGUISED = re.compile(r"/\.{1,2}(?:;|%3[bB])")
 _PIECE = re.compile(r"%[0-9A-Fa-f]{2}|.", re.DOTALL)
 _HEX = frozenset(string.hexdigits)
 _DECODED = frozenset(string.ascii_letters + string.digits + "-._~")
