@@ -124,7 +124,9 @@ class AuthorizeEndpoint:
 
         1. The request is read. 2. Who is signed in must still be somebody who may. 3. They must be the one that the
         client means, and have signed in as lately and as surely as it asks, else they sign in now, or, where nobody
-        may be asked, the client is told so. 4. They allow what has to be allowed. 5. A code is made.
+        may be asked, the client is told so. 4. Who signed in less surely than was asked for is not passed off as what
+        the client, or the service behind it, needs (RFC 9470, section 5). 5. They allow what has to be allowed. 6. A
+        code is made.
         """
         asked = read_request(parameters, reply, self._context.directory.current())  # 1
         person = await self._context.people.find(session.subject) if session is not None else None  # 2
@@ -135,11 +137,13 @@ class AuthorizeEndpoint:
             if fresh:
                 raise AuthorizationRefusedError("access_denied", "somebody else signed in than the client means")
             return self.ask_to_sign_in(request, query, asked)
-        if not consented and await self._must_consent(asked, person):  # 4
+        if not satisfies(session.acr, asked.acr_values):  # 4
+            raise AuthorizationRefusedError("unmet_authentication_requirements", "nobody signed in as surely as asked")
+        if not consented and await self._must_consent(asked, person):  # 5
             if silent:
                 raise AuthorizationRefusedError("consent_required", "the person has not allowed this yet")
             return self._ask_for_consent(query, asked, session, person, fresh=fresh)
-        await self._kept.finish(query)  # 5
+        await self._kept.finish(query)  # 6
         return await self._give_code(asked, session)
 
     def _may_stay(self, asked: AuthorizationRequest, session: BrowserSession, *, fresh: bool) -> bool:
