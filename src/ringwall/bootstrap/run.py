@@ -250,15 +250,16 @@ class Run:
         was = self._addresses.current
         old = {service.name for service in _runnable(before)}
         new = {service.name for service in _runnable(plan)}
-        bindings = self._addresses.assign(plan)
-        specs = {service.name: self._processes.service(plan, service, bindings) for service in _runnable(plan)}
-        changed = {name for name in old & new if self._supervisor.spec(name) != specs[name]}
-        if changed:
-            bindings = self._addresses.assign(plan, renew=changed)
-            specs = {service.name: self._processes.service(plan, service, bindings) for service in _runnable(plan)}
-        self._identities |= _identities(plan)
         retired: list[str] = []
+        changed: set[str] = set()
         try:
+            bindings = self._addresses.assign(plan)
+            specs = {service.name: self._processes.service(plan, service, bindings) for service in _runnable(plan)}
+            changed = {name for name in old & new if self._supervisor.spec(name) != specs[name]}
+            if changed:
+                bindings = self._addresses.assign(plan, renew=changed)
+                specs = {service.name: self._processes.service(plan, service, bindings) for service in _runnable(plan)}
+            self._identities |= _identities(plan)
             for name in sorted(changed):
                 if bindings.app[name] == was.app[name]:  # a place of its own that two cannot share
                     await self._supervisor.stop(name)
