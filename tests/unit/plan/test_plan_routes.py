@@ -18,7 +18,12 @@ services:
   one:
     run: x
     expose: /api
-    operations: [probe: "HEAD /items/{name}", list: GET /items, item: "GET /items/{id}", special: GET /items/special, all: "* /items/{id}"]
+    operations:
+      - {probe: "HEAD /items/{name}"}
+      - {list: GET /items}
+      - {item: "GET /items/{id}"}
+      - {special: GET /items/special}
+      - {all: "* /items/{id}"}
   two:
     run: x
     expose: /api/items
