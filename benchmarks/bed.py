@@ -175,7 +175,7 @@ class Bed:
             inbound={service.name: hop for service in plan.services},
             app={service.name: hop for service in plan.services},
         )
-        server = _EdgeOnly(self.authority, self.keys)
+        server = _EdgeOnly(self.authority, self.keys, NothingRevoked())
         server.trim = trim
         server.start(bindings.xds)
         try:
