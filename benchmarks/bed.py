@@ -137,6 +137,7 @@ class Bed:
         self.plain_port, self.mutual_port = free_port(), free_port()
 
     def __enter__(self) -> Self:
+        self._cores = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {OTHER_CORE})
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-bench-")))
         self.authority = WorkloadAuthority(
@@ -154,6 +155,7 @@ class Bed:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
         self.authority.stop()
+        os.sched_setaffinity(0, self._cores)  # the next benchmark is not about one core
 
     def token(self, name: str) -> str:
         """Return a token of one of the plan's people."""
