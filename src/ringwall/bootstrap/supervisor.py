@@ -171,7 +171,8 @@ class Keeper:
 
     async def _once(self) -> tuple[int, str]:
         """Start it, wait until it ends; return its exit code and what happened."""
-        self.state = State.STARTING
+        if self.state is not State.CRASH_LOOP:  # one more try does not end it; becoming ready does
+            self.state = State.STARTING
         self.since = self._supervisor.clock.now()
         self._capture.forget()
         try:
