@@ -273,3 +273,19 @@ def test_a_proxy_that_reconnects_is_not_sent_the_scopes_it_has() -> None:
     proxy.session.aim(_snapshot(srds_a="1"), remove=True)
     proxy.run()
     assert proxy.got == []
+
+
+def test_a_refusal_of_what_is_not_wanted_any_more_is_no_refusal() -> None:
+    """The other proxy refused first, and the plan was taken back while this one still looked at its part."""
+    good = _snapshot(lds_a="1")
+    proxy = _proxy(good)
+    proxy.ask(LISTENER)
+    proxy.run()
+    proxy.session.aim(_snapshot("p2", lds_a="bad"), remove=True)
+    (response,) = proxy.session.responses()
+    proxy.session.aim(good, remove=True)
+    proxy.refuse = {"a"}
+    proxy.answer(response)
+    assert proxy.session.rejections() == ()
+    assert proxy.session.settled()
+    assert list(proxy.session.responses()) == []

@@ -163,6 +163,8 @@ class XdsServer:
         return built
 
     def _want(self, wanted: Snapshots) -> None:
+        if self._verdict_due() and not self._refused():  # in force, and overtaken before it was judged
+            self._good = self._wanted
         self._wanted = wanted
         self._generation += 1
         self._changed.notify_all()

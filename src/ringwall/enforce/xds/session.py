@@ -116,8 +116,10 @@ class Session:
             return
         if len(sent.versions) > 1:
             state.alone = sorted(sent.versions)
+        wanted = self._target.of_type(request.type_url) if self._target is not None else {}
         for name, version in sent.versions.items():
-            if len(sent.versions) == 1:
+            # What is not wanted any more may be refused as it likes: the proxy has kept what it had.
+            if len(sent.versions) == 1 and name in wanted and wanted[name].version == version:
                 state.refused[name] = (version, request.error_detail.message)
 
     def responses(self) -> Iterable[Any]:
