@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from ringwall.plan.bindings import Bindings
 
@@ -60,7 +61,7 @@ class IssuerSettings:
     @property
     def database_url(self) -> str:
         """Where accounts, sessions and grants are kept."""
-        return self.database or f"sqlite:///{self.folder.absolute() / 'issuer.db'}"
+        return self.database or f"sqlite:///{quote(str(self.folder.absolute() / 'issuer.db'))}"
 
     @property
     def clients_file(self) -> Path:

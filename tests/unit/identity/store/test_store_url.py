@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.store.database import sqlite_url
 from ringwall.identity.store.url import DatabaseUrl
 
@@ -22,3 +23,8 @@ def test_a_password_is_not_shown(scheme: str) -> None:
     assert place.dialect == "postgresql"
     assert place.dsn.endswith("sslmode=verify-full")
     assert "hunter2" not in f"{place!r} {place}"
+
+
+def test_the_issuers_own_database_lies_in_its_folder_whatever_that_is_called() -> None:
+    state = Path("/srv/100% sure? #1/.ringwall")
+    assert DatabaseUrl.parse(IssuerSettings(state=state).database_url).path == state / "issuer" / "issuer.db"
