@@ -4,7 +4,7 @@ It stands behind the verification of tokens, so the claims it looks at are the i
 one matcher with alternatives: the claim is looked up once, however many are revoked.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -13,7 +13,7 @@ from envoy.config.rbac.v3 import rbac_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as rbac_filter_pb2
 from envoy.type.matcher.v3 import string_pb2, value_pb2
 
-from ringwall.model.revocation import Revocation, Revoked
+from ringwall.model.revocation import CLAIMS, Revocation, Revoked
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE
 
 POLICY: Final = "revoked-"
@@ -21,13 +21,6 @@ POLICY: Final = "revoked-"
 
 HELD_BY_ANOTHER: Final = "held-by-another"
 _ALWAYS: Final = -1
-_CLAIMS: Final[Mapping[Revoked, tuple[str, ...]]] = {
-    Revoked.TOKEN: ("jti",),
-    Revoked.SESSION: ("sid",),
-    Revoked.GRANT: ("grant_id",),
-    Revoked.USER: ("sub",),
-    Revoked.CLIENT: ("client_id", "azp"),
-}
 
 
 def config(revocations: Iterable[Revocation], *, issuer: str = "", actors: Iterable[str] = ()) -> Any:
@@ -73,7 +66,7 @@ def _policy(kind: Revoked, revocations: Sequence[Revocation]) -> Any:
             for (issuer, before), found in groupby(sorted(revocations, key=_alike), key=_alike)
             for age in [[] if before == _ALWAYS else [_issued(before)]]
             for values in [[revocation.value for revocation in found]]
-            for claim in _CLAIMS[kind]
+            for claim in CLAIMS[kind]
         ]
     return _refusing(principals)
 

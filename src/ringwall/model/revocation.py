@@ -3,7 +3,7 @@
 `identity` keeps the list and `enforce` brings it to the proxies; neither sees the other, both see these types.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -24,6 +24,16 @@ class Revoked(StrEnum):
     """Every token that was given to one client, by `client_id`, or `azp` where issuers write that."""
     WORKLOAD = "workload"
     """A workload, by the SPIFFE ID in its certificate."""
+
+
+CLAIMS: Final[Mapping[Revoked, tuple[str, ...]]] = {
+    Revoked.TOKEN: ("jti",),
+    Revoked.SESSION: ("sid",),
+    Revoked.GRANT: ("grant_id",),
+    Revoked.USER: ("sub",),
+    Revoked.CLIENT: ("client_id", "azp"),
+}
+"""The claims by which a token is recognised, for each kind that is about tokens."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,20 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ringwall.identity.revocation.revoked import read_revocations
 from ringwall.model.clock import Clock
 from ringwall.model.durable import Stamp, stamp_of
-from ringwall.model.revocation import Revocation, Revoked
-
-_CLAIMS: Final[Mapping[Revoked, tuple[str, ...]]] = {
-    Revoked.TOKEN: ("jti",),
-    Revoked.SESSION: ("sid",),
-    Revoked.GRANT: ("grant_id",),
-    Revoked.USER: ("sub",),
-    Revoked.CLIENT: ("client_id", "azp"),
-}
+from ringwall.model.revocation import CLAIMS, Revocation, Revoked
 
 
 class RevocationReader:
@@ -41,7 +33,7 @@ class RevocationReader:
     def of_token(self, claims: Mapping[str, Any]) -> Revocation | None:
         """Return why a token with these claims is refused, or None; StorageError where the list is damaged."""
         issuer, issued = claims.get("iss"), claims.get("iat")
-        for kind, names in _CLAIMS.items():
+        for kind, names in CLAIMS.items():
             for value in map(claims.get, names):
                 if not isinstance(value, str) or not isinstance(issuer, str):
                     continue

@@ -1,6 +1,5 @@
 """authorization_code (RFC 6749, section 4.1.3; RFC 7636, section 4.5)."""
 
-import hashlib
 import hmac
 import logging
 import re
@@ -8,11 +7,11 @@ from typing import Final
 
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
-from ringwall.identity.issuer.grants.login_tokens import OFFLINE, binding_of, invalid_grant, login_claims, make_tokens
+from ringwall.identity.issuer.grants.login_tokens import Origin, first_tokens, invalid_grant, still_signed_in
+from ringwall.identity.issuer.grants.pkce import challenge_of
 from ringwall.identity.issuer.grants.reuse import end_what_came_of
 from ringwall.identity.issuer.oauth.resources import check_resources
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
-from ringwall.identity.tokens.encoding import encode_base64url
 from ringwall.model.secret import Secret
 
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
@@ -57,36 +56,15 @@ class AuthorizationCodeGrant:
         if code.payload["redirect_uri"] != redirect_uri:  # 3
             raise invalid_grant()
         if not _VERIFIER.fullmatch(verifier) or not hmac.compare_digest(
-            _challenge(verifier), code.payload["challenge"]
+            challenge_of(verifier), code.payload["challenge"]
         ):
             raise invalid_grant()  # 4
         if code.payload.get("dpop_jkt") and code.payload["dpop_jkt"] != asked.confirmation.get("jkt"):  # 5
             raise invalid_grant()
-        session = await database.sessions.get(code.session)
-        person = await context.people.find(code.account)
-        if session is None or session.ended is not None or person is None:  # 6
-            raise invalid_grant()
+        person = await still_signed_in(context, session=code.session, account=code.account)  # 6
         check_resources(asked.form.all("resource"), context.directory.current())  # 7
-        scopes = tuple(code.payload["scopes"])
-        login = login_claims(code.payload, session=code.session, grant=code.family)
-        access, id_token = make_tokens(context, asked, person, scopes=scopes, login=login, nonce=code.payload["nonce"])
+        origin = Origin(account=code.account, session=code.session, family=code.family, payload=code.payload)
         try:
-            started = await database.families.start(
-                family=code.family,
-                client=client.name,
-                account=code.account,
-                session="" if OFFLINE in scopes else code.session,
-                payload={**code.payload, "sid": code.session},
-                binding=binding_of(asked),
-                now=now,
-                idle_seconds=context.settings.refresh_idle_seconds,
-                final_seconds=context.settings.refresh_final_seconds,
-            )
+            return await first_tokens(context, asked, person, origin, nonce=code.payload["nonce"])
         except HandleRefusedError:  # somebody used the code a second time meanwhile
             raise invalid_grant() from None
-        return TokenAnswer(access=access, refresh=started.token, id_token=id_token)
-
-
-def _challenge(verifier: str) -> str:
-    """Return the S256 challenge of a verifier (RFC 7636, section 4.2)."""
-    return encode_base64url(hashlib.sha256(verifier.encode("ascii")).digest())

@@ -2,7 +2,7 @@
 
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
-from ringwall.identity.issuer.grants.login_tokens import OFFLINE, binding_of, invalid_grant, login_claims, make_tokens
+from ringwall.identity.issuer.grants.login_tokens import Origin, first_tokens, invalid_grant, still_signed_in
 from ringwall.identity.issuer.oauth.resources import check_resources
 from ringwall.identity.issuer.request import RequestRefusedError
 from ringwall.identity.store.devices import Poll
@@ -44,22 +44,8 @@ class DeviceCodeGrant:
             raise invalid_grant() from None
         if isinstance(device, Poll):
             raise RequestRefusedError(400, device.value, _TOLD[device])
-        session = await database.sessions.get(device.session)
-        person = await context.people.find(device.account)
-        if session is None or session.ended is not None or person is None or not client.device_flow:  # 3
+        person = await still_signed_in(context, session=device.session, account=device.account)  # 3
+        if not client.device_flow:
             raise invalid_grant()
-        scopes = tuple(device.decision["scopes"])
-        login = login_claims(device.decision, session=device.session, grant=device.family)
-        access, id_token = make_tokens(context, asked, person, scopes=scopes, login=login, nonce="")
-        started = await database.families.start(
-            family=device.family,
-            client=client.name,
-            account=device.account,
-            session="" if OFFLINE in scopes else device.session,
-            payload={**device.decision, "sid": device.session},
-            binding=binding_of(asked),
-            now=now,
-            idle_seconds=context.settings.refresh_idle_seconds,
-            final_seconds=context.settings.refresh_final_seconds,
-        )
-        return TokenAnswer(access=access, refresh=started.token, id_token=id_token)
+        origin = Origin(account=device.account, session=device.session, family=device.family, payload=device.decision)
+        return await first_tokens(context, asked, person, origin, nonce="")

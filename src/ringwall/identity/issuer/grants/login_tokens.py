@@ -1,10 +1,11 @@
 """The tokens that let a client act for a person: made from what was granted, and from who the person is now."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from ringwall.identity.issuer.access_tokens import IssuedToken, for_login
 from ringwall.identity.issuer.context import IssuerContext
-from ringwall.identity.issuer.grants.grant import TokenRequest
+from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
 from ringwall.identity.issuer.id_tokens import make_id_token
 from ringwall.identity.issuer.people import Person
 from ringwall.identity.issuer.request import RequestRefusedError
@@ -24,6 +25,54 @@ def login_claims(payload: dict[str, Any], *, session: str, grant: str) -> dict[s
     if payload["amr"]:
         claims["amr"] = payload["amr"]
     return {**claims, "sid": session, "grant_id": grant}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a person's first tokens come of: a code, or what was allowed to a device.
+
+    Attributes:
+        account: who allowed it.
+        session: the browser's session in which that was.
+        family: names everything that comes of it.
+        payload: how they had signed in, and what was granted.
+    """
+
+    account: str
+    session: str
+    family: str
+    payload: dict[str, Any]
+
+
+async def still_signed_in(context: IssuerContext, *, session: str, account: str) -> Person:
+    """Return the person, as they are now; refused once that session has ended, or they may not sign in any more."""
+    found = await (await context.storage.database()).sessions.get(session)
+    person = await context.people.find(account)
+    if found is None or found.ended is not None or person is None:
+        raise invalid_grant()
+    return person
+
+
+async def first_tokens(
+    context: IssuerContext, asked: TokenRequest, person: Person, origin: Origin, *, nonce: str
+) -> TokenAnswer:
+    """Return the first tokens, and begin the family of refresh tokens; HandleRefusedError where that may not begin."""
+    database = await context.storage.database()
+    scopes = tuple(origin.payload["scopes"])
+    login = login_claims(origin.payload, session=origin.session, grant=origin.family)
+    access, id_token = make_tokens(context, asked, person, scopes=scopes, login=login, nonce=nonce)
+    started = await database.families.start(
+        family=origin.family,
+        client=asked.client.client.name,
+        account=origin.account,
+        session="" if OFFLINE in scopes else origin.session,
+        payload={**origin.payload, "sid": origin.session},
+        binding=binding_of(asked),
+        now=context.clock.now(),
+        idle_seconds=context.settings.refresh_idle_seconds,
+        final_seconds=context.settings.refresh_final_seconds,
+    )
+    return TokenAnswer(access=access, refresh=started.token, id_token=id_token)
 
 
 def make_tokens(

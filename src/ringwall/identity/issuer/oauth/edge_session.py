@@ -6,7 +6,6 @@ nothing, and at its end the issuer takes the code itself, in the edge's place. T
 page, for as long as the sign-in lasts; no refresh token ever reaches a browser.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -21,6 +20,7 @@ from ringwall.identity.issuer.clients.model import AuthenticatedClient
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.grants.authorization_code import AuthorizationCodeGrant
 from ringwall.identity.issuer.grants.grant import TokenRequest
+from ringwall.identity.issuer.grants.pkce import challenge_of
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters
 from ringwall.identity.tokens.encoding import EncodingError, decode_base64url, encode_base64url
@@ -63,7 +63,7 @@ class EdgeSessionEndpoint:
         if not _PATH.fullmatch(to) or len(to) > _LONGEST:  # 1
             to = b"/"
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-        challenge = encode_base64url(hashlib.sha256(verifier.encode("ascii")).digest())
+        challenge = challenge_of(verifier)
         asked = {
             "response_type": "code",
             "client_id": EDGE,
