@@ -1,7 +1,6 @@
 """The browser's session at the issuer: one sign-in for all clients (OpenID Connect Core 1.0, section 3.1.2.3).
 
-The cookie is a random handle of which the database knows only the hash. Its `__Host-` name makes browsers refuse it
-without TLS, with a domain, or with another path, so that no other host can set it (RFC 6265bis, section 4.1.3.2).
+The cookie is a random handle of which the database knows only the hash.
 """
 
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.assurance import Proof
+from ringwall.identity.issuer.host_cookies import SESSION, read_cookie, write_cookie
 from ringwall.identity.issuer.storage import Storage
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
 
-COOKIE: Final = "__Host-ringwall-issuer"
 IDLE_SECONDS: Final = 8 * 3600.0
 FINAL_SECONDS: Final = 24 * 3600.0
-_MAX_HANDLE: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ class BrowserSessions:
 
     async def current(self, request: Request) -> BrowserSession | None:
         """Return the session of the request's cookie; None where it opens nothing."""
-        value = read_cookie(request, COOKIE)
+        value = read_cookie(request, SESSION)
         if value is None:
             return None
         sessions = (await self._storage.database()).sessions
@@ -98,33 +96,8 @@ class BrowserSessions:
 
 
 def set_cookie(response: Response, session: BrowserSession) -> None:
-    """Give the browser its session. `Lax`, because people come from clients on other sites by links."""
-    write_cookie(response, COOKIE, session.handle)
-
-
-def clear_cookie(response: Response) -> None:
-    """Take the browser's session away."""
-    response.headers.append("set-cookie", f"{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
-
-
-def read_cookie(request: Request, name: str, *, longest: int = _MAX_HANDLE) -> str | None:
-    """Return a cookie; None where it is absent, there twice, or too long to be ours.
-
-    Two of one name mean that somebody has put one beside ours, and nobody can tell which is which.
-    """
-    found = [
-        value
-        for header in request.headers.getlist("cookie")
-        for key, equals, value in (pair.strip().partition("=") for pair in header.split(";"))
-        if key == name and equals
-    ]
-    return found[0] if len(found) == 1 and 0 < len(found[0]) <= longest and found[0].isascii() else None
-
-
-def write_cookie(response: Response, name: str, value: Secret) -> None:
-    """Set a cookie for this host alone, for as long as the browser runs."""
-    text = value.reveal().decode("ascii")
-    response.headers.append("set-cookie", f"{name}={text}; Path=/; Secure; HttpOnly; SameSite=Lax")
+    """Give the browser its session."""
+    write_cookie(response, SESSION, session.handle.reveal().decode("ascii"))
 
 
 def _of(proof: Proof, handle: Secret, identifier: str, now: float) -> BrowserSession:

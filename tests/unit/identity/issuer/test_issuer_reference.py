@@ -8,7 +8,15 @@ from tests.support.issuer_world import IssuerWorld
 
 from ringwall.identity.dpop import nonces, proof
 from ringwall.identity.federation import discovery, fetch, remote
-from ringwall.identity.issuer import access_tokens, browser_sessions, client_secrets, request, ring, throttle
+from ringwall.identity.issuer import (
+    access_tokens,
+    browser_sessions,
+    client_secrets,
+    host_cookies,
+    request,
+    ring,
+    throttle,
+)
 from ringwall.identity.issuer.oauth import device_authorization, device_page, kept_requests
 from ringwall.identity.issuer.settings import DAY, IssuerSettings
 from ringwall.identity.store import families
@@ -39,7 +47,7 @@ CLAIMS = [
     f"after {SETTINGS.refresh_idle_seconds / DAY:g} days without use",
     f"after {SETTINGS.refresh_final_seconds / DAY:g} days, or with",
     f"{browser_sessions.IDLE_SECONDS / 3600:g} hours without use and {browser_sessions.FINAL_SECONDS / 3600:g} at most",
-    f"`{browser_sessions.COOKIE}`",
+    f"`{host_cookies.SESSION}`",
     f"within {kept_requests.PUSHED_SECONDS:g} seconds; then the person has {kept_requests.TICKET_SECONDS / 60:g} min",
     f"at first every {device_authorization.INTERVAL_SECONDS} seconds",
     f"for at most {device_authorization.DEVICE_SECONDS:g} seconds",

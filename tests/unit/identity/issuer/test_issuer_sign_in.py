@@ -21,8 +21,9 @@ from tests.support.issuer_browser import (
 from tests.support.issuer_plan import ALICE, PHONE, login_plan, write_plan
 from tests.support.issuer_world import IssuerWorld
 
-from ringwall.identity.issuer.browser_sessions import COOKIE, FINAL_SECONDS, IDLE_SECONDS
-from ringwall.identity.issuer.pages.forms import BROWSER_COOKIE, FIELD
+from ringwall.identity.issuer.browser_sessions import FINAL_SECONDS, IDLE_SECONDS
+from ringwall.identity.issuer.host_cookies import BROWSER, SESSION
+from ringwall.identity.issuer.pages.forms import FIELD
 
 PARTNER = "https://partner.example/callback"
 
@@ -37,7 +38,7 @@ def cookies_of(response: httpx.Response) -> dict[str, str]:
 
 
 def handle_of(response: httpx.Response) -> str:
-    return cookies_of(response)[COOKIE].partition(";")[0]
+    return cookies_of(response)[SESSION].partition(";")[0]
 
 
 FOREIGN: list[dict[str, str]] = [
@@ -58,7 +59,7 @@ def test_another_site_cannot_sign_anybody_in(world: IssuerWorld, headers: dict[s
             shown = await page.get(RelyingParty().url())
             response = await pick(page, shown, **headers)
             assert response.status_code == 403
-            assert COOKIE not in cookies_of(response)
+            assert SESSION not in cookies_of(response)
             assert (await pick(page, shown)).status_code == 303
 
     asyncio.run(run())
@@ -92,8 +93,8 @@ def test_a_form_is_for_one_browser_and_one_request(world: IssuerWorld) -> None:
             for fields in wrong:
                 response = await page.post(mine.action, data={**fields, "person": "alice"}, headers={"origin": ORIGIN})
                 assert response.status_code == 403, fields
-                assert COOKIE not in cookies_of(response)
-            page.cookies.delete(BROWSER_COOKIE)
+                assert SESSION not in cookies_of(response)
+            page.cookies.delete(BROWSER)
             assert (await send(page, mine, {"person": "alice"})).status_code == 403
 
     asyncio.run(run())
@@ -114,7 +115,7 @@ def test_the_cookies_are_this_hosts_alone(world: IssuerWorld) -> None:
         async with browser(world.app) as page:
             shown = await page.get(RelyingParty().url())
             done = await pick(page, shown)
-            for response, name in ((shown, BROWSER_COOKIE), (done, COOKIE)):
+            for response, name in ((shown, BROWSER), (done, SESSION)):
                 assert name.startswith("__Host-")
                 attributes = {part.strip() for part in cookies_of(response)[name].split(";")[1:]}
                 assert attributes == {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"}
@@ -126,7 +127,7 @@ async def silently(page: httpx.AsyncClient, handle: str) -> dict[str, str]:
     """Return what a client is told about whoever has this session, and nothing else."""
     page.cookies.clear()
     url = RelyingParty().url(prompt="none")
-    return sent_back(await page.get(url, headers={"cookie": f"{COOKIE}={handle}"}))
+    return sent_back(await page.get(url, headers={"cookie": f"{SESSION}={handle}"}))
 
 
 def test_nobody_can_choose_the_session_that_somebody_else_will_sign_in_with(world: IssuerWorld) -> None:
@@ -136,7 +137,7 @@ def test_nobody_can_choose_the_session_that_somebody_else_will_sign_in_with(worl
             assert "code" in await silently(attacker, fixed)
             for planted in (fixed, "A" * 43):
                 page.cookies.clear()
-                brought = {"cookie": f"{COOKIE}={planted}"}
+                brought = {"cookie": f"{SESSION}={planted}"}
                 shown = await page.get(RelyingParty().url(prompt="login"), headers=brought)
                 done = await pick(page, shown, "alice", **brought)
                 assert done.status_code == 303
@@ -165,7 +166,7 @@ def test_two_session_cookies_are_as_good_as_none(world: IssuerWorld) -> None:
             handle = handle_of(await pick(page, await page.get(RelyingParty().url())))
             page.cookies.clear()
             url = RelyingParty().url(prompt="none")
-            for value, error in ((f"{COOKIE}={handle}", None), (f"{COOKIE}=x; {COOKIE}={handle}", "login_required")):
+            for value, error in ((f"{SESSION}={handle}", None), (f"{SESSION}=x; {SESSION}={handle}", "login_required")):
                 back = sent_back(await page.get(url, headers={"cookie": value}))
                 assert back.get("error") == error
 
@@ -288,7 +289,7 @@ def test_outside_development_mode_nobody_can_be_picked(world: IssuerWorld) -> No
             assert "Development mode" not in shown.text
             response = await send(page, before, {"person": "alice"})
             assert response.status_code == 403
-            assert COOKIE not in cookies_of(response)
+            assert SESSION not in cookies_of(response)
 
     asyncio.run(run())
 

@@ -15,19 +15,18 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.browser_sessions import read_cookie
 from ringwall.identity.issuer.clients.model import AuthenticatedClient
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.grants.authorization_code import AuthorizationCodeGrant
 from ringwall.identity.issuer.grants.grant import TokenRequest
 from ringwall.identity.issuer.grants.pkce import challenge_of
+from ringwall.identity.issuer.host_cookies import START, clear_cookie, read_cookie, write_cookie
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters
 from ringwall.identity.tokens.encoding import EncodingError, decode_base64url, encode_base64url
 from ringwall.model import cookies
 from ringwall.plan.model import EDGE
 
-START_COOKIE: Final = f"{cookies.PREFIX}start"
 _START_SECONDS: Final = 600
 _RETURN: Final = b"return_to="
 _LONGEST: Final = 2048
@@ -75,7 +74,7 @@ class EdgeSessionEndpoint:
         }
         response = _see(f"{issuer}/authorize?{urlencode(asked)}")
         kept = ".".join((state, verifier, encode_base64url(to)))  # 2
-        _set(response, START_COOKIE, kept, seconds=_START_SECONDS)
+        write_cookie(response, START, kept, seconds=_START_SECONDS)
         return response
 
     async def _finish(self, request: Request, parameters: Parameters) -> Response:
@@ -85,7 +84,7 @@ class EdgeSessionEndpoint:
         answer is this issuer's (RFC 9207, section 2.4). 3. The code is good (RFC 6749, section 4.1.3).
         """
         issuer = self._issuer()
-        began = (read_cookie(request, START_COOKIE, longest=2 * _LONGEST) or "").split(".")
+        began = (read_cookie(request, START, longest=2 * _LONGEST) or "").split(".")
         if len(began) != 3 or not hmac.compare_digest(began[0], parameters.get("state", "")):  # 1  # noqa: PLR2004
             raise RequestRefusedError(400, "invalid_request", "this browser did not begin this")
         if parameters.get("iss") != self._context.directory.current().issuer:  # 2
@@ -105,8 +104,8 @@ class EdgeSessionEndpoint:
         )
         answer = await self._codes.issue(asked)  # 3
         response = _see(decode_base64url(began[2]).decode("ascii"))
-        _set(response, cookies.TOKEN, answer.access.text)
-        _set(response, START_COOKIE, "", seconds=0)
+        write_cookie(response, cookies.TOKEN, answer.access.text)
+        clear_cookie(response, START)
         return response
 
     def _issuer(self) -> str:
@@ -116,15 +115,5 @@ class EdgeSessionEndpoint:
         return directory.issuer.rstrip("/")
 
 
-def clear_token(response: Response) -> None:
-    """Take the session at the edge away."""
-    _set(response, cookies.TOKEN, "", seconds=0)
-
-
 def _see(location: str) -> Response:
     return Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
-
-
-def _set(response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
-    age = "" if seconds is None else f"; Max-Age={seconds}"
-    response.headers.append("set-cookie", f"{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}")

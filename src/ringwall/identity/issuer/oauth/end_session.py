@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions, clear_cookie
+from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions
 from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.host_cookies import SESSION, clear_cookie
 from ringwall.identity.issuer.id_tokens import read_hint
-from ringwall.identity.issuer.oauth.edge_session import clear_token
 from ringwall.identity.issuer.oauth.redirects import RegisteredUri, find_after_logout
 from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
 from ringwall.identity.tokens.claims import VerifiedClaims
 from ringwall.identity.tokens.errors import TokenRefusedError
+from ringwall.model.cookies import TOKEN
 from ringwall.model.errors import RingwallError
 
 
@@ -127,8 +128,8 @@ class EndSessionEndpoint:
         else:
             location = asked.then.with_query({"state": asked.state} if asked.state else {})
             response = Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
-        clear_cookie(response)
-        clear_token(response)
+        clear_cookie(response, SESSION)
+        clear_cookie(response, TOKEN)
         return response
 
 

@@ -6,12 +6,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.browser_sessions import read_cookie
+from ringwall.identity.issuer.host_cookies import DEVICES, read_cookie, write_cookie
 from ringwall.identity.issuer.pages.forms import held_by
 from ringwall.identity.issuer.people import Visitor
 from ringwall.model.headers import FORWARDED_FOR
 
-DEVICES_COOKIE: Final = "__Host-ringwall-devices"
 _SECONDS: Final = 180 * 86_400
 _MOST: Final = 8
 _MAX_TEXT: Final = 1024
@@ -31,11 +30,9 @@ def remember_device(response: Response, request: Request, device: str) -> None:
     """Let the browser be known next time, so that others' wrong guesses do not slow its person down."""
     if device:
         text = ".".join((device, *_devices(request)[: _MOST - 1]))
-        response.headers.append(
-            "set-cookie", f"{DEVICES_COOKIE}={text}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={_SECONDS}"
-        )
+        write_cookie(response, DEVICES, text, seconds=_SECONDS, same_site="Strict")
 
 
 def _devices(request: Request) -> tuple[str, ...]:
-    value = read_cookie(request, DEVICES_COOKIE, longest=_MAX_TEXT)
+    value = read_cookie(request, DEVICES, longest=_MAX_TEXT)
     return tuple(value.split(".")[:_MOST]) if value else ()

@@ -12,8 +12,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.browser_sessions import COOKIE, read_cookie, write_cookie
 from ringwall.identity.issuer.directory import LiveDirectory
+from ringwall.identity.issuer.host_cookies import BROWSER, SESSION, read_cookie, write_cookie
 from ringwall.identity.issuer.kept_key import kept_key
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError
 from ringwall.identity.keystore import KeyStore
@@ -21,8 +21,6 @@ from ringwall.identity.tokens.encoding import encode_base64url
 from ringwall.model.secret import Secret
 
 FIELD: Final = "form_token"
-BROWSER_COOKIE: Final = "__Host-ringwall-browser"
-"""Tells apart browsers in which nobody is signed in. Worth nothing else."""
 _ENTRY: Final = "forms"
 
 
@@ -83,19 +81,19 @@ class FormTokens:
 
 def held_by(request: Request) -> Secret | None:
     """Return the cookie that tells this browser from others: its session's, or the one it was given for a form."""
-    value = read_cookie(request, COOKIE)
+    value = read_cookie(request, SESSION)
     return Secret(value) if value else _before(request)
 
 
 def _before(request: Request) -> Secret | None:
-    value = read_cookie(request, BROWSER_COOKIE)
+    value = read_cookie(request, BROWSER)
     return Secret(value) if value else None
 
 
 def give_cookie(response: Response, cookie: Secret | None) -> None:
     """Set the cookie that a form needs, if one was made."""
     if cookie is not None:
-        write_cookie(response, BROWSER_COOKIE, cookie)
+        write_cookie(response, BROWSER, cookie.reveal().decode("ascii"))
 
 
 def _refused() -> FormRefusedError:
