@@ -5,7 +5,9 @@ from typing import Final
 
 NOT_PROVEN: Final = "0"
 """Nobody checked anything (OpenID Connect Core 1.0, section 2): development users."""
-LEVELS: Final = (NOT_PROVEN, "invitation", "pwd", "mfa", "phr")
+SETTING_UP: Final = "invitation"
+"""Somebody followed an administrator's link: good for making a passkey or a password, and for nothing else."""
+LEVELS: Final = (NOT_PROVEN, SETTING_UP, "pwd", "mfa", "phr")
 """From the least sure to the surest; all but the first are those of `people.sign_in.Acr`."""
 
 
@@ -24,6 +26,11 @@ class Proof:
     acr: str
     amr: tuple[str, ...]
     device: str = ""
+
+
+def admits(acr: str) -> bool:
+    """Return whether a sign-in is good for letting clients act for the person."""
+    return acr != SETTING_UP
 
 
 def satisfies(acr: str, wanted: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringwall.identity.issuer.access_tokens import IssuedToken, for_login
+from ringwall.identity.issuer.assurance import admits
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
 from ringwall.identity.issuer.id_tokens import make_id_token
@@ -86,8 +87,11 @@ def make_tokens(
 ) -> tuple[IssuedToken, str | None]:
     """Return an access token, and an ID token if `openid` was granted.
 
-    An access token names the browser's session, with which it ends, unless it is to outlive it.
+    An access token names the browser's session, with which it ends, unless it is to outlive it. Nobody who only
+    followed an invitation gets any.
     """
+    if not admits(str(login["acr"])):
+        raise invalid_grant()
     directory = context.directory.current()
     access = for_login(
         person,

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
-from ringwall.identity.issuer.assurance import satisfies
+from ringwall.identity.issuer.assurance import admits, satisfies
 from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.id_tokens import read_hint
@@ -123,10 +123,10 @@ class AuthorizeEndpoint:
         """Show a page, or send the person back (OpenID Connect Core 1.0, sections 3.1.2.3 to 3.1.2.6).
 
         1. The request is read. 2. Who is signed in must still be somebody who may. 3. They must be the one that the
-        client means, and have signed in as lately and as surely as it asks, else they sign in now, or, where nobody
-        may be asked, the client is told so. 4. Who signed in less surely than was asked for is not passed off as what
-        the client, or the service behind it, needs (RFC 9470, section 5). 5. They allow what has to be allowed. 6. A
-        code is made.
+        client means, and have signed in as lately and as surely as it asks, and not only to set themselves up, else
+        they sign in now, or, where nobody may be asked, the client is told so. 4. Who signed in less surely than was
+        asked for is not passed off as what the client, or the service behind it, needs (RFC 9470, section 5). 5. They
+        allow what has to be allowed. 6. A code is made.
         """
         asked = read_request(parameters, reply, self._context.directory.current())  # 1
         person = await self._context.people.find(session.subject) if session is not None else None  # 2
@@ -159,6 +159,8 @@ class AuthorizeEndpoint:
                 raise AuthorizationRefusedError("invalid_request", "`id_token_hint` is not believed") from None
             if hint.subject != session.subject:
                 return False
+        if not admits(session.acr):
+            return False
         if fresh:
             return True
         if {"login", "select_account"} & asked.prompts:

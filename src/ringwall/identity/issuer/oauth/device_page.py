@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ringwall.identity.issuer.assurance import admits
 from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.oauth.device_authorization import readable
@@ -55,11 +56,11 @@ class DevicePage:
     async def post(self, request: Request) -> Response:
         """Take a code, or a decision.
 
-        1. Somebody is signed in. 2. The form is one that this session was shown, for a decision about this very code,
-        so that no other site makes people allow anything (RFC 6749, section 10.12). 3. Codes are not guessed: each
-        person has a budget of them (RFC 8628, section 5.1). 4. The device still waits, and its client may still use the
-        flow. 5. Show who asks for what, and that this may be somebody else's device (section 5.4); or let the person's
-        one decision count.
+        1. Somebody is signed in, and not only to set themselves up. 2. The form is one that this session was shown, for
+        a decision about this very code, so that no other site makes people allow anything (RFC 6749, section 10.12). 3.
+        Codes are not guessed: each person has a budget of them (RFC 8628, section 5.1). 4. The device still waits, and
+        its client may still use the flow. 5. Show who asks for what, and that this may be somebody else's device
+        (section 5.4); or let the person's one decision count.
         """
         form = await read_form(request)
         code = _letters(form.get("user_code", ""))
@@ -119,8 +120,10 @@ class DevicePage:
 
     async def _here(self, request: Request) -> tuple[BrowserSession, Person] | None:
         session = await self._sessions.current(request)
-        person = await self._context.people.find(session.subject) if session is not None else None
-        return None if session is None or person is None else (session, person)
+        if session is None or not admits(session.acr):
+            return None
+        person = await self._context.people.find(session.subject)
+        return None if person is None else (session, person)
 
 
 def _letters(typed: str) -> str:
