@@ -34,6 +34,7 @@ INHERITED: Final = frozenset(
 """What services get of the operator's environment, and every LC_*; all else goes through `env` in the blueprint."""
 
 _PASSPHRASES: Final = ("RINGWALL_KEY_PASSPHRASE", "RINGWALL_KEY_PASSPHRASE_FILE")
+_DATABASE: Final = ("RINGWALL_DATABASE_URL", "RINGWALL_DATABASE_URL_FILE")
 _AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Whom the control plane trusts when it asks issuers of others, where the system's own authorities do not suffice."""
 _PYTHON: Final = frozenset({"python", "python3"})
@@ -61,6 +62,11 @@ def of_key_holder(environ: Mapping[str, str], mark: str) -> dict[str, str]:
     """Return the environment of the control plane and of the issuer, which open key stores."""
     own = {name: environ[name] for name in (*_PASSPHRASES, *_AUTHORITIES, "RINGWALL_DEBUG") if name in environ}
     return base(environ, mark) | own
+
+
+def of_issuer(environ: Mapping[str, str], mark: str) -> dict[str, str]:
+    """Return the environment of the issuer, which alone knows the database, and the password that its URL may hold."""
+    return of_key_holder(environ, mark) | {name: environ[name] for name in _DATABASE if name in environ}
 
 
 def of_service(

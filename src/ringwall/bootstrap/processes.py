@@ -1,11 +1,11 @@
 """What `ringwall up` runs: the control plane, the issuer, two proxies and the user's services."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from ringwall.bootstrap.environment import argv_of, of_key_holder, of_proxy, of_service
+from ringwall.bootstrap.environment import argv_of, of_issuer, of_key_holder, of_proxy, of_service
 from ringwall.bootstrap.ports import HeldPorts, check_free
 from ringwall.bootstrap.readiness import Probe, accepts, answers
 from ringwall.bootstrap.state import StateFolder
@@ -49,11 +49,11 @@ class Processes:
 
     def control(self, bindings: Bindings) -> Spec:
         """The control plane; it waits for a plan by itself."""
-        return self._own(CONTROL, "ringwall.bootstrap.control", accepts(_at(bindings.admin)))
+        return self._own(CONTROL, "ringwall.bootstrap.control", accepts(_at(bindings.admin)), of_key_holder)
 
     def issuer(self, bindings: Bindings) -> Spec:
         """The built-in issuer; it waits for a plan by itself."""
-        return self._own(ISSUER, "ringwall.bootstrap.issuer", accepts(_at(bindings.issuer)))
+        return self._own(ISSUER, "ringwall.bootstrap.issuer", accepts(_at(bindings.issuer)), of_issuer)
 
     def proxy(self, plan: Plan, node: str, bindings: Bindings) -> Spec:
         """One of the two Envoys; writes what it is started with."""
@@ -85,11 +85,13 @@ class Processes:
             prepare=lambda: self._clear(service.name, address),
         )
 
-    def _own(self, name: str, module: str, ready: Probe) -> Spec:
+    def _own(
+        self, name: str, module: str, ready: Probe, environment: Callable[[Mapping[str, str], str], dict[str, str]]
+    ) -> Spec:
         return Spec(
             name=name,
             argv=(sys.executable, "-m", module, "--state", str(self._folder.path)),
-            env=of_key_holder(self._environ, self._mark),
+            env=environment(self._environ, self._mark),
             cwd=self._root,
             log=self._folder.log(name),
             ready=ready,

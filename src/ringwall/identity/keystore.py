@@ -182,7 +182,7 @@ class FolderKeyStore(KeyStore):
     def read(self, name: str) -> Secret:
         """Return an entry's bytes, decrypted."""
         path = self._path(name)
-        raw = _read_private(path)
+        raw = read_private(path)
         if raw is None:
             raise KeyMissingError(f"there is no key {name} in {self.folder}")
         if self._sealer is None:
@@ -215,7 +215,7 @@ class FolderKeyStore(KeyStore):
 
     def _open_sealer(self, passphrase: Secret | None) -> Sealer | None:
         header_path = self.folder / HEADER_NAME
-        header = _read_private(header_path)
+        header = read_private(header_path)
         if passphrase is None:
             if header is not None:
                 raise KeyStoreError(
@@ -287,7 +287,7 @@ def passphrase_from(environment: Mapping[str, str]) -> Secret | None:
 
 def passphrase_in(path: Path) -> Secret:
     """Return the passphrase that a file holds, without one line end; KeyStoreError where others can read the file."""
-    raw = _read_private(path)
+    raw = read_private(path)
     if raw is None:
         raise KeyStoreError(f"the passphrase file {path} does not exist")
     return checked_passphrase(raw.removesuffix(b"\n").removesuffix(b"\r"))
@@ -303,7 +303,7 @@ def checked_passphrase(value: bytes) -> Secret:
     return Secret(value)
 
 
-def _read_private(path: Path) -> bytes | None:
+def read_private(path: Path) -> bytes | None:
     """Return a file's bytes, None where there is no file; refuse one that others can read, a link or a huge one."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

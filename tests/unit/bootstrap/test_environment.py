@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ringwall.bootstrap.environment import argv_of, base, of_key_holder, of_proxy, of_service
+from ringwall.bootstrap.environment import argv_of, base, of_issuer, of_key_holder, of_proxy, of_service
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Plan, Protocol, Run, Service, Source
 
@@ -96,3 +96,17 @@ def test_a_proxy_finds_time_zones_even_where_the_machine_has_none(tmp_path: Path
     zones = Path(of_proxy(OPERATOR, "m", zones=tmp_path / "absent")["TZDIR"])
     assert (zones / "Europe" / "Berlin").is_file()
     assert "RINGWALL_KEY_PASSPHRASE" not in of_proxy(OPERATOR, "m", zones=tmp_path)
+
+
+def test_only_the_issuer_gets_the_database() -> None:
+    given = {"RINGWALL_DATABASE_URL": "postgresql://u:hunter2@db/x", "RINGWALL_DATABASE_URL_FILE": "/etc/url"}
+    environ = OPERATOR | given
+    assert given.items() <= of_issuer(environ, "m").items()
+    assert of_issuer(OPERATOR, "m") == of_key_holder(OPERATOR, "m")
+    plan, bindings = world(service("a", run=Run(argv=("x",))))
+    others = [
+        base(environ, "m"),
+        of_key_holder(environ, "m"),
+        of_service(plan, plan.services[0], bindings, environ, "m"),
+    ]
+    assert not any(given.keys() & other.keys() for other in others)

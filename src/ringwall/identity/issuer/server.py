@@ -105,6 +105,8 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
+    if context.settings.database:  # what is wrong with a database that somebody has set up is told at once
+        await context.storage.database()
     sockets = {path: _listen(path) for path in apps}
     servers = {
         path: _Server(

@@ -1,6 +1,6 @@
 """What the issuer is started with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -21,7 +21,7 @@ class IssuerSettings:
         code_seconds: lifetime of an authorization code (RFC 6749, section 4.1.2, allows ten minutes).
         refresh_idle_seconds: a refresh token that is not used for so long ends.
         refresh_final_seconds: refresh tokens of one authorization end then, however often they are used.
-        database: URL of the database; empty for a SQLite file in the issuer's folder.
+        database: URL of the database, which may hold a password; empty for a SQLite file in the issuer's folder.
         key_seconds: how long a key signs before the next one takes over.
         overlap_seconds: how long a key is published before it may sign; must exceed the time for which verifiers
             keep a key set. In development mode `development_overlap_seconds` is used instead.
@@ -33,7 +33,7 @@ class IssuerSettings:
     code_seconds: float = 60.0
     refresh_idle_seconds: float = 7 * DAY
     refresh_final_seconds: float = 30 * DAY
-    database: str = ""
+    database: str = field(default="", repr=False)
     key_seconds: float = 30 * DAY
     overlap_seconds: float = 3600.0
     development_overlap_seconds: float = 10.0

@@ -31,15 +31,15 @@ class DatabaseUrl:
         """Take a URL apart; InvalidUrlError, which never shows a password, where it is none of ours."""
         try:
             parts = urlsplit(url)
-        except ValueError as error:
-            raise InvalidUrlError(f"the database's URL is malformed: {error}", hint=_HINT) from None
+        except ValueError:  # its words may quote the password
+            raise InvalidUrlError("the database's URL is malformed", hint=_HINT) from None
         if parts.scheme == "sqlite":
             if parts.netloc or parts.query or parts.fragment or not parts.path.strip("/"):
                 raise InvalidUrlError("the URL of a SQLite database has a path and nothing else", hint=_HINT)
             return cls(dialect="sqlite", path=Path(unquote(parts.path[1:])))
         if parts.scheme in {"postgresql", "postgres"}:
             return cls(dialect="postgresql", path=Path(), dsn=url)
-        raise InvalidUrlError(f"there is no support for {parts.scheme[:40]!r} databases", hint=_HINT)
+        raise InvalidUrlError("the database's URL begins with neither sqlite: nor postgresql:", hint=_HINT)
 
     async def connect(self) -> Driver:
         """Return a driver for this database; StoreError where it cannot be reached."""
