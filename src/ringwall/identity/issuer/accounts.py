@@ -17,7 +17,7 @@ from ringwall.identity.issuer.people import (
 )
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import KeyStore
-from ringwall.identity.people.errors import BusyError, PeopleError, TooManyAttemptsError
+from ringwall.identity.people.errors import BusyError, PasskeyCopiedError, PeopleError, TooManyAttemptsError
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
 from ringwall.plan.model import ClaimType
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 _WRONG: Final = "The user name or the password is wrong."
 _WRONG_CODE: Final = "This code is not right, or was used already."
+_WRONG_PASSKEY: Final = "This passkey is not known here, or it took too long. Try again, or use another way."
+_COPIED: Final = (
+    "There is a copy of this passkey, so it is not taken any more. "
+    "Sign in another way, and remove it from your account."
+)
 
 
 class IssuerPeople:
@@ -104,6 +109,27 @@ class IssuerPeople:
             return _proof(await check(verified, code, _visitor(visitor)))
         except PeopleError as error:
             raise _failed(error, _WRONG_CODE) from None
+
+    async def passkey_options(self, binding: str) -> dict[str, Any] | None:
+        """Return the options of `navigator.credentials.get()`; None where the issuer has an address and no name."""
+        from ringwall.identity.people.credentials import (  # noqa: PLC0415  # not on the way to a start
+            PasskeysUnavailableError,
+        )
+
+        try:
+            return (await self.services()).sign_in.passkey_options(_visitor(Visitor(source="", binding=binding)))
+        except PasskeysUnavailableError:
+            return None
+
+    async def check_passkey(self, answer: str, visitor: Visitor) -> Proof:
+        """Return what a passkey proves, which says by itself whose it is."""
+        try:
+            sign_in = (await self.services()).sign_in
+            return _proof(await sign_in.verify_passkey(answer.encode("utf-8", "replace"), _visitor(visitor)))
+        except PasskeyCopiedError:
+            raise SignInFailedError(_COPIED) from None
+        except PeopleError as error:
+            raise _failed(error, _WRONG_PASSKEY) from None
 
     def pickable(self) -> tuple[Person, ...]:
         """Return the development users."""

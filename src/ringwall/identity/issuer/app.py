@@ -35,6 +35,7 @@ from ringwall.identity.issuer.oauth.login import LoginEndpoint
 from ringwall.identity.issuer.oauth.metadata import MetadataEndpoint
 from ringwall.identity.issuer.oauth.par import ParEndpoint
 from ringwall.identity.issuer.oauth.revoke import RevokeEndpoint
+from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
 from ringwall.identity.issuer.oauth.token import TokenEndpoint
 from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
 from ringwall.identity.issuer.pages.forms import FormRefusedError, FormTokens
@@ -109,7 +110,8 @@ def _for_people(context: IssuerContext) -> list[Route]:
         storage=context.storage, clock=context.clock, token_seconds=context.settings.token_seconds
     )
     authorize = AuthorizeEndpoint(context, sessions=sessions, pages=pages, forms=forms)
-    login = LoginEndpoint(context, authorize=authorize, sessions=sessions, forms=forms)
+    sign_in = SignInPage(context, pages=pages, forms=forms)
+    login = LoginEndpoint(context, authorize=authorize, page=sign_in, sessions=sessions, forms=forms)
     consent = ConsentEndpoint(context, authorize=authorize, sessions=sessions, forms=forms, pages=pages)
     invitation = InvitationEndpoint(context, sessions=sessions, forms=forms, pages=pages)
     device = DevicePage(context, sessions=sessions, pages=pages, forms=forms)

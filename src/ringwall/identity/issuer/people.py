@@ -89,6 +89,14 @@ class People(Protocol):
         """Return what a code proves after the password, or raise SignInFailedError."""
         ...
 
+    async def passkey_options(self, binding: str) -> dict[str, Any] | None:
+        """Return the options with which a browser asks for a passkey; None where there can be none."""
+        ...
+
+    async def check_passkey(self, answer: str, visitor: Visitor) -> Proof:
+        """Return what an authenticator's answer proves, or raise SignInFailedError."""
+        ...
+
     def pickable(self) -> tuple[Person, ...]:
         """Return whom anybody may sign in as without any proof: development users, else nobody."""
         ...

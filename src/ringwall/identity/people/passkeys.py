@@ -180,17 +180,13 @@ class Passkeys:
         Without `known`, any passkey for this issuer may answer, and says by itself whose it is; so that nobody learns
         from the options which accounts exist, or have passkeys. `known` is for somebody who is signed in.
         """
-        from webauthn import generate_authentication_options  # noqa: PLC0415  # as above
-        from webauthn.helpers import options_to_json_dict, structs  # noqa: PLC0415
-
-        options = generate_authentication_options(
-            rp_id=self._party.id,
-            challenge=self._challenges.issue(Purpose.SIGN_IN, binding),
-            timeout=SECONDS * 1000,
-            allow_credentials=[structs.PublicKeyCredentialDescriptor(id=each) for each in known],
-            user_verification=structs.UserVerificationRequirement.REQUIRED,
-        )
-        return options_to_json_dict(options)
+        return {
+            "challenge": encode_base64url(self._challenges.issue(Purpose.SIGN_IN, binding)),
+            "timeout": SECONDS * 1000,
+            "rpId": self._party.id,
+            "allowCredentials": [{"type": "public-key", "id": encode_base64url(each)} for each in known],
+            "userVerification": "required",
+        }
 
     @staticmethod
     def presented(answer: bytes) -> PresentedPasskey:

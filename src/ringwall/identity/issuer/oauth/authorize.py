@@ -20,13 +20,13 @@ from ringwall.identity.issuer.oauth.authorization_request import (
 )
 from ringwall.identity.issuer.oauth.authorization_response import send_code, send_error
 from ringwall.identity.issuer.oauth.kept_requests import KeptRequests
-from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
+from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
+from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.people import Person
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, read_form
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.model.errors import RingwallError
-from ringwall.model.secret import Secret
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class AuthorizeEndpoint:
         self._sessions = sessions
         self._pages = pages
         self._forms = forms
+        self._sign_in = SignInPage(context, pages=pages, forms=forms)
 
     async def get(self, request: Request) -> Response:
         """Answer a client's request that a browser brings, or the reference to it (RFC 9126, section 4)."""
@@ -136,7 +137,7 @@ class AuthorizeEndpoint:
                 raise AuthorizationRefusedError("login_required", "nobody is signed in as the client asks")
             if fresh:
                 raise AuthorizationRefusedError("access_denied", "somebody else signed in than the client means")
-            return self.ask_to_sign_in(request, query, asked)
+            return await self._sign_in.ask(request, query, asked)
         if not satisfies(session.acr, asked.acr_values):  # 4
             raise AuthorizationRefusedError("unmet_authentication_requirements", "nobody signed in as surely as asked")
         if not consented and await self._must_consent(asked, person):  # 5
@@ -182,56 +183,13 @@ class AuthorizeEndpoint:
         allowed = await consents.scopes(account=person.name, client=client.name)
         return allowed is None or not allowed.issuperset(asked.scopes)
 
-    def ask_to_sign_in(
-        self, request: Request, query: bytes, asked: AuthorizationRequest, *, status: int = 200, message: str = ""
-    ) -> Response:
-        """Return the page on which people sign in for this request."""
-        token, cookie = self._forms.issue(request, login_purpose(query))
-        response = self._pages.show(
-            "login",
-            status=status,
-            form_targets=(asked.reply.uri.origin,),
-            client=asked.reply.client.title or asked.reply.client.name,
-            action=f"/login?{query.decode('ascii')}",
-            form_token=token,
-            hint=asked.login_hint,
-            people=self._context.people.pickable(),
-            message=message,
-        )
-        give_cookie(response, cookie)
-        return response
-
-    def show_step(
-        self,
-        request: Request,
-        query: bytes,
-        asked: AuthorizationRequest,
-        *,
-        step: Secret,
-        ways: frozenset[str],
-        message: str = "",
-    ) -> Response:
-        """Return the page that asks for a second factor; the `step` before it is kept here."""
-        token, _ = self._forms.issue(request, login_purpose(query))
-        return self._pages.show(
-            "second_factor",
-            status=403 if message else 200,
-            form_targets=(asked.reply.uri.origin,),
-            client=asked.reply.client.title or asked.reply.client.name,
-            action=f"/login?{query.decode('ascii')}",
-            form_token=token,
-            step=step.reveal().decode("ascii"),
-            ways=ways,
-            message=message,
-        )
-
     def _ask_for_consent(
         self, query: bytes, asked: AuthorizationRequest, session: BrowserSession, person: Person, *, fresh: bool
     ) -> Response:
         return self._pages.show(
             "consent",
             form_targets=(asked.reply.uri.origin,),
-            client=asked.reply.client.title or asked.reply.client.name,
+            client=self._sign_in.shown(asked.reply.client),
             host=asked.reply.uri.origin,
             person=person.display_name or person.user_name,
             scopes=asked.scopes,
@@ -262,11 +220,6 @@ class AuthorizeEndpoint:
         )
         issuer = self._context.directory.current().issuer
         return send_code(asked.reply, code, issuer=issuer, pages=self._pages)
-
-
-def login_purpose(query: bytes) -> str:
-    """Return what the form for signing in is for: one request of one client."""
-    return f"login\0{query.decode('latin-1')}"
 
 
 def consent_purpose(query: bytes, *, fresh: bool) -> str:

@@ -15,7 +15,8 @@ from ringwall.identity.issuer.oauth.authorization_request import (
     AuthorizationRequest,
     UntrustedRequestError,
 )
-from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint, login_purpose
+from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
+from ringwall.identity.issuer.oauth.sign_in_page import SignInPage, login_purpose
 from ringwall.identity.issuer.oauth.visitor import remember_device, visitor_of
 from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.people import SecondFactor, SignInFailedError, Visitor, picked
@@ -45,10 +46,17 @@ class LoginEndpoint:
     """Takes what the pages for signing in send."""
 
     def __init__(
-        self, context: IssuerContext, *, authorize: AuthorizeEndpoint, sessions: BrowserSessions, forms: FormTokens
+        self,
+        context: IssuerContext,
+        *,
+        authorize: AuthorizeEndpoint,
+        page: SignInPage,
+        sessions: BrowserSessions,
+        forms: FormTokens,
     ) -> None:
         self._context = context
         self._authorize = authorize
+        self._page = page
         self._sessions = sessions
         self._forms = forms
 
@@ -75,11 +83,11 @@ class LoginEndpoint:
             proof = await self._prove(form, visitor)
         except SignInFailedError as error:
             if isinstance(error, _WrongCodeError):
-                return self._authorize.show_step(
+                return await self._page.ask_more(
                     request, query, asked, step=Secret(form["step"]), ways=error.ways, message=error.message
                 )
             status = 429 if error.wait else 403
-            return self._authorize.ask_to_sign_in(request, query, asked, status=status, message=error.message)
+            return await self._page.ask(request, query, asked, status=status, message=error.message)
         if isinstance(proof, SecondFactor):
             return await self._ask_for_second_factor(request, query, asked, proof, visitor)
         session = await self._sessions.start(proof, former=await self._sessions.current(request))  # 4
@@ -98,6 +106,8 @@ class LoginEndpoint:
             return picked(found)
         if "step" in form:
             return await self._second_factor(form, visitor)
+        if "passkey" in form:
+            return await people.check_passkey(form["passkey"], visitor)
         return await people.check_password(form.get("user_name", ""), Secret(form.get("password", "")), visitor)
 
     async def _second_factor(self, form: Parameters, visitor: Visitor) -> Proof:
@@ -108,11 +118,19 @@ class LoginEndpoint:
         except HandleRefusedError:
             raise SignInFailedError("That took too long. Sign in again.") from None
         way = "recovery-code" if form.get("way") == "recovery-code" else "totp"
-        kept = step.payload["kept"]
+        people, kept = self._context.people, step.payload["kept"]
         try:
-            return await self._context.people.check_second_factor(kept, way, form.get("code", ""), visitor)
+            if "passkey" in form:
+                return await self._passkey_of(kept["account"], form["passkey"], visitor)
+            return await people.check_second_factor(kept, way, form.get("code", ""), visitor)
         except SignInFailedError as error:
             raise error if error.wait else _WrongCodeError(error.message, frozenset(step.payload["ways"])) from None
+
+    async def _passkey_of(self, account: str, answer: str, visitor: Visitor) -> Proof:
+        proof = await self._context.people.check_passkey(answer, visitor)
+        if proof.subject != account:
+            raise SignInFailedError("This passkey is not of the account whose password you typed.")
+        return proof
 
     async def _ask_for_second_factor(
         self, request: Request, query: bytes, asked: AuthorizationRequest, factor: SecondFactor, visitor: Visitor
@@ -124,4 +142,4 @@ class LoginEndpoint:
             now=self._context.clock.now(),
             seconds=STEP_SECONDS,
         )
-        return self._authorize.show_step(request, query, asked, step=handle, ways=factor.ways)
+        return await self._page.ask_more(request, query, asked, step=handle, ways=factor.ways)

@@ -10,6 +10,7 @@ from ringwall.identity.issuer.host_cookies import DEVICES, read_cookie, write_co
 from ringwall.identity.issuer.pages.forms import held_by
 from ringwall.identity.issuer.people import Visitor
 from ringwall.model.headers import FORWARDED_FOR
+from ringwall.model.secret import Secret
 
 _SECONDS: Final = 180 * 86_400
 _MOST: Final = 8
@@ -21,9 +22,14 @@ def visitor_of(request: Request) -> Visitor:
     held = held_by(request)
     return Visitor(
         source=request.headers.get(FORWARDED_FOR, "")[-64:],
-        binding=hashlib.sha256(held.reveal()).hexdigest() if held is not None else "",
+        binding=binding_of(held) if held is not None else "",
         devices=_devices(request),
     )
+
+
+def binding_of(handle: Secret) -> str:
+    """Return what stands for a browser that holds, or is just being given, this cookie (`Visitor.binding`)."""
+    return hashlib.sha256(handle.reveal()).hexdigest()
 
 
 def remember_device(response: Response, request: Request, device: str) -> None:
