@@ -101,3 +101,26 @@ def test_concurrent_writers_leave_one_whole_entry(store: KeyStore) -> None:
         list(pool.map(lambda value: store.write("a.json", Secret(value)), values))
     assert store.read("a.json").reveal() in values
     assert store.names() == ("a.json",)
+
+
+def test_one_at_a_time_changes_an_entry_by_what_it_says(store: KeyStore) -> None:
+    store.put_json("count", {"n": 0})
+
+    def one_more(_: int) -> None:
+        with store.exclusive():
+            store.put_json("count", {"n": store.get_json("count")["n"] + 1})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one_more, range(40)))
+    assert store.get_json("count") == {"n": 40}
+
+
+def test_a_stamp_changes_with_each_replacement_and_with_nothing_else(store: KeyStore) -> None:
+    assert store.stamp("a.json") is None
+    seen = []
+    for value in (b"1", b"2", b"2"):
+        store.write("a.json", Secret(value))
+        seen.append(store.stamp("a.json"))
+        assert store.stamp("a.json") == seen[-1]
+    assert seen[0] != seen[1]
+    assert seen[1] != seen[2]

@@ -6,6 +6,8 @@ of unencrypted keys cannot be opened with a passphrase, nor a sealed folder with
 """
 
 import contextlib
+import fcntl
+import itertools
 import json
 import logging
 import os
@@ -13,7 +15,8 @@ import re
 import stat
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ringwall.identity.sealing import HEADER_NAME, Sealer, SealingError
-from ringwall.model.durable import StorageError, replace_file
+from ringwall.model.durable import StorageError, replace_file, stamp_of
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 
@@ -72,6 +75,17 @@ class KeyStore(ABC):
     def names(self) -> tuple[str, ...]:
         """Return the names of all entries, sorted."""
 
+    @abstractmethod
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Return a context that one holder at a time is in, of all threads and processes that have this store open.
+
+        Whoever changes an entry by what it says now does so within; it cannot be entered twice.
+        """
+
+    @abstractmethod
+    def stamp(self, name: str) -> object:
+        """Return what changes whenever an entry is replaced, by whichever process; None where there is none. Cheap."""
+
     def put_key(self, name: str, key: PrivateKey) -> None:
         """Keep a private key as `name.pem` (PKCS#8)."""
         pem = key.private_bytes(
@@ -114,7 +128,10 @@ class MemoryKeyStore(KeyStore):
 
     def __init__(self) -> None:
         self._entries: dict[str, Secret] = {}
+        self._written: dict[str, int] = {}
+        self._count = itertools.count()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def read(self, name: str) -> Secret:
         """Return an entry's bytes."""
@@ -130,22 +147,34 @@ class MemoryKeyStore(KeyStore):
         check_size(name, value)
         with self._lock:
             self._entries[name] = value
+            self._written[name] = next(self._count)
 
     def delete(self, name: str) -> None:
         """Remove an entry."""
         with self._lock:
             self._entries.pop(check_name(name), None)
+            self._written.pop(name, None)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all entries, sorted."""
         with self._lock:
             return tuple(sorted(self._entries))
 
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold a lock among threads."""
+        with self._turn:
+            yield
+
+    def stamp(self, name: str) -> object:
+        """Return the number of the write that made the entry."""
+        return self._written.get(name)
+
 
 class FolderKeyStore(KeyStore):
     """Entries as files (mode 0600) in a folder (mode 0700) of the user that Ringwall runs as.
 
-    One process at a time writes to a folder: the control plane and the issuer each have their own.
+    The control plane and the issuer each have a folder of their own; several processes of one issuer share theirs.
     """
 
     def __init__(self, folder: Path, *, passphrase: Secret | None) -> None:
@@ -160,6 +189,7 @@ class FolderKeyStore(KeyStore):
                 or the passphrase is not the one it was made with.
         """
         self.folder = folder
+        self._name = os.fspath(folder)
         self.development = passphrase is None
         self._lock = threading.Lock()
         try:
@@ -167,9 +197,10 @@ class FolderKeyStore(KeyStore):
         except OSError as error:
             raise KeyStoreError(f"cannot make the folder {folder}: {error.strerror}") from error
         _check_private(folder.lstat(), folder, want_folder=True)
-        for leftover in folder.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)  # a write that a crash cut short; its entry still has the old content
-        self._sealer = self._open_sealer(passphrase)
+        with self.exclusive():  # so that nobody is writing
+            for leftover in folder.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)  # a write that a crash cut short; its entry still has the old content
+            self._sealer = self._open_sealer(passphrase)
         self._suffix = "" if self._sealer is None else _SEALED
         if self._sealer is None:
             _log.warning("%s", self.notice)
@@ -209,6 +240,23 @@ class FolderKeyStore(KeyStore):
         """Return the names of all entries, sorted."""
         found = (path.name.removesuffix(self._suffix) for path in self.folder.iterdir() if path.name != HEADER_NAME)
         return tuple(sorted(name for name in found if _NAME.fullmatch(name)))
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold a lock on the folder, which ends with the process at the latest; waits for whoever has it."""
+        try:
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise KeyStoreError(f"cannot lock the folder {self.folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def stamp(self, name: str) -> object:
+        """Return what tells one file of this name from the next."""
+        return stamp_of(f"{self._name}/{name}{self._suffix}")
 
     def _path(self, name: str) -> Path:
         return self.folder / (check_name(name) + self._suffix)

@@ -50,10 +50,11 @@ def create_app(context: IssuerContext) -> Starlette:
     """Return the public application, as the edge exposes it under the path of the issuer's URL."""
     directory, clock = context.directory, context.clock
     standing = Standing(context)
+    throttle = Throttle(storage=context.storage, keystore=context.keystore, clock=clock)
     services = Services(PlanStore(context.settings.plan_folder))
     clients = ClientAuthenticator(
         [
-            SecretMethod(directory=directory, secrets=context.secrets, throttle=Throttle(clock)),
+            SecretMethod(directory=directory, secrets=context.secrets, throttle=throttle),
             PublicMethod(directory),
             PrivateKeyMethod(context),
             WorkloadMethod(context, services),

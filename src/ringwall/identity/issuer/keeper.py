@@ -5,7 +5,7 @@ file follows from it and is written anew at every start, and nothing signs befor
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +18,16 @@ from ringwall.model.clock import Clock
 from ringwall.model.durable import remove_leftovers, replace_file
 
 _ENTRY: Final = "ring"
+_FILE: Final = f"{_ENTRY}.json"
 
 _log = logging.getLogger(__name__)
 
 
 class KeyKeeper:
-    """Owner of the signing keys. For one thread, and one process per key store.
+    """Owner of the signing keys, together with those of the other processes that share its key store.
+
+    Whoever changes the ring does so in its turn, by what the store says then; the others notice with their next
+    signature. So all of them sign with the same key, and none of them with one that another has dropped.
 
     Attributes:
         published: the JWK set as it lies in the file, JSON.
@@ -37,14 +41,15 @@ class KeyKeeper:
         self.schedule = schedule
         self.published = b""
         self._key_set: KeySet | None = None
-        remove_leftovers(jwks_file.parent, jwks_file.name)
-        try:
-            self._ring = Ring.from_json(store.get_json(_ENTRY))
-            self._publish(self._ring)
-        except KeyMissingError:
-            self._commit(Ring.begin(clock.now()))
-            _log.info("made the first signing keys")
-        self._signer = _signer_of(self._ring)
+        self._kid = ""
+        self._stamp: object = object()  # of no entry
+        with store.exclusive():
+            remove_leftovers(jwks_file.parent, jwks_file.name)
+            try:
+                self._load()
+            except KeyMissingError:
+                self._commit(Ring.begin(clock.now()))
+                _log.info("made the first signing keys")
         self.tick()
 
     @property
@@ -56,22 +61,27 @@ class KeyKeeper:
 
     def tick(self) -> None:
         """Do what the schedule says is due; to be called every few seconds."""
-        self._become(self._ring.advance(self._clock.now(), self.schedule))
+        now = self._clock.now()
+        self._follow()
+        if now >= self._due:
+            self._change(lambda ring: ring.advance(now, self.schedule))
 
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """Sign claims with the active key, which is then kept published until their `exp`.
 
         What does not expire is an answer, which is read at once: for that the key is kept a few minutes.
         """
-        self.tick()
-        self._become(self._ring.cover(float(claims.get("exp", self._clock.now() + LEASE))))
+        now = self._clock.now()
+        expires = float(claims.get("exp", now + LEASE))
+        self._follow()
+        if now >= self._due or expires > self._signed_until:
+            self._change(lambda ring: ring.advance(now, self.schedule).cover(expires))
         return self._signer.sign(claims, typ=typ)
 
     def rotate(self) -> float:
         """Let the next key take over as soon as it has been published long enough; return when that is or was."""
-        requested = self._ring.request()
-        due = requested.next_change(self.schedule)
-        self._become(requested)
+        self._change(Ring.request)
+        due = self._ring.next_change(self.schedule)
         self.tick()
         return due
 
@@ -80,7 +90,8 @@ class KeyKeeper:
 
         Every token issued so far is refused from then on, as soon as verifiers have the new set.
         """
-        self._become(Ring.begin(self._clock.now()))
+        now = self._clock.now()
+        self._change(lambda _: Ring.begin(now))
         _log.warning("all signing keys were dropped as compromised; tokens issued before are refused")
 
     def published_keys(self) -> tuple[RingKey, ...]:
@@ -91,26 +102,53 @@ class KeyKeeper:
         """Return when the next key will take over, seconds since the epoch."""
         return self._ring.next_change(self.schedule)
 
-    def _become(self, ring: Ring) -> None:
-        if ring is self._ring:
+    def _follow(self) -> None:
+        """Take over what another process has made of the ring; costs one look at the entry's date."""
+        if self._store.stamp(_FILE) != self._stamp:
+            with self._store.exclusive():
+                self._load()
+
+    def _change(self, change: Callable[[Ring], Ring]) -> None:
+        """Change the ring as it is in the store now, while nobody else can."""
+        with self._store.exclusive():
+            self._load()
+            changed = change(self._ring)
+            if changed is not self._ring:
+                self._commit(changed)
+
+    def _load(self) -> None:
+        stamp = self._store.stamp(_FILE)
+        if stamp == self._stamp:
             return
-        former = self._ring.active.kid
-        self._commit(ring)
-        if ring.active.kid != former:
-            self._signer = _signer_of(ring)
-            _log.info("key %s signs from now on, in place of %s", ring.active.kid, former)
+        self._become(Ring.from_json(self._store.get_json(_ENTRY)), stamp)
 
     def _commit(self, ring: Ring) -> None:
         self._store.put_json(_ENTRY, ring.to_json())
+        self._become(ring, self._store.stamp(_FILE))
+
+    def _become(self, ring: Ring, stamp: object) -> None:
         self._publish(ring)
-        self._ring = ring
+        if ring.active.kid != self._kid:
+            if self._kid:
+                _log.info("key %s signs from now on, in place of %s", ring.active.kid, self._kid)
+            self._signer, self._kid = _signer_of(ring), ring.active.kid
+        self._ring, self._stamp = ring, stamp
+        self._due, self._signed_until = ring.due(self.schedule), ring.active.signed_until
 
     def _publish(self, ring: Ring) -> None:
         content = encode_json(ring.public_set())
         if content != self.published:
-            replace_file(self._file, content)
+            if _content_of(self._file) != content:  # else another process has published it
+                replace_file(self._file, content)
             self.published = content
             self._key_set = None
+
+
+def _content_of(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def _signer_of(ring: Ring) -> SigningKey:

@@ -11,9 +11,10 @@ KEY_BYTES: Final = 32
 
 def kept_key(store: KeyStore, name: str) -> Secret:
     """Return the key that is kept under a name; a fresh one is kept where there is none yet."""
-    try:
-        return Secret(bytes.fromhex(store.get_json(name)["key"]))
-    except KeyMissingError:
-        fresh = secrets.token_bytes(KEY_BYTES)
-        store.put_json(name, {"key": fresh.hex()})
-        return Secret(fresh)
+    with store.exclusive():  # of processes that begin together, one makes it
+        try:
+            return Secret(bytes.fromhex(store.get_json(name)["key"]))
+        except KeyMissingError:
+            fresh = secrets.token_bytes(KEY_BYTES)
+            store.put_json(name, {"key": fresh.hex()})
+            return Secret(fresh)

@@ -107,6 +107,11 @@ class Ring:
         due = 0.0 if self.requested else (self.active.activated or 0.0) + schedule.lifetime
         return max(ripe, due)
 
+    def due(self, schedule: Schedule) -> float:
+        """Return from when on `advance` has something to do."""
+        retiring = [key.signed_until + CLOCK_SKEW for key in self.keys if key.state is KeyState.RETIRING]
+        return min(self.next_change(schedule), *retiring) if retiring else self.next_change(schedule)
+
     def request(self) -> "Ring":
         """Ask for a rotation as soon as the next key has been published long enough."""
         return replace(self, requested=True)

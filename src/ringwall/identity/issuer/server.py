@@ -49,7 +49,7 @@ class IssuerNotStartedError(RingwallError):
 def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
     """Serve until SIGTERM or SIGINT; raise a RingwallError where the issuer cannot start."""
     clock = clock or SystemClock()
-    with _only_one(settings.folder):
+    with _only_one(settings.lock_file):
         directory = LiveDirectory(PlanStore(settings.plan_folder))
         development = directory.current().development
         keystore = _open_store(settings, development=development)
@@ -79,10 +79,11 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
             ),
             keystore=keystore,
         )
-        apps = {
-            settings.bindings.issuer: create_app(context),
-            settings.admin_socket: create_admin_app(directory=directory, keys=keys, clock=clock, people=context.people),
-        }
+        apps = {settings.socket: create_app(context)}
+        if settings.process == 0:
+            apps[settings.admin_socket] = create_admin_app(
+                directory=directory, keys=keys, clock=clock, people=context.people
+            )
         asyncio.run(_serve(apps, context))
 
 
@@ -195,15 +196,15 @@ def _listen(path: Path) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, so that two issuers never share one set of keys."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _only_one(lock: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, so that two never listen on the same sockets."""
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise IssuerNotStartedError(f"another issuer already runs on {folder}", hint="stop it first") from None
+        raise IssuerNotStartedError(f"another issuer already runs on {lock.parent}", hint="stop it first") from None
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ class IssuerSettings:
     Attributes:
         state: the `.ringwall` folder.
         sockets: folder of the Unix sockets where it is not in `state`, as in `Bindings`.
+        process: number of this process among those that share `state`; 0 is the one that is administered.
         token_seconds: lifetime of an access token.
         code_seconds: lifetime of an authorization code (RFC 6749, section 4.1.2, allows ten minutes).
         refresh_idle_seconds: a refresh token that is not used for so long ends.
@@ -29,6 +30,7 @@ class IssuerSettings:
 
     state: Path
     sockets: Path | None = None
+    process: int = 0
     token_seconds: int = 900
     code_seconds: float = 60.0
     refresh_idle_seconds: float = 7 * DAY
@@ -42,6 +44,17 @@ class IssuerSettings:
     def bindings(self) -> Bindings:
         """Paths of this system."""
         return Bindings(state=self.state, sockets=self.sockets)
+
+    @property
+    def socket(self) -> Path:
+        """Unix socket on which this process answers clients."""
+        first = self.bindings.issuer
+        return first.with_name(f"{first.stem}-{self.process}{first.suffix}") if self.process else first
+
+    @property
+    def lock_file(self) -> Path:
+        """What only one process of this number holds."""
+        return self.folder / (f"lock-{self.process}" if self.process else "lock")
 
     @property
     def plan_folder(self) -> Path:

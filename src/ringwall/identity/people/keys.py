@@ -38,11 +38,12 @@ class PeopleKeys:
     @classmethod
     def load(cls, store: KeyStore) -> Self:
         """Return the keys of a key store; one that has none is given a fresh one."""
-        try:
-            kept = store.get_json(_ENTRY)
-        except KeyMissingError:
-            kept = {"key": base64.b64encode(secrets.token_bytes(_BYTES)).decode("ascii")}
-            store.put_json(_ENTRY, kept)
+        with store.exclusive():  # of processes that begin together, one makes it
+            try:
+                kept = store.get_json(_ENTRY)
+            except KeyMissingError:
+                kept = {"key": base64.b64encode(secrets.token_bytes(_BYTES)).decode("ascii")}
+                store.put_json(_ENTRY, kept)
         try:
             key = base64.b64decode(kept["key"], validate=True)
             if len(key) != _BYTES:

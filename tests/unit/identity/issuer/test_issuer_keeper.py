@@ -229,3 +229,40 @@ def test_the_clock_may_jump_back_without_losing_keys(tmp_path: Path) -> None:
     world.clock.jump(-10_000)
     assert believed(world, token)
     assert believed(world, world.keys.sign(claims(world), typ="x"))
+
+
+def test_processes_that_share_the_keys_sign_with_the_same_one_whoever_changes_it(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    keepers = [world.keys, world.open_keys(), world.open_keys()]
+
+    def kids() -> list[str]:
+        tokens = [keeper.sign(claims(world), typ="x") for keeper in keepers]
+        assert all(believed(world, token) for token in tokens)
+        assert len({keeper.published for keeper in keepers} | {world.settings.bindings.jwks.read_bytes()}) == 1
+        return [UnverifiedToken.parse(token).kid for token in tokens]
+
+    first = kids()
+    assert len(set(first)) == 1
+    keepers[1].rotate()
+    world.clock.advance(100)
+    second = kids()
+    assert len({*first, *second}) == 2
+    keepers[2].replace_compromised()
+    third = kids()
+    assert len({*second, *third}) == 2
+    assert first[0] not in world.settings.bindings.jwks.read_text()
+    world.clock.advance(1000)  # by schedule: one of them does it, once
+    assert len({*third, *kids()}) == 2
+
+
+def test_a_key_is_kept_for_the_longest_of_what_any_process_has_signed(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    one, other = world.keys, world.open_keys()
+    long = one.sign(claims(world, 5000), typ="x")
+    other.sign(claims(world, 10), typ="x")
+    world.clock.advance(1000)
+    other.tick()
+    world.clock.advance(3000)
+    other.tick()
+    one.tick()
+    assert believed(world, long)

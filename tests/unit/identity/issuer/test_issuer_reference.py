@@ -37,7 +37,7 @@ def test_the_endpoints_are_those_that_are_served(tmp_path: Path) -> None:
 SETTINGS = IssuerSettings(state=Path("/nowhere"))
 CLAIMS = [
     f"a body of more than {request.MAX_BODY} bytes",
-    f"more than {throttle.BURST:g} wrong secrets at once, or one every {1 / throttle.PER_SECOND:g} seconds",
+    f"more than {throttle.BURST:g} wrong secrets at once, or one every {throttle.SECONDS:g} seconds",
     f"begin with `{client_secrets.PREFIX}`",
     f"It lasts {access_tokens.DEVELOPMENT_SECONDS} seconds; at most {access_tokens.MAX_DEVELOPMENT_SECONDS}",
     f"`{access_tokens.DEVELOPMENT_CLIENT}`",

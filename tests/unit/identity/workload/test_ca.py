@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -415,6 +416,12 @@ class _CrashingStore(KeyStore):
     def write(self, name: str, value: Secret) -> None:
         self._step()
         self._inner.write(name, value)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        return self._inner.exclusive()
+
+    def stamp(self, name: str) -> object:
+        return self._inner.stamp(name)
 
     def delete(self, name: str) -> None:
         self._step()

@@ -51,7 +51,7 @@ class SecretMethod:
         client = self._directory.current().clients.get(shown.client)
         if client is not None and right and not client.public:
             return AuthenticatedClient(client=client, method=shown.method, confirmation={})
-        wait = self._throttle.wrong(shown.client)
+        wait = await self._throttle.wrong(shown.client)
         _log.warning("a client failed to authenticate: %s", client.name if client else "unknown name")
         if wait:
             raise RequestRefusedError(429, "invalid_client", "too many failed attempts", wait=wait)
