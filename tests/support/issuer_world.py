@@ -77,8 +77,9 @@ class IssuerWorld:
         return secret.reveal().decode()
 
     async def new_account(self, user_name: str, password: str, **profile: Any) -> str:
-        """Make an account that can sign in with a password; return its id."""
+        """Make an account that can sign in with a password, and the groups it is in; return its id."""
         services = await self.context.people.services()
+        await services.groups.ensure(profile.get("groups", ()), by="test")
         account = await services.accounts.create(Profile.checked(user_name=user_name, **profile), by="test")
         await services.credentials.set_password(account.id, Secret(password), by="test")
         return account.id

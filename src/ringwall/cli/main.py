@@ -26,6 +26,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "token": ("Running", "get a token of a development user"),
     "client": ("Running", "make or revoke a secret of a machine client"),
     "users": ("Running", "invite and administer the people who sign in"),
+    "groups": ("Running", "administer groups of people, and the roles that they give"),
     "try": ("Running", "send the requests of a file and compare what is answered"),
     "rotate": ("Running", "replace the certificate authority or the token keys"),
     "revoke": ("Running", "refuse a token, session, user, client or service at every proxy, at once"),

@@ -43,6 +43,7 @@ def users(
     take_role: list[str] | None = None,
     group: list[str] | None = None,
     take_group: list[str] | None = None,
+    managed_by: str | None = None,
     anew: bool = False,
     hours: int | None = None,
     reason: str = "",
@@ -65,6 +66,7 @@ def users(
         take_role: A role to take away, for `change`; may be given several times.
         group: A group to put the person into, for `invite` and `change`; may be given several times.
         take_group: A group to take the person out of, for `change`; may be given several times.
+        managed_by: The client that provisions the account from now on, for `change`; empty for none.
         anew: Invite a person who has an account to set new credentials; all former ones end when the link is used.
         hours: How long an invitation can be used. Three days where it is not given.
         reason: Why an account is disabled, for its events.
@@ -100,6 +102,7 @@ def users(
             take_roles=take_role,
             give_groups=group,
             take_groups=take_group,
+            managed_by=managed_by,
         )
         _show(ask("PATCH", "users", name, body=asked), output)
     elif do == "events":
@@ -124,7 +127,12 @@ def _list(ask: Ask, output: Output) -> None:
         output.text("nobody has an account; `ringwall users invite NAME` invites the first one")
         return
     rows = [
-        [user["user_name"], user["display_name"], ", ".join(user["roles"]), "disabled" if user["disabled"] else ""]
+        [
+            user["user_name"],
+            user["display_name"],
+            ", ".join(user["effective_roles"]),
+            "disabled" if user["disabled"] else "",
+        ]
         for user in found
     ]
     output.table(["user", "name", "roles", "state"], rows)
@@ -139,12 +147,14 @@ def _show(user: dict[str, Any], output: Output) -> None:
         ("e-mail", user["email"]),
         ("roles", ", ".join(user["roles"])),
         ("groups", ", ".join(user["groups"])),
+        ("through them", ", ".join(role for role in user["effective_roles"] if role not in user["roles"])),
+        ("managed by", user["managed_by"]),
         ("attributes", ", ".join(f"{name}={value}" for name, value in user["attributes"].items())),
         ("created", _time(user["created"])),
         ("disabled", _time(user["disabled"])),
     ):
         if value:
-            output.text(f"{label + ':':<12}{value}")
+            output.text(f"{label + ':':<14}{value}")
     if "passkeys" not in user:
         return
     ways = [f"passkey {each['name']!r}, last used {_time(each['used']) or 'never'}" for each in user["passkeys"]]

@@ -23,7 +23,6 @@ def test_an_account_is_found_by_id_name_and_email(url: str) -> None:
                 email="Ann@Example.org",
                 email_key="ann@example.org",
                 roles=("doctor",),
-                groups=("ward-1",),
                 attributes={"department": "surgery", "levels": [1, 2]},
                 now=NOW,
             )

@@ -1,6 +1,7 @@
 """Databases that are new, older, newer, or somebody else's."""
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -107,6 +108,32 @@ def test_an_older_database_is_upgraded_and_keeps_what_is_in_it(url: str) -> None
         assert await _differences(url) == []
         async with await Database.open(url) as database:
             assert await database.families.get("f1") == family
+
+    asyncio.run(body())
+
+
+def test_the_group_names_of_accounts_become_groups(url: str) -> None:
+    async def body() -> None:
+        await _make_old(url)
+        people = {"a1": ["Staff", "night/7"], "a2": ["staff"], "a3": ["Staff"], "a4": []}
+        details = {
+            name: json.dumps({"roles": ["nurse"], "groups": groups, "attributes": {"ward": "ü"}})
+            for name, groups in people.items()
+        }
+        row = "INSERT INTO accounts VALUES ('{0}', '{0}', '{0}', '', '', '', '{1}', 1, 1, NULL, 3)"
+        await _run(url, *(row.format(name, said) for name, said in details.items()))
+        async with await Database.open(url) as database:
+            page = await database.accounts.page()
+            assert [account.groups for account in page] == [("Staff", "night/7"), ("staff-2",), ("Staff",), ()]
+            assert {account.roles for account in page} == {("nurse",)}
+            assert {account.attributes["ward"] for account in page} == {"ü"}
+            assert {account.version for account in page} == {3}
+            groups = await database.groups.page()
+            assert [(group.name, group.name_key, group.roles, group.manager) for group in groups] == [
+                ("night/7", "night/7", (), ""),
+                ("Staff", "staff", (), ""),
+                ("staff-2", "staff-2", (), ""),
+            ]
 
     asyncio.run(body())
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.support.issuer_plan import issuer_plan, write_plan
 
+from ringwall.cli import groups as groups_verb
 from ringwall.cli import users as verb
 from ringwall.cli.main import main
 from ringwall.identity.issuer.settings import IssuerSettings
@@ -44,15 +45,15 @@ class System:
         self.settings = IssuerSettings(state=state)
         self.capsys = capsys
 
-    def run(self, *words: str, code: int = 0) -> str:
+    def run(self, *words: str, code: int = 0, about: str = "users") -> str:
         """Run a command and return what it printed: results where it succeeds, else the error."""
         self.capsys.readouterr()
-        assert main(["users", *words]) == code
+        assert main([about, *words]) == code
         printed = self.capsys.readouterr()
         return printed.err if code else printed.out
 
-    def told(self, *words: str) -> Any:
-        return json.loads(self.run(*words, "--json"))["data"]
+    def told(self, *words: str, about: str = "users") -> Any:
+        return json.loads(self.run(*words, "--json", about=about))["data"]
 
     def accept(self, link: str, password: str) -> None:
         """Do what the page behind the link does."""
@@ -95,7 +96,8 @@ def system(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            monkeypatch.setattr(verb, "running", lambda: (None, None, found.settings.bindings))
+            for module in (verb, groups_verb):
+                monkeypatch.setattr(module, "running", lambda: (None, None, found.settings.bindings))
             yield found
         finally:
             process.kill()
@@ -126,6 +128,24 @@ def test_the_first_user_is_invited_and_administered(system: System) -> None:
     assert "account-disabled" in system.run("events", "anna")
     assert "is deleted" in system.run("delete", "anna", "--yes")
     assert system.told("list") == {"users": []}
+
+
+def test_groups_are_made_filled_and_deleted(system: System) -> None:
+    assert system.told(about="groups") == {"groups": []}
+    assert "clerk" in system.run("add", "Ward 7", "--role", "clerk", about="groups")
+    system.accept(system.run("invite", "ann", "--group", "ward 7"), "correct horse battery staple")
+    shown = system.run("show", "ann")
+    assert "Ward 7" in shown
+    assert "clerk" in shown
+    assert "no group" in system.run("change", "ann", "--group", "none", code=1)
+    assert "ann" in system.run("show", "Ward 7", about="groups")
+    changed = system.told("change", "Ward 7", "--rename", "Ward 8", "--take-member", "ann", about="groups")
+    assert (changed["name"], changed["size"]) == ("Ward 8", 0)
+    assert system.told("change", "ann", "--group", "Ward 8")["groups"] == ["Ward 8"]
+    assert "--yes" in system.run("delete", "Ward 8", code=2, about="groups")
+    assert "is deleted" in system.run("delete", "Ward 8", "--yes", about="groups")
+    assert system.told("show", "ann")["groups"] == []
+    assert "needs a name" in system.run("show", code=2, about="groups")
 
 
 def test_an_invitation_is_withdrawn(system: System) -> None:

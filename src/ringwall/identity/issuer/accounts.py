@@ -166,8 +166,8 @@ def _person(account: "Account", directory: Directory) -> Person:
         user_name=account.user_name,
         display_name=account.display_name or account.user_name,
         email=account.email,
-        roles=tuple(role for role in account.roles if role in directory.roles),
-        claims=_claims({"groups": list(account.groups), **account.attributes}, directory.claim_types),
+        roles=tuple(role for role in account.effective_roles if role in directory.roles),
+        claims=_claims({**account.attributes, "groups": list(account.groups)}, directory.claim_types),
     )
 
 

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from ringwall.identity.issuer.access_tokens import DEVELOPMENT_SECONDS, for_person, parse_scopes
 from ringwall.identity.issuer.accounts import IssuerPeople
+from ringwall.identity.issuer.admin_groups import GroupAdministration
 from ringwall.identity.issuer.admin_request import read_object, texts
 from ringwall.identity.issuer.admin_users import USER_HANDLERS, UserAdministration
 from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
@@ -80,6 +81,7 @@ def create_admin_app(*, directory: LiveDirectory, keys: KeyKeeper, clock: Clock,
             Route("/keys/rotate", administration.rotate, methods=["POST"]),
             Route("/keys", administration.keys, methods=["GET"]),
             *UserAdministration(people, directory=directory, clock=clock).routes(),
+            *GroupAdministration(people, directory=directory).routes(),
         ],
         exception_handlers={**OPERATOR_HANDLERS, **USER_HANDLERS},
     )

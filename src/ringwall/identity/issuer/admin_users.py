@@ -4,6 +4,7 @@ A user is named by user name in the path. Every act is an event, done by `operat
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from ringwall.identity.issuer.accounts import IssuerPeople
-from ringwall.identity.issuer.admin_request import read_object, texts
+from ringwall.identity.issuer.admin_request import known_roles, page_limit, read_object, texts
 from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.request import RequestRefusedError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from ringwall.identity.people.profile import Profile
     from ringwall.identity.store.accounts import Account
 
-MAX_PAGE: Final = 500
-_PAGE: Final = 100
 _EVENTS: Final = 50
 _HOUR: Final = 3600.0
 _PROFILE: Final = {"display_name": str, "email": str, "roles": list, "groups": list, "attributes": dict}
@@ -44,6 +43,7 @@ _CHANGES: Final = {
     "take_groups": list,
     "set_attributes": dict,
     "remove_attributes": list,
+    "managed_by": str,
 }
 
 
@@ -76,7 +76,7 @@ class UserAdministration:
     async def page(self, request: Request) -> Response:
         """Answer with accounts in the order of their names: `?after=NAME&limit=N`; `next` is the next `after`."""
         services = await self._people.services()
-        limit = _limit(request, _PAGE)
+        limit = page_limit(request)
         after = request.query_params.get("after", "")
         found = await services.accounts.page(after=normalised(after) if after else "", limit=limit)
         following = found[-1].name_key if len(found) == limit else None
@@ -109,8 +109,10 @@ class UserAdministration:
     async def invite(self, request: Request) -> Response:
         """Invite somebody new: `{"user_name", "display_name"?, …, "hours"?}`. Answers with the link, once."""
         asked = await read_object(request, {"user_name": str, **_PROFILE, "hours": int})
-        profile = _profile(asked, self._known_roles(texts(asked, "roles")))
+        profile = _profile(asked, known_roles(texts(asked, "roles"), self._directory.current().roles))
         services = await self._people.services()
+        for group in profile.groups:
+            await services.groups.named(group)
         invited = await services.invitations.invite(profile, by=OPERATOR, **_lasting(asked))
         return _link(invited)
 
@@ -144,8 +146,17 @@ class UserAdministration:
         """Change what an account says: any of `user_name`, `give_roles`, `set_attributes` and their like."""
         asked = await read_object(request, dict(_CHANGES))
         services, account = await self._named(request)
-        self._known_roles(texts(asked, "give_roles"))
-        return answer(_told(await services.accounts.change(account.id, lambda was: _changed(was, asked), by=OPERATOR)))
+        known_roles(texts(asked, "give_roles"), self._directory.current().roles)
+        given, taken = [
+            [(await services.groups.named(name)).id for name in texts(asked, what)]
+            for what in ("give_groups", "take_groups")
+        ]
+        await services.accounts.change(account.id, lambda was: _changed(was, asked), by=OPERATOR)
+        for group in given:
+            await services.groups.change_members(group, add=[account.id], by=OPERATOR)
+        for group in taken:
+            await services.groups.change_members(group, remove=[account.id], by=OPERATOR)
+        return answer(_told(await services.accounts.get(account.id)))
 
     async def disable(self, request: Request) -> Response:
         """Disable an account and end what was begun with it: `{"reason"?}`."""
@@ -173,7 +184,7 @@ class UserAdministration:
     async def events(self, request: Request) -> Response:
         """Answer with what was done to an account, the newest first: `?limit=N`."""
         services, account = await self._named(request)
-        found = await services.database.events.by_subject(account.id, limit=_limit(request, _EVENTS))
+        found = await services.database.events.by_subject(account.id, limit=page_limit(request, _EVENTS))
         return answer(
             {
                 "events": [
@@ -212,16 +223,6 @@ class UserAdministration:
         services = await self._people.services()
         return services, await services.accounts.named(request.path_params["name"])
 
-    def _known_roles(self, roles: tuple[str, ...]) -> tuple[str, ...]:
-        known = self._directory.current().roles
-        for role in roles:
-            if role not in known:
-                there = ", ".join(sorted(known)[:20]) or "none"
-                raise RequestRefusedError(
-                    400, "unknown_role", f"there is no role {role[:80]!r} in the plan; its roles: {there}"
-                )
-        return roles
-
 
 async def on_people(_: Request, error: Exception) -> Response:
     """Tell the operator what is refused, and what to do about it."""
@@ -241,6 +242,8 @@ def _told(account: "Account") -> dict[str, Any]:
         "email": account.email,
         "roles": list(account.roles),
         "groups": list(account.groups),
+        "effective_roles": list(account.effective_roles),
+        "managed_by": account.manager,
         "attributes": dict(account.attributes),
         "created": account.created,
         "disabled": account.disabled,
@@ -275,10 +278,9 @@ def _changed(was: "Account", asked: Mapping[str, Any]) -> "Account":
         display_name=asked.get("display_name", was.display_name),
         email=asked.get("email", was.email),
         roles=_given_and_taken(was.roles, asked, "roles"),
-        groups=_given_and_taken(was.groups, asked, "groups"),
         attributes=attributes,
     )
-    return with_profile(was, profile)
+    return replace(with_profile(was, profile), manager=asked.get("managed_by", was.manager))
 
 
 def _given_and_taken(was: tuple[str, ...], asked: Mapping[str, Any], what: str) -> tuple[str, ...]:
@@ -288,13 +290,6 @@ def _given_and_taken(was: tuple[str, ...], asked: Mapping[str, Any], what: str) 
 
 def _lasting(asked: Mapping[str, Any]) -> dict[str, float]:
     return {"seconds": asked["hours"] * _HOUR} if "hours" in asked else {}
-
-
-def _limit(request: Request, default: int) -> int:
-    text = request.query_params.get("limit", str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PAGE)) and 0 < int(text) <= MAX_PAGE):
-        raise RequestRefusedError(400, "invalid_request", f"`limit` is a number from 1 to {MAX_PAGE}")
-    return int(text)
 
 
 def _link(invited: "Invited") -> Response:

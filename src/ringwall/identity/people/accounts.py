@@ -1,13 +1,13 @@
 """Accounts: made, changed, disabled, deleted. What pages and administration do to them is done here, and noted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ringwall.identity.people.errors import AccountError
+from ringwall.identity.people.errors import AccountError, AccountTakenError, OvertakenError
 from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.names import normalised
-from ringwall.identity.people.profile import Profile
+from ringwall.identity.people.profile import Profile, checked_group_name
 from ringwall.identity.store.accounts import Account
 from ringwall.identity.store.database import Database
 from ringwall.identity.store.errors import ConflictError
@@ -44,8 +44,25 @@ class Accounts:
         self._clock = clock
         self._token_seconds = token_seconds
 
-    async def create(self, profile: Profile, *, by: str) -> Account:
-        """Make an account, which nobody can sign in to yet; AccountError where the user name is taken."""
+    async def create(
+        self,
+        profile: Profile,
+        *,
+        by: str,
+        more: Mapping[str, Any] | None = None,
+        manager: str = "",
+        disabled: bool = False,
+    ) -> Account:
+        """Make an account, which nobody can sign in to yet; AccountTakenError where the user name is taken.
+
+        Args:
+            profile: checked. Of its groups, those that there are take the account in.
+            by: as in `Journal.note`.
+            more: `Account.profile`.
+            manager: the client that provisions the account.
+            disabled: whether nobody may sign in.
+        """
+        now = self._clock.now()
         try:
             account = await self._database.accounts.create(
                 name_key=profile.name_key,
@@ -54,16 +71,18 @@ class Accounts:
                 email=profile.email,
                 email_key=profile.email_key,
                 roles=profile.roles,
-                groups=profile.groups,
                 attributes=profile.attributes,
-                now=self._clock.now(),
+                profile=more,
+                manager=manager,
+                disabled=now if disabled else None,
+                now=now,
             )
         except ConflictError as error:
-            raise AccountError(error.message, hint=error.hint) from None
+            raise AccountTakenError(error.message, hint=error.hint) from None
         await self._journal.note(
             "account-created", by=by, account=account.id, user_name=account.user_name, roles=list(account.roles)
         )
-        return account
+        return await self._join(account, profile.groups, by=by) if profile.groups else account
 
     async def get(self, account: str) -> Account:
         """Return the account of an id; AccountError where there is none."""
@@ -81,17 +100,24 @@ class Accounts:
         """Return accounts in the order of their names; `after` is the `name_key` of the last one known."""
         return await self._database.accounts.page(after=after, limit=limit)
 
-    async def change(self, account: str, change: Callable[[Account], Account], *, by: str) -> Account:
-        """Change an account as it is now, whoever else changes it; AccountError where the new name is taken.
+    async def change(
+        self, account: str, change: Callable[[Account], Account], *, by: str, version: int | None = None
+    ) -> Account:
+        """Change an account as it is now, whoever else changes it; AccountTakenError where the new name is taken.
+
+        Who loses a role is signed out everywhere.
 
         Args:
             account: its id.
             change: returns the new form (`dataclasses.replace`) of the account it is given; members must come from
                 `profile`'s checks. It may be called more than once.
             by: as in `Journal.note`.
+            version: which the account must have, else OvertakenError; None for any.
         """
         for _ in range(_TRIES):
             before = await self.get(account)
+            if version is not None and before.version != version:
+                raise OvertakenError("the account was changed meanwhile", hint="read it again")
             after = change(before)
             if after == before:
                 return before
@@ -100,8 +126,10 @@ class Accounts:
             except ConflictError as error:
                 taken = await self._database.accounts.by_name(after.name_key)
                 if taken is not None and taken.id != account:
-                    raise AccountError(error.message, hint=error.hint) from None
+                    raise AccountTakenError(error.message, hint=error.hint) from None
                 continue
+            if not set(before.effective_roles) <= set(kept.effective_roles):
+                await self.end_what_says_too_much(account, reason="roles-taken")
             await self._journal.note("account-changed", by=by, account=account, **_difference(before, kept))
             return kept
         raise AccountError("the account is being changed by others at this moment", hint="try again")
@@ -141,6 +169,21 @@ class Accounts:
         )
         return ended
 
+    async def end_what_says_too_much(self, account: str, *, reason: str) -> None:
+        """End whatever was begun with roles or groups that somebody has no more; whoever took them notes that."""
+        await self._end_everything(account, reason=reason)
+
+    async def _join(self, account: Account, groups: Collection[str], *, by: str) -> Account:
+        joined = []
+        for name in groups:
+            group = await self._database.groups.by_name(checked_group_name(name)[1])
+            if group is not None:
+                await self._database.groups.change_members(group.id, add=[account.id], now=self._clock.now())
+                joined.append(group.name)
+        if joined:
+            await self._journal.note("group-joined", by=by, account=account.id, groups=joined)
+        return await self.get(account.id)
+
     async def _end_everything(self, account: str, *, reason: str, spared: str = "") -> Ended:
         """End sessions first, so that no new tokens come from them, then refresh tokens, then access tokens."""
         now = self._clock.now()
@@ -165,7 +208,7 @@ class Accounts:
 
 
 def with_profile(account: Account, profile: Profile) -> Account:
-    """Return an account with what a profile says, for `Accounts.change`."""
+    """Return an account with what a profile says but its groups, for `Accounts.change`."""
     return replace(
         account,
         user_name=profile.user_name,
@@ -174,22 +217,24 @@ def with_profile(account: Account, profile: Profile) -> Account:
         email=profile.email,
         email_key=profile.email_key,
         roles=profile.roles,
-        groups=profile.groups,
         attributes=profile.attributes,
     )
 
 
 def _difference(before: Account, after: Account) -> dict[str, Any]:
-    """Return what is new, for the event; roles and groups as what was given and taken."""
+    """Return what is new, for the event; roles as what was given and taken."""
     said: dict[str, Any] = {
         name: getattr(after, name)
         for name in ("user_name", "display_name", "email")
         if getattr(after, name) != getattr(before, name)
     }
-    for name in ("roles", "groups"):
-        was, now = set(getattr(before, name)), set(getattr(after, name))
-        if was != now:
-            said[name] = {"given": sorted(now - was), "taken": sorted(was - now)}
+    was, now = set(before.roles), set(after.roles)
+    if was != now:
+        said["roles"] = {"given": sorted(now - was), "taken": sorted(was - now)}
+    if dict(before.profile) != dict(after.profile):
+        said["profile"] = sorted(before.profile.keys() | after.profile.keys())
+    if before.manager != after.manager:
+        said["manager"] = after.manager
     if dict(before.attributes) != dict(after.attributes):
         said["attributes"] = sorted(
             name

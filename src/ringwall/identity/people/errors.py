@@ -80,3 +80,15 @@ class AccountError(PeopleError):
     """There is no such account, or there is one already."""
 
     code = "account"
+
+
+class AccountTakenError(AccountError):
+    """There is an account, or a group, of that name already."""
+
+    code = "name-taken"
+
+
+class OvertakenError(AccountError):
+    """Somebody else has changed it since it was read."""
+
+    code = "overtaken"

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-from dataclasses import replace
 
 from ringwall.identity.people import imported_hashes, totp
 from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.errors import AccountError, CredentialError
+from ringwall.identity.people.groups import Groups
 from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.profile import Profile
 from ringwall.identity.sealing import Sealer
@@ -22,12 +22,20 @@ class Importer:
     """Makes accounts with credentials that were made elsewhere."""
 
     def __init__(
-        self, database: Database, journal: Journal, clock: Clock, *, accounts: Accounts, sealer: Sealer
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        *,
+        accounts: Accounts,
+        groups: Groups,
+        sealer: Sealer,
     ) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
         self._accounts = accounts
+        self._groups = groups
         self._sealer = sealer
 
     async def add(
@@ -62,9 +70,8 @@ class Importer:
         if dry_run:
             return
         now = self._clock.now()
-        account = await self._accounts.create(profile, by=by)
-        if disabled:  # before there is anything to sign in by
-            await self._accounts.change(account.id, lambda was: replace(was, disabled=now), by=by)
+        await self._groups.ensure(profile.groups, by=by)
+        account = await self._accounts.create(profile, by=by, disabled=disabled)
         if encoded is not None:
             await self._database.passwords.set(account.id, Secret(encoded), now=now)
         if secret is not None:

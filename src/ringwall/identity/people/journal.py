@@ -29,7 +29,7 @@ class Journal:
         Args:
             kind: such as `account-created`.
             by: id of the account whose person did it, OPERATOR or NOBODY.
-            account: id of the account that it is about.
+            account: id of the account, or of the group, that it is about.
             detail: JSON values.
         """
         _log.info("%s of %s by %s", kind, account or "no account", by)

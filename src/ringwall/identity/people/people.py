@@ -8,6 +8,7 @@ from ringwall.identity.keystore import KeyStore
 from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.challenges import Challenges
 from ringwall.identity.people.credentials import Credentials
+from ringwall.identity.people.groups import Groups
 from ringwall.identity.people.importing import Importer
 from ringwall.identity.people.invitations import Invitations
 from ringwall.identity.people.journal import Journal
@@ -30,6 +31,7 @@ class People:
 
     Attributes:
         accounts: who there is.
+        groups: which groups they are in.
         credentials: how they can sign in.
         invitations: who may come.
         importer: takes people over from other systems.
@@ -39,6 +41,7 @@ class People:
     """
 
     accounts: Accounts
+    groups: Groups
     credentials: Credentials
     invitations: Invitations
     importer: Importer
@@ -77,6 +80,7 @@ class People:
         hasher = PasswordHasher(cost)
         sealer = Sealer(keys.totp)
         accounts = Accounts(database, journal, clock, token_seconds=token_seconds)
+        groups = Groups(database, journal, clock, accounts=accounts)
         credentials = Credentials(
             database,
             journal,
@@ -92,6 +96,7 @@ class People:
         )
         return cls(
             accounts=accounts,
+            groups=groups,
             credentials=credentials,
             invitations=Invitations(
                 database,
@@ -103,7 +108,7 @@ class People:
                 devices=devices,
                 issuer=issuer,
             ),
-            importer=Importer(database, journal, clock, accounts=accounts, sealer=sealer),
+            importer=Importer(database, journal, clock, accounts=accounts, groups=groups, sealer=sealer),
             sign_in=SignIn(
                 database,
                 journal,

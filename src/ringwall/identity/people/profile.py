@@ -66,7 +66,7 @@ class Profile:
             email=email,
             email_key=email_key,
             roles=checked_names(roles, "role"),
-            groups=checked_names(groups, "group"),
+            groups=checked_groups(groups),
             attributes=checked_attributes(attributes or {}),
         )
 
@@ -92,8 +92,26 @@ def checked_email(text: str) -> tuple[str, str]:
     return email, unicodedata.normalize("NFKC", email).casefold()
 
 
+def checked_group_name(text: str) -> tuple[str, str]:
+    """Return the name of a group, and the form by which it is looked up; AccountError where it cannot be one."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not 0 < len(name) <= MAX_DISPLAY_NAME or any(unicodedata.category(char) in _HIDDEN for char in name):
+        raise AccountError(
+            f"{text[:80]!r} cannot be the name of a group",
+            hint=f"1 to {MAX_DISPLAY_NAME} characters, none of which cannot be seen",
+        )
+    return name, unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def checked_groups(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of groups, each once, sorted; AccountError where one cannot be a name."""
+    if len(names) > MAX_NAMES:
+        raise AccountError(f"an account is in at most {MAX_NAMES} groups")
+    return tuple(sorted({checked_group_name(name)[0] for name in names}))
+
+
 def checked_names(names: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """Return names of roles or groups, each once, sorted; AccountError where one cannot be a name."""
+    """Return names of roles, each once, sorted; AccountError where one cannot be a name."""
     for name in names:
         if not _NAME.fullmatch(name):
             raise AccountError(

@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import orjson
+
 from ringwall.identity.store.driver import Driver, Row, Statement, packed, unpacked
 from ringwall.identity.store.errors import ConflictError
 from ringwall.identity.store.handles import new_id
 
-_COLUMNS: Final = (
-    "id, name_key, user_name, display_name, email, email_key, details, created, changed, disabled, version"
-)
+_COLUMNS: Final = """
+    id, name_key, user_name, display_name, email, email_key, details, created, changed, disabled, version,
+    (SELECT json_group_array(json_array(g.id, g.name, g.roles)) FROM memberships AS m
+        JOIN groups AS g ON g.id = m.group_id WHERE m.account = accounts.id)
+"""
 _CREATE: Final = Statement(
     """
     INSERT INTO accounts (id, name_key, user_name, display_name, email, email_key, details, created, changed, disabled,
@@ -40,8 +44,13 @@ _COUNT: Final = Statement("SELECT count(*) FROM accounts")
 _DELETE: Final = Statement("DELETE FROM accounts WHERE id = :account RETURNING id")
 _BELONGINGS: Final = tuple(
     Statement("DELETE FROM {table} WHERE account = :account", table=table)  # the names are ours
-    for table in ("passwords", "passkeys", "totp", "recovery", "consents")
+    for table in ("passwords", "passkeys", "totp", "recovery", "consents", "memberships")
 )
+_LEAVE: Final = Statement("""
+    UPDATE groups SET version = version + 1
+    WHERE id IN (SELECT group_id FROM memberships WHERE account = :account)
+""")
+_FORGET: Final = Statement("DELETE FROM external_ids WHERE subject = :account")
 _END: Final = tuple(
     Statement(
         "UPDATE {table} SET ended = :now, reason = 'account-deleted' WHERE account = :account AND ended IS NULL",
@@ -49,6 +58,21 @@ _END: Final = tuple(
     )
     for table in ("sessions", "families")
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Membership:
+    """A group that somebody is in.
+
+    Attributes:
+        name: of the group.
+        id: of the group.
+        roles: which it gives to its members.
+    """
+
+    name: str
+    id: str
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +86,11 @@ class Account:
         display_name: for people to read.
         email: as it was given, or an empty string.
         email_key: as it is compared, or an empty string; several accounts may have the same.
-        roles: names of roles.
-        groups: names of groups.
+        roles: names of roles that the person has, besides those of groups.
         attributes: further claims, as JSON values.
+        profile: what else is known of the person: attributes of RFC 7643, section 4.1, that no policy can read.
+        manager: the client that provisions the account; empty for one that is administered here.
+        memberships: the groups that the person is in; not changed by changing the account.
         created: seconds since the epoch.
         changed: seconds since the epoch.
         disabled: when the account was disabled, or None.
@@ -78,12 +104,25 @@ class Account:
     email: str = ""
     email_key: str = ""
     roles: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    manager: str = ""
+    memberships: tuple[Membership, ...] = ()
     created: float = 0.0
     changed: float = 0.0
     disabled: float | None = None
     version: int = 0
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups."""
+        return tuple(membership.name for membership in self.memberships)
+
+    @property
+    def effective_roles(self) -> tuple[str, ...]:
+        """Names of the roles that the person has, and of those that the groups give."""
+        given = (role for membership in self.memberships for role in membership.roles)
+        return tuple(sorted({*self.roles, *given}))
 
 
 class Accounts:
@@ -102,8 +141,10 @@ class Accounts:
         email: str = "",
         email_key: str = "",
         roles: tuple[str, ...] = (),
-        groups: tuple[str, ...] = (),
         attributes: Mapping[str, Any] | None = None,
+        profile: Mapping[str, Any] | None = None,
+        manager: str = "",
+        disabled: float | None = None,
     ) -> Account:
         """Add an account with a fresh id; ConflictError where there is one of the same `name_key`."""
         account = Account(
@@ -114,8 +155,10 @@ class Accounts:
             email=email,
             email_key=email_key,
             roles=roles,
-            groups=groups,
             attributes=attributes or {},
+            profile=profile or {},
+            manager=manager,
+            disabled=disabled,
         )
         row = await self._driver.row(_CREATE, **_values(account), now=now)
         if row is None:
@@ -183,6 +226,8 @@ class Accounts:
         Return whether there was one.
         """
         async with self._driver.transaction() as within:
+            await within.run(_LEAVE, account=account)
+            await within.run(_FORGET, account=account)
             for statement in _BELONGINGS:
                 await within.run(statement, account=account)
             for statement in _END:
@@ -195,6 +240,11 @@ def _taken(account: Account) -> ConflictError:
 
 
 def _values(account: Account) -> dict[str, Any]:
+    details: dict[str, Any] = {"roles": account.roles, "attributes": dict(account.attributes)}
+    if account.profile:
+        details["profile"] = dict(account.profile)
+    if account.manager:
+        details["manager"] = account.manager
     return {
         "id": account.id,
         "name_key": account.name_key,
@@ -202,7 +252,7 @@ def _values(account: Account) -> dict[str, Any]:
         "display_name": account.display_name,
         "email": account.email,
         "email_key": account.email_key,
-        "details": packed({"roles": account.roles, "groups": account.groups, "attributes": dict(account.attributes)}),
+        "details": packed(details),
         "disabled": account.disabled,
     }
 
@@ -217,10 +267,20 @@ def _account(row: Row) -> Account:
         email=row[4],
         email_key=row[5],
         roles=tuple(details["roles"]),
-        groups=tuple(details["groups"]),
         attributes=details["attributes"],
+        profile=details.get("profile", {}),
+        manager=details.get("manager", ""),
+        memberships=_memberships(row[11]),
         created=row[7],
         changed=row[8],
         disabled=row[9],
         version=row[10],
     )
+
+
+def _memberships(text: str | None) -> tuple[Membership, ...]:
+    """Return what the last of the columns says; PostgreSQL says nothing where there is none."""
+    if text is None or text == "[]":
+        return ()
+    rows = orjson.loads(text)
+    return tuple(sorted(Membership(id=each[0], name=each[1], roles=tuple(orjson.loads(each[2]))) for each in rows))

@@ -14,7 +14,9 @@ from ringwall.identity.store.consents import Consents
 from ringwall.identity.store.devices import Devices
 from ringwall.identity.store.driver import BATCH, Driver
 from ringwall.identity.store.events import IdentityEvents
+from ringwall.identity.store.external_ids import ExternalIds
 from ringwall.identity.store.families import Families
+from ringwall.identity.store.groups import Groups
 from ringwall.identity.store.invitations import Invitations
 from ringwall.identity.store.passkeys import Passkeys
 from ringwall.identity.store.passwords import Passwords
@@ -45,6 +47,8 @@ class Database:
         consents: what people have allowed.
         revocations: what verifiers must refuse.
         accounts: people.
+        groups: groups of people.
+        external_ids: what provisioning clients call people and groups.
         passwords: their password hashes.
         passkeys: their passkeys.
         totp: their generators of one-time passwords.
@@ -70,6 +74,8 @@ class Database:
         self.consents: Final = Consents(driver)
         self.revocations: Final = Revocations(driver)
         self.accounts: Final = Accounts(driver)
+        self.groups: Final = Groups(driver)
+        self.external_ids: Final = ExternalIds(driver)
         self.passwords: Final = Passwords(driver)
         self.passkeys: Final = Passkeys(driver)
         self.totp: Final = Totps(driver)

@@ -1,7 +1,7 @@
 """What the repositories need of a database: statements, rows, transactions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
 
@@ -12,8 +12,13 @@ from ringwall.identity.store.errors import UnstorableError
 Row = Sequence[Any]
 BATCH: Final = 500
 """How many rows a sweep deletes at once, so that nobody waits for it."""
+LOT_SIZE: Final = 50
+LOT: Final = ", ".join(f":lot{number}" for number in range(LOT_SIZE))
+"""So many parameters, for `IN`: statements of one text are prepared once."""
 
-_PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
+_PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+_CALLED: Final = {"json_group_array(": "json_agg(", "json_array(": "json_build_array("}
+"""What PostgreSQL calls functions of SQLite that statements use."""
 _INT64: Final = 1 << 63
 
 
@@ -36,6 +41,8 @@ class Statement:
         self.names = tuple(dict.fromkeys(_PARAMETER.findall(self.text)))
         number = {name: str(place) for place, name in enumerate(self.names, 1)}
         self.numbered = _PARAMETER.sub(lambda found: f"${number[found[1]]}", self.text)
+        for ours, theirs in _CALLED.items():
+            self.numbered = self.numbered.replace(ours, theirs)
 
 
 class Session(Protocol):
@@ -79,6 +86,15 @@ class Driver(Session, Protocol):
     async def close(self) -> None:
         """End all connections."""
         ...
+
+
+def in_lots(values: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Yield values as parameters of a statement with `IN ({LOT})`: LOT_SIZE at a time, the last ones repeated."""
+    waiting = list(values)
+    for start in range(0, len(waiting), LOT_SIZE):
+        lot = waiting[start : start + LOT_SIZE]
+        lot += lot[-1:] * (LOT_SIZE - len(lot))
+        yield {f"lot{number}": value for number, value in enumerate(lot)}
 
 
 def check_values(values: dict[str, Any]) -> None:

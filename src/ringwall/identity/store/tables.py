@@ -175,6 +175,37 @@ Table(
 )
 
 Table(
+    "groups",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("name_key", unique=True),
+    _text("name"),
+    _text("roles"),
+    _text("manager"),
+    _time("created"),
+    _time("changed"),
+    _number("version"),
+)
+
+Table(
+    "memberships",
+    METADATA,
+    _text("group_id", primary_key=True),
+    _text("account", primary_key=True),
+    Index("memberships_by_account", "account"),
+)
+
+Table(
+    "external_ids",
+    METADATA,
+    _text("client", primary_key=True),
+    _text("subject", primary_key=True),
+    _text("external_id"),
+    Index("external_ids_by_external_id", "client", "external_id"),
+    Index("external_ids_by_subject", "subject"),
+)
+
+Table(
     "passwords",
     METADATA,
     _text("account", primary_key=True),
