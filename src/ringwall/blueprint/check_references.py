@@ -6,6 +6,7 @@ from ringwall.blueprint.model import Blueprint, Client, Issuer, Names, Person, S
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import EDGE
+from ringwall.model.administration import BY_NAME
 
 RESERVED_PREFIX = "ringwall-"
 USER_ATTRIBUTES = ("sub", "iss", "scopes")
@@ -149,6 +150,7 @@ class _Checker:
         for _, role in issuer.roles.map if issuer.roles else ():
             self._known("role", (role,), self._roles)
         if issuer.builtin:
+            self._check_administration(issuer)
             given = [(issuer.algorithms, "algorithms"), (issuer.audience, "audience"), (issuer.roles, "roles")]
             for _, key in [(value, key) for value, key in given if value]:
                 report.error(
@@ -158,11 +160,28 @@ class _Checker:
                     hint="an issuer of your own needs `issuer: https://…`",
                 )
             return
+        if issuer.administration:
+            message = f"{issuer.name.value!r} is not Ringwall's own issuer, so Ringwall does not administer it"
+            report.error("wrong-key", message, issuer.administration[0].span)
         if "issuer" not in issuer.given:
             hint = "it is in the discovery document, as `issuer`"
             report.error("missing-key", f"{issuer.name.value!r} needs the key 'issuer'", issuer.span, hint=hint)
         self._once("audience", issuer.audience)
         self._once("algorithm", issuer.algorithms)
+
+    def _check_administration(self, issuer: Issuer) -> None:
+        issuers = {other.name.value for other in self._blueprint.issuers or () if not other.builtin}
+        for form in issuer.administration:
+            self._known("operation", form.operations, BY_NAME)
+            self._known("role", form.roles, self._roles)
+            self._once("scope", form.scopes)
+            self._once("user", form.named_users)
+            for user in form.named_users:
+                self._check_user(user, issuers)
+            if not form.given & {"roles", "scopes", "users"}:
+                self._report.error(
+                    "allow-nobody", "this form does not say who may", form.span, hint="add `roles`, `scopes` or `users`"
+                )
 
     def _check_service(self, service: Service) -> None:
         name, report = service.name, self._report

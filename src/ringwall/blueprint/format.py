@@ -48,6 +48,8 @@ _IDENTIFIER = Text("a name of letters, digits, '_' and '-'", values.IDENTIFIER, 
 _PERSON = Text("a name without spaces, '|' and quotes", r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$", str, "alice")
 _USER = Text("a user: the token's `sub`, or `issuer|sub`", r"^[^\s\"\\|]+(\|[^\s\"\\|]+)?$", str, "alice")
 _OPERATION = Text("an operation of this service", r"^[^\x00-\x1f\"\\]{1,200}$", str, "getPatient")
+_ADMIN_OPERATION = Text("an operation of the administration", r"^[a-z.-]{1,80}$", str, "users.list")
+_SCOPES = ListOf(Text("a scope", values.SCOPE, str, "orders:read"), minimum=1)
 _FILE = Text("a path below this folder", r"^[^\0]{1,400}$", str, "contracts/patients.yaml")
 _ANY_TEXT = Text("text", r"^[^\0]*$", str)
 _WORD = Text("text without spaces", r"^\S{1,400}$", str)
@@ -82,6 +84,19 @@ EDGE: Final = Record(
     },
 )
 
+_ADMINISTRATION: Final = Record(
+    Allow,
+    {
+        "operations": Field(
+            ListOf(_ADMIN_OPERATION, minimum=1), "Operations of the administration; default: all of them."
+        ),
+        "roles": Field(ListOf(_IDENTIFIER, minimum=1), "The user holds one of these roles."),
+        "scopes": Field(_SCOPES, "The token carries all of these."),
+        "users": Field(ListOf(_USER, minimum=1), "The user is one of these."),
+    },
+    tells_given=True,
+)
+
 ISSUER: Final = Record(
     Issuer,
     {
@@ -113,6 +128,10 @@ ISSUER: Final = Record(
                 },
             ),
             "How this issuer's tokens name roles; without it they name none.",
+        ),
+        "administration": Field(
+            ListOf(_ADMINISTRATION),
+            "Who may administer Ringwall's own issuer over its API; default: nobody. All keys of one form must hold.",
         ),
     },
     tells_given=True,
@@ -191,9 +210,7 @@ ALLOW: Final = Record(
     {
         "operations": Field(ListOf(_OPERATION, minimum=1), "Operations of this service; default: all of them."),
         "roles": Field(ListOf(_IDENTIFIER, minimum=1), "The user holds one of these roles."),
-        "scopes": Field(
-            ListOf(Text("a scope", values.SCOPE, str, "orders:read"), minimum=1), "The token carries all of these."
-        ),
+        "scopes": Field(_SCOPES, "The token carries all of these."),
         "users": Field(
             Either(scalar=_choice(("any",), " or a list of users"), sequence=ListOf(_USER, minimum=1)),
             "The user is one of these; `any` for everybody who is signed in.",

@@ -51,6 +51,7 @@ class Issuer:
     audience: Names = ()
     algorithms: Names = ()
     roles: IssuerRoles | None = None
+    administration: tuple["Allow", ...] = ()
     given: frozenset[str] = frozenset()
 
     @property

@@ -9,7 +9,8 @@ from ringwall.blueprint.files import Files
 from ringwall.blueprint.load import BLUEPRINT_NAME, read_blueprint
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
-from ringwall.compile.cedar.schema import ActionShape, ServiceFacts, cedar_schema
+from ringwall.compile.builtin_issuer import BuiltinIssuer, issuer_actions, lower_issuer
+from ringwall.compile.cedar.schema import ServiceFacts, cedar_schema
 from ringwall.compile.edge import lower_edge
 from ringwall.compile.issuers import (
     has_builtin_issuer,
@@ -21,7 +22,8 @@ from ringwall.compile.issuers import (
 )
 from ringwall.compile.policies.check import check_policies
 from ringwall.compile.rules import Made, PolicyIndex, RuleMaker, covered
-from ringwall.compile.services import builtin_issuer, builtin_policy, callers_of, lower_service, scope_of, tcp_services
+from ringwall.compile.services import action_shapes, callers_of, lower_service, scope_of, tcp_services
+from ringwall.model.administration import ISSUER_SERVICE
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
 from ringwall.model.garbage import collection_paused
@@ -82,13 +84,9 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
         scope_of(service, blueprint, callers.get(service.name.value, ()))
         for service in sorted(blueprint.services, key=lambda s: s.name.value)
     ]
+    actions = action_shapes(scopes)
     if has_builtin_issuer(blueprint):
-        scopes.append(builtin_issuer(blueprint.file))
-    actions = [
-        ActionShape(id=operation.id, service=scope.name, params=tuple(param.name for param in operation.params))
-        for scope in scopes
-        for operation in scope.operations
-    ]
+        actions += issuer_actions(blueprint.file)
     policies = check_policies(blueprint, claims=claims, roles=roles, actions=actions, cache=cache, report=report)
     if report.failed:
         raise InvalidBlueprintError(report.diagnostics)
@@ -106,22 +104,23 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
         cache=cache,
     )
     index = PolicyIndex(policies)
-    builtin = [CedarPolicy.parse(builtin_policy(blueprint.file))] if has_builtin_issuer(blueprint) else []
-    by_id = {parsed.policy.id: parsed for parsed in (*policies, *builtin)}
+    issuer = BuiltinIssuer(blueprint.file, index.of(ISSUER_SERVICE)) if has_builtin_issuer(blueprint) else None
+    by_id = {parsed.policy.id: parsed for parsed in (*policies, *(issuer.policies if issuer is not None else ()))}
     declared = {service.name.value: service for service in blueprint.services}
     tcp = tcp_services(blueprint)
     services = []
-    made: dict[str, Made] = {}
     for scope in scopes:
-        user_service = declared.get(scope.name)
-        made[scope.name] = maker.operations(scope, index.of(scope.name) if user_service is not None else builtin)
-        operations = made[scope.name].operations
-        service = lower_service(
-            scope, user_service, operations, trust_domain=trust_domain, file=blueprint.file, tcp=tcp
+        user_service = declared[scope.name]
+        made = maker.operations(scope, index.of(scope.name))
+        service = lower_service(scope, user_service, made.operations, trust_domain=trust_domain, tcp=tcp)
+        services.append(_kept(service, made, cache))
+        permitted = covered(made.operations, by_id)
+        _check_coverage(services[-1], made.operations, permitted, user_service.name.span, report)
+    if issuer is not None:
+        made = issuer.operations(maker)
+        services.append(
+            _kept(lower_issuer(made.operations, trust_domain=trust_domain, file=blueprint.file), made, cache)
         )
-        services.append(_kept(service, made[scope.name], cache))
-        if user_service is not None:
-            _check_coverage(services[-1], operations, covered(operations, by_id), user_service.name.span, report)
     read = {claim for parsed in by_id.values() for claim in parsed.reads.claims}
     plan = Plan(
         system=blueprint.system.value,

@@ -181,6 +181,13 @@ class RuleMaker:
         return str(SpiffeId(self._trust_domain, "/edge" if caller == EDGE else f"/service/{caller}"))
 
 
+def merged(parts: Sequence[Made]) -> Made:
+    """Return the operations of several scopes of one service as those of one."""
+    operations = sorted((o for made in parts for o in made.operations), key=lambda operation: operation.id)
+    texts = sorted((o for made in parts for o in orjson.loads(made.canonical)), key=lambda operation: operation["id"])
+    return Made(tuple(operations), canonical(texts))
+
+
 def _compile_cache(cache: PlanCache) -> CompileCache:
     """Return what the policy compiler keeps between runs of one process."""
     found = cache.get_object("policy compiler")

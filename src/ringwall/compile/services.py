@@ -4,21 +4,16 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.model import Operation as BlueprintOperation
 from ringwall.blueprint.model import Service as BlueprintService
+from ringwall.compile.cedar.schema import ActionShape
 from ringwall.compile.edge import lower_limit
 from ringwall.compile.rules import Declared, ServiceScope
 from ringwall.model.errors import Span
 from ringwall.model.route import segments
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.model import Cors, Listen, Mode, Operation, Param, Policy, Protocol, Run, Service, Source
-
-ISSUER_SERVICE = "ringwall-issuer"
-"""Name of the built-in issuer as a service."""
-
-_ISSUER_ROUTES = (("metadata", "GET", "/.well-known/{rest...}"), ("any", "*", "/{rest...}"))
+from ringwall.plan.model import Cors, Listen, Mode, Operation, Param, Protocol, Run, Service, Source
 
 
 def callers_of(blueprint: Blueprint) -> dict[str, list[str]]:
@@ -71,6 +66,15 @@ def readable_params(template: str) -> tuple[Param, ...]:
     )
 
 
+def action_shapes(scopes: Sequence[ServiceScope]) -> list[ActionShape]:
+    """Return the operations of services as policies see them."""
+    return [
+        ActionShape(id=operation.id, service=scope.name, params=tuple(param.name for param in operation.params))
+        for scope in scopes
+        for operation in scope.operations
+    ]
+
+
 def source_of(span: Span) -> Source:
     """Return a span as the plan carries it."""
     return Source(file=span.file, line=span.line, column=span.column)
@@ -82,58 +86,15 @@ def tcp_services(blueprint: Blueprint) -> frozenset[str]:
     return frozenset(service.name.value for service in found)
 
 
-def builtin_issuer(file: str) -> ServiceScope:
-    """Return the built-in issuer as a service; it answers whoever comes through the edge and checks for itself."""
-    return ServiceScope(
-        name=ISSUER_SERVICE,
-        zone="app",
-        prefix=ISSUER_PREFIX,
-        callers=(),
-        mode=Mode.ENFORCE,
-        operations=tuple(
-            Declared(
-                id=f"{ISSUER_SERVICE}/{name}",
-                method=method,
-                template=template,
-                params=(),
-                holds=(),
-                source=Source(file=file),
-            )
-            for name, method, template in _ISSUER_ROUTES
-        ),
-    )
-
-
-def builtin_policy(file: str) -> Policy:
-    """Return the policy under which the built-in issuer answers; policies of the user do not apply to it."""
-    return Policy(
-        id=f"{ISSUER_SERVICE}#open",
-        cedar=f'permit (\n  principal,\n  action in Action::"{ISSUER_SERVICE}/*",\n  resource\n);',
-        source=Source(file=file),
-    )
-
-
 def lower_service(
     scope: ServiceScope,
-    service: BlueprintService | None,
+    service: BlueprintService,
     operations: tuple[Operation, ...],
     *,
     trust_domain: str,
-    file: str,
     tcp: AbstractSet[str],
 ) -> Service:
-    """Return a service of the plan; `service` is None for the built-in issuer, `tcp` names services that speak TCP."""
-    spiffe_id = str(SpiffeId(trust_domain, f"/service/{scope.name}"))
-    if service is None:
-        return Service(
-            name=scope.name,
-            spiffe_id=spiffe_id,
-            prefix=scope.prefix,
-            builtin=True,
-            forward_token=True,  # its clients show their secrets in the same header
-            operations=operations,
-            source=Source(file=file),
-        )
+    """Return a service of the plan; `tcp` names services that speak TCP."""
     protocol = Protocol(service.protocol.value) if service.protocol is not None else Protocol.HTTP1
     listen = service.listen.value if service.listen is not None else None
     calls = tuple(sorted(callee.value for callee in service.calls))
@@ -144,7 +105,7 @@ def lower_service(
         settings["max_body_bytes"] = service.max_body.value
     return Service(
         name=scope.name,
-        spiffe_id=spiffe_id,
+        spiffe_id=str(SpiffeId(trust_domain, f"/service/{scope.name}")),
         protocol=protocol,
         zone=scope.zone,
         holds=tuple(sorted(data.value for data in service.holds)),

@@ -28,7 +28,7 @@ from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
 from ringwall.model.revocation import RevocationSource, Revoked
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import EDGE, Edge, Plan, Protocol, Service
+from ringwall.plan.model import EDGE, Edge, HopRule, Operation, Plan, Protocol, Service
 from ringwall.plan.recorded import recorded_claims
 from ringwall.plan.routes import precedence
 
@@ -224,7 +224,7 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
     browsers = at_edge and plan.signs_people_in
     methods: dict[str, list[str]] = {}
     for operation in service.operations:
-        if (operation.edge if at_edge else operation.inbound) is not None:
+        if _hop_of(service, operation, at_edge=at_edge) is not None:
             methods.setdefault(operation.template, []).append(operation.method)
     if at_edge and service.cors is not None:
         for template, taken in methods.items():
@@ -232,7 +232,7 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
             asked = routes.browser_question(service, service.cors, template, taken, cluster)
             yield table.Entry((0, *order), prefix + template, table.route_list([asked]))
     for operation in service.operations:
-        hop = operation.edge if at_edge else operation.inbound
+        hop = _hop_of(service, operation, at_edge=at_edge)
         if hop is None:
             continue
         callers = None if at_edge else [plan.spiffe_of(caller) for caller in hop.callers]
@@ -248,6 +248,13 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
             order = precedence("*", prefix + template)
             answer = routes.wrong_method(prefix, template, allowed)
             yield table.Entry((1, *order), prefix + template, table.route_list([answer]))
+
+
+def _hop_of(service: Service, operation: Operation, *, at_edge: bool) -> HopRule | None:
+    """Return what a hop enforces; None where it has no route for it, as for what nobody may ask of Ringwall itself."""
+    if at_edge:
+        return operation.edge
+    return operation.inbound if operation.inbound.callers or not service.builtin else None
 
 
 def _at(address: Address) -> tuple[str, int, str | None]:

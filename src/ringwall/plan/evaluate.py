@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import cedarpy
 
+from ringwall.model.administration import OPERATOR
 from ringwall.plan.cedar import (
     ACTION,
     GUEST,
@@ -148,6 +149,17 @@ class Evaluator:
             return Answer(allowed=False, reasons=("a token is required",), missing=("a token",))
         if self._plan.mode_of(view.service) is Mode.SHADOW:
             return self._unenforced(view, question)
+        return self._enforced(view, question)
+
+    def answer_operator(self, operation: str, path: str, time: float) -> Answer:
+        """Return whether whoever runs the system may do something of the issuer's administration.
+
+        No proxy knows this principal: it comes over no listener, and no compiled rule is about it.
+        """
+        view = self._view(operation)
+        if view is None or not view.service.builtin:
+            return _refused(f"there is no operation {operation!r}")
+        question = Question(operation=operation, hop="inbound", caller=OPERATOR, time=time, path=path)
         return self._enforced(view, question)
 
     def _enforced(self, view: _View, question: Question) -> Answer:

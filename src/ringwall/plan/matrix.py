@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from ringwall.model.administration import IDS
 from ringwall.plan.cedar import USER, CedarPolicy, nodes
 from ringwall.plan.model import EDGE, Mode, Operation, Plan, Policy, Service
 from ringwall.plan.partial import Entity, Facts, guest, user, workload
@@ -105,7 +106,7 @@ NOTHING_PARSED: Final[Mapping[str, CedarPolicy]] = MappingProxyType({})
 def access_matrix(
     plan: Plan, services: Sequence[str] = (), parsed: Mapping[str, CedarPolicy] = NOTHING_PARSED
 ) -> Matrix:
-    """Return who may do what. Built-in services are left out.
+    """Return who may do what. Of the built-in issuer there is the administration, as far as some permit is about it.
 
     Args:
         plan: what is asked about.
@@ -131,8 +132,9 @@ def access_matrix(
     rows = [
         _row(view, service, operation)
         for service in plan.services
-        if not service.builtin and (not services or service.name in services)
+        if not services or service.name in services
         for operation in service.operations
+        if not service.builtin or (operation.id in IDS and operation.edge is not None)
     ]
     return Matrix(columns, tuple(rows), max(0, len(users) - MAX_USER_COLUMNS))
 

@@ -397,7 +397,9 @@ class Plan(Head):
         return {service.name: service for service in self.services}
 
     def mode_of(self, service: Service) -> Mode:
-        """Return whether a service's rules decide, or only say what they would decide."""
+        """Return whether a service's rules decide, or only say what they would decide; Ringwall's own always decide."""
+        if service.builtin:
+            return Mode.ENFORCE
         return Mode.SHADOW if Mode.SHADOW in {self.mode, service.mode} else Mode.ENFORCE
 
     def spiffe_of(self, caller: str) -> str:

@@ -88,6 +88,25 @@ class PlanStore:
         except ValidationError as error:
             raise _unreadable(self.current_file) from error
 
+    def excerpt(self, service: str) -> Plan:
+        """Return the plan in force with one of its services, and the policies that are about it, alone.
+
+        Costs no more than that, however large the plan is; raises as `current` does.
+        """
+        _, fields = self.fields()
+        if service not in fields[SERVICES]:
+            raise PlanUnreadableError(f"the plan has no service {service!r}", hint=_HINT)
+        digest = fields[SERVICES][service]
+        try:
+            found: Service = _SERVICE.validate_json(self.part(digest))
+            needed = {name for operation in found.operations for name in operation.policies}
+            policies = [p for part in fields[POLICIES].values() for p in _POLICIES.validate_json(self.part(part))]
+            head = {name: value for name, value in fields.items() if name not in LARGE}
+            kept = tuple(policy for policy in policies if policy.id in needed)
+            return Plan.model_validate({**head, SERVICES: (found,), POLICIES: kept, SCHEMA: ""})
+        except ValidationError as error:
+            raise _unreadable(self.current_file) from error
+
     def fields(self) -> tuple[str, dict[str, Any]]:
         """Return the digest of the plan in force and the fields of its manifest; raises as `current` does."""
         content = _content(self.current_file)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.matrix import NOTHING_PARSED, access_matrix
-from ringwall.plan.model import EDGE, Limit, Plan, Protocol
+from ringwall.plan.matrix import NOTHING_PARSED, Row, access_matrix
+from ringwall.plan.model import EDGE, Limit, Operation, Plan, Protocol
 from ringwall.plan.verdicts import Verdict
 
 
@@ -69,13 +69,17 @@ def exposures(plan: Plan, parsed: Mapping[str, CedarPolicy] = NOTHING_PARSED) ->
     for service in plan.services:
         if service.prefix is None or service.protocol is Protocol.TCP:
             continue
-        open_to_guests = [
-            operation.id
-            for operation in service.operations
-            if operation.id not in matrix or matrix[operation.id].cells[0].verdict is not Verdict.DENY
-        ]
-        found.append(Exposure(service.name, service.prefix or "/", len(service.operations), tuple(open_to_guests)))
+        exposed = [operation for operation in service.operations if operation.edge is not None]
+        open_to_guests = [operation.id for operation in exposed if _open_to_guests(operation, matrix)]
+        found.append(Exposure(service.name, service.prefix or "/", len(exposed), tuple(open_to_guests)))
     return tuple(sorted(found, key=lambda exposure: (exposure.prefix, exposure.service)))
+
+
+def _open_to_guests(operation: Operation, matrix: Mapping[str, Row]) -> bool:
+    row = matrix.get(operation.id)
+    if row is None:  # of the built-in issuer, whose own policies have no conditions
+        return operation.edge is not None and operation.edge.authentication == "optional"
+    return row.cells[0].verdict is not Verdict.DENY
 
 
 def limits(plan: Plan) -> tuple[LimitRow, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from ringwall.bootstrap.files import DiskFiles
 from ringwall.compile.planner import plan_files
+from ringwall.model.administration import IDS
 from ringwall.plan.matrix import access_matrix
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "plan"
@@ -24,11 +25,20 @@ def readable(value: Any) -> Any:
     return [readable(item) for item in value] if isinstance(value, list) else value
 
 
+def leave_out_administration(tree: Any) -> None:
+    """Leave out the issuer's administration, which is the same in all plans as long as no policy is about it."""
+    for name in IDS:
+        del tree["cedar_schema"][""]["actions"][name]
+    for service in tree["services"]:
+        service["operations"] = [each for each in service["operations"] if each["id"] not in IDS]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_plan_is_as_before(case: str) -> None:
     plan = plan_files(DiskFiles(GOLDEN / case)).plan
     tree = readable(json.loads(plan.canonical_bytes))
     tree["cedar_schema"] = json.loads(tree["cedar_schema"])
+    leave_out_administration(tree)
     made = json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
     matrix = access_matrix(plan)
     lines = ["operation | " + " | ".join(map(str, matrix.columns))]

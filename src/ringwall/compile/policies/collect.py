@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from ringwall.blueprint.model import Blueprint
+from ringwall.blueprint.model import Allow, Blueprint
 from ringwall.blueprint.report import Report
 from ringwall.compile.policies.parse import ParsedPolicy, parse_file, parse_policy
 from ringwall.compile.policies.short_forms import expand
 from ringwall.compile.policies.text import SourceText
+from ringwall.model.administration import ISSUER_SERVICE
 from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import Span
 from ringwall.plan.cedar import CedarPolicy
@@ -85,8 +86,16 @@ def _from_short_forms(blueprint: Blueprint, cache: PlanCache) -> Iterator[Writte
     for service in blueprint.services:
         for index, form in enumerate(service.allow):
             name = f"{blueprint.file}#{service.name.value}.allow[{index}]"
-            policy = Policy(id=name, cedar=expand(service, form), source=_source(form.span), short_form=True)
-            yield Written(policy, form.span, CedarPolicy(policy, parse_policy(policy.cedar, cache)))
+            yield _expanded(name, service.name.value, form, cache)
+    for issuer in blueprint.issuers or ():
+        for index, form in enumerate(issuer.administration):
+            name = f"{blueprint.file}#{issuer.name.value}.administration[{index}]"
+            yield _expanded(name, ISSUER_SERVICE, form, cache)
+
+
+def _expanded(name: str, service: str, form: Allow, cache: PlanCache) -> Written:
+    policy = Policy(id=name, cedar=expand(service, form), source=_source(form.span), short_form=True)
+    return Written(policy, form.span, CedarPolicy(policy, parse_policy(policy.cedar, cache)))
 
 
 def _source(span: Span) -> Source:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
+from ringwall.compile.issuers import has_builtin_issuer
 from ringwall.compile.policies.collect import Written
 from ringwall.compile.policies.parse import EntityName
 from ringwall.compile.policies.text import SourceText
+from ringwall.model.administration import IDS, ISSUER_SERVICE, OPERATOR
 from ringwall.plan.cedar import ACTION, GUEST, ROLE, SERVICE, USER, WORKLOAD
 from ringwall.plan.model import EDGE
 
@@ -39,12 +41,18 @@ class Known:
             for service in blueprint.services
             for operation in service.known_operations
         }
-        groups = {f"{name}/*" for name in names}
+        own = {EDGE}
+        services = set(names)
+        if has_builtin_issuer(blueprint):
+            actions |= IDS
+            services.add(ISSUER_SERVICE)
+            own.add(OPERATOR)
+        groups = {f"{name}/*" for name in services}
         return cls(
             entities={
                 ROLE: {role.name.value for role in blueprint.roles},
-                WORKLOAD: names | {EDGE},
-                SERVICE: names,
+                WORKLOAD: names | own,
+                SERVICE: services,
                 ACTION: actions | groups,
                 GUEST: {GUEST_ID},
             },

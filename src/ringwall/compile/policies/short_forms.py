@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from ringwall.blueprint.model import Allow, Service
+from ringwall.blueprint.model import Allow
 from ringwall.compile.policies.text import quote
 
 
-def expand(service: Service, form: Allow) -> str:
-    """Return the permit that a short form stands for."""
+def expand(service: str, form: Allow) -> str:
+    """Return the permit that a short form stands for, on operations of a service."""
     scope, conditions = _principal(form)
     callers = [f"context.caller == Workload::{quote(caller.value)}" for caller in form.callers]
     if callers:
@@ -45,11 +45,10 @@ def _principal(form: Allow) -> tuple[str, list[str]]:
     return scope, conditions
 
 
-def _action(service: Service, form: Allow) -> str:
-    name = service.name.value
+def _action(service: str, form: Allow) -> str:
     if not form.operations:
-        return f"action in Action::{quote(f'{name}/*')}"
-    actions = [f"Action::{quote(f'{name}/{operation.value}')}" for operation in form.operations]
+        return f"action in Action::{quote(f'{service}/*')}"
+    actions = [f"Action::{quote(f'{service}/{operation.value}')}" for operation in form.operations]
     return f"action == {actions[0]}" if len(actions) == 1 else f"action in [{', '.join(actions)}]"
 
 

@@ -4,6 +4,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from ringwall.identity.issuer.administration.actor import TokenHolders
+from ringwall.identity.issuer.administration.api import administration_routes
+from ringwall.identity.issuer.administration.authority import Authority
 from ringwall.identity.issuer.answers import HANDLERS
 from ringwall.identity.issuer.browser_sessions import BrowserSessions
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
@@ -68,15 +71,18 @@ def create_app(context: IssuerContext) -> Starlette:
         TokenExchangeGrant(context, services=services, standing=standing),
         DeviceCodeGrant(context),
     ]
-    return Starlette(
+    app = Starlette(
         routes=[
             *_for_machines(context, clients, grants),
             *_about_tokens(context, clients, standing),
             *_for_people(context),
+            *_for_administrators(context),
         ],
         middleware=[Middleware(BrowserClientOrigins, directory=directory)],
         exception_handlers={**HANDLERS, FormRefusedError: Pages(directory).on_form_refused},
     )
+    app.router.redirect_slashes = False  # it would believe the request's own Host
+    return app
 
 
 def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: list[Grant]) -> list[Route]:
@@ -102,6 +108,11 @@ def _about_tokens(context: IssuerContext, clients: ClientAuthenticator, standing
         Route("/introspect", IntrospectEndpoint(context, clients=clients, standing=standing).post, methods=["POST"]),
         Route("/revoke", RevokeEndpoint(context, clients=clients, standing=standing).post, methods=["POST"]),
     ]
+
+
+def _for_administrators(context: IssuerContext) -> list[Route]:
+    actors = TokenHolders(context, proofs=ProofTaker(context))
+    return administration_routes(context, actors=actors, authority=Authority(context))
 
 
 def _for_people(context: IssuerContext) -> list[Route]:

@@ -58,6 +58,12 @@ class Parameters(dict[str, str]):
         return urlencode([(name, value) for name in self for value in self.all(name)])
 
 
+def sent_path(request: Request) -> str:
+    """Return the path as it was sent and as the proxies saw it, still encoded, below the issuer's URL."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return raw.partition(b"?")[0].decode("ascii", "replace")
+
+
 async def read_body(request: Request) -> bytes:
     """Return the body, at most MAX_BODY bytes."""
     body = bytearray()

@@ -1,0 +1,80 @@
+"""The administration's routes: those of the table and no other, each behind the same questions."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ringwall.identity.issuer.administration.actor import Actor, Actors
+from ringwall.identity.issuer.administration.authority import Authority
+from ringwall.identity.issuer.administration.problems import ProblemError, missing, problem_of
+from ringwall.identity.issuer.request import sent_path
+from ringwall.model.administration import BY_NAME, CLOSED, AdminOperation
+from ringwall.model.errors import RingwallError
+from ringwall.model.route import matches, takes
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that somebody may make.
+
+    Attributes:
+        request: the request.
+        actor: who makes it.
+        operation: what it is.
+    """
+
+    request: Request
+    actor: Actor
+    operation: AdminOperation
+
+    def named(self, parameter: str) -> str:
+        """Return a part of the path."""
+        return str(self.request.path_params[parameter])
+
+
+Handler = Callable[[Asked], Awaitable[Response]]
+
+
+def routes(handlers: Mapping[str, Handler], *, actors: Actors, authority: Authority) -> list[Route]:
+    """Return the route of each handler, by the name of its operation, and what refuses everything beside them.
+
+    For each request: 1. who asks; 2. the path means to the policies what it means to the router; 3. the policies let
+    them. Only then is anything of it read.
+    """
+
+    def guarded(operation: AdminOperation, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                actor = await actors.of(request)  # 1
+                path = sent_path(request)
+                if not matches(operation.template, path) or not takes(operation.method, request.method):  # 2
+                    raise missing("operation")
+                authority.require(actor, operation.name, path)  # 3
+                return await handler(Asked(request=request, actor=actor, operation=operation))
+            except RingwallError as error:
+                return problem_of(error)
+
+        return endpoint
+
+    made = [
+        Route(BY_NAME[name].template, guarded(BY_NAME[name], handler), methods=[BY_NAME[name].method])
+        for name, handler in handlers.items()
+    ]
+    return [*made, *_nothing_else(made)]
+
+
+def _nothing_else(made: Iterable[Route]) -> Iterable[Route]:
+    taken = {f"/{route.path.split('/')[1]}" for route in made}
+    for path in CLOSED:
+        if path in taken:
+            yield Route(f"{path}/{{rest:path}}", _nothing, methods=list(_METHODS))
+
+
+async def _nothing(_: Request) -> Response:
+    return problem_of(ProblemError(404, "not-found", "there is nothing here"))

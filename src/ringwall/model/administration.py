@@ -1,0 +1,95 @@
+"""What can be asked of the built-in issuer by whoever administers it: every operation, in one table.
+
+The compiler makes operations of the service `ringwall-issuer` of these rows, so that policies are written on them and
+the proxies enforce them; the issuer routes by the same rows, and asks the same policies once more. What is not here
+cannot be asked. Paths are below the issuer's URL.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+ISSUER_SERVICE: Final = "ringwall-issuer"
+"""Name of the built-in issuer as a service of the plan."""
+
+OPERATOR: Final = "ringwall-operator"
+"""`Workload` whom policies see where the operating-system user who runs the system asks, over a Unix socket.
+
+It may do everything that no policy forbids. No service can have this name.
+"""
+
+CLOSED: Final = ("/admin", "/scim")
+"""Below these paths nothing is answered but what the table holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminOperation:
+    """One row.
+
+    Attributes:
+        name: what policies call it: `Action::"ringwall-issuer/NAME"`.
+        method: HTTP method.
+        template: path below the issuer's URL.
+        says: what it does, for people.
+    """
+
+    name: str
+    method: str
+    template: str
+    says: str
+
+    @property
+    def id(self) -> str:
+        """Its id as an operation of the plan."""
+        return f"{ISSUER_SERVICE}/{self.name}"
+
+
+OPERATIONS: Final = (
+    AdminOperation("api.read", "GET", "/admin/openapi.json", "Read the description of this API"),
+    AdminOperation("users.list", "GET", "/admin/users", "List accounts"),
+    AdminOperation("users.read", "GET", "/admin/users/{user}", "Show an account, and how its person can sign in"),
+    AdminOperation("users.import", "POST", "/admin/users", "Make an account as another system has it"),
+    AdminOperation("users.change", "PATCH", "/admin/users/{user}", "Change user name, display name or address"),
+    AdminOperation(
+        "users.set-attributes", "PATCH", "/admin/users/{user}/attributes", "Set attributes, which policies may read"
+    ),
+    AdminOperation("users.disable", "POST", "/admin/users/{user}/disable", "Disable an account and end its sessions"),
+    AdminOperation("users.enable", "POST", "/admin/users/{user}/enable", "Enable an account again"),
+    AdminOperation("users.sign-out", "DELETE", "/admin/users/{user}/sessions", "End a person's sessions everywhere"),
+    AdminOperation("users.delete", "DELETE", "/admin/users/{user}", "Delete an account"),
+    AdminOperation("users.invite", "POST", "/admin/invitations", "Invite somebody new"),
+    AdminOperation(
+        "users.reset", "POST", "/admin/users/{user}/invitation", "Invite a person to set new credentials for all"
+    ),
+    AdminOperation("invitations.list", "GET", "/admin/invitations", "List the invitations that wait"),
+    AdminOperation("invitations.withdraw", "DELETE", "/admin/invitations/{invitation}", "Make an invitation useless"),
+    AdminOperation("roles.list", "GET", "/admin/roles", "List the roles of the plan"),
+    AdminOperation("roles.holders", "GET", "/admin/roles/{role}/holders", "List the accounts that hold a role"),
+    AdminOperation("roles.give", "PUT", "/admin/users/{user}/roles/{role}", "Give an account a role"),
+    AdminOperation("roles.take", "DELETE", "/admin/users/{user}/roles/{role}", "Take a role from an account"),
+    AdminOperation("groups.join", "PUT", "/admin/users/{user}/groups/{group}", "Put an account into a group"),
+    AdminOperation("groups.leave", "DELETE", "/admin/users/{user}/groups/{group}", "Take an account out of a group"),
+    AdminOperation("clients.list", "GET", "/admin/clients", "List clients, of the plan and registered"),
+    AdminOperation("clients.read", "GET", "/admin/clients/{client}", "Show a client"),
+    AdminOperation("clients.delete", "DELETE", "/admin/clients/{client}", "Delete a client that has registered itself"),
+    AdminOperation("secrets.list", "GET", "/admin/clients/{client}/secrets", "List when secrets were made"),
+    AdminOperation("secrets.make", "POST", "/admin/clients/{client}/secrets", "Make a secret of a client"),
+    AdminOperation("secrets.end", "DELETE", "/admin/clients/{client}/secrets", "End every secret of a client"),
+    AdminOperation("sessions.list", "GET", "/admin/sessions", "List sessions, of a user or a client"),
+    AdminOperation("sessions.read", "GET", "/admin/sessions/{session}", "Show a session"),
+    AdminOperation("sessions.end", "DELETE", "/admin/sessions/{session}", "End a session"),
+    AdminOperation("consents.list", "GET", "/admin/users/{user}/consents", "List what a person consented to"),
+    AdminOperation(
+        "consents.withdraw", "DELETE", "/admin/users/{user}/consents/{client}", "Withdraw a person's consent"
+    ),
+    AdminOperation("keys.list", "GET", "/admin/keys", "List the signing keys"),
+    AdminOperation("keys.rotate", "POST", "/admin/keys/rotate", "Rotate the signing keys"),
+    AdminOperation("keys.replace", "POST", "/admin/keys/replace", "Replace every signing key at once"),
+    AdminOperation("events.list", "GET", "/admin/events", "List what was done"),
+    AdminOperation("revocations.list", "GET", "/admin/revocations", "List what is revoked"),
+    AdminOperation("revocations.add", "POST", "/admin/revocations", "Revoke something"),
+    AdminOperation("revocations.lift", "DELETE", "/admin/revocations/{kind}/{name}", "Lift a revocation"),
+)
+"""Every operation of the administration."""
+
+BY_NAME: Final = {operation.name: operation for operation in OPERATIONS}
+IDS: Final = frozenset(operation.id for operation in OPERATIONS)
