@@ -104,7 +104,7 @@ def test_a_page_may_read_answers_and_refusals(rig: Rig) -> None:
         answer = rig.get("/web/items", token=token, headers={"Origin": PAGE})
         assert answer.status == status
         assert answer.headers["access-control-allow-origin"] == PAGE
-        assert answer.headers["access-control-expose-headers"] == "x-request-id"
+        assert answer.headers["access-control-expose-headers"] == "x-request-id, www-authenticate, dpop-nonce"
         assert "access-control-allow-credentials" not in answer.headers
     assert "origin" in rig.get("/web/open").headers["vary"].lower()
 

@@ -80,6 +80,9 @@ EDGE: Final = Record(
         "http3": Field(Flag(), "Whether HTTP/3 is offered as well; default false."),
         "limit": Field(_LIMIT, "Requests of one client address, counted before tokens; default 50/s burst 100."),
         "principal_limit": Field(_LIMIT, "Requests of one signed-in principal; default none."),
+        "dpop_nonces": Field(
+            Flag(), "Whether proofs for bound tokens (DPoP) must carry a nonce of the edge; default false."
+        ),
         "trusted_hops": Field(Number(0, 8), "How many proxies in front append to X-Forwarded-For; default 0."),
     },
 )

@@ -29,6 +29,7 @@ class Edge:
     limit: At[Rate] | None = None
     principal_limit: At[Rate] | None = None
     trusted_hops: At[int] | None = None
+    dpop_nonces: At[bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from ringwall.bootstrap.jwt_bundle import JwtBundleFile
 from ringwall.bootstrap.state import StateFolder, workloads_file
 from ringwall.enforce.decision_point.server import DecisionPoint
 from ringwall.enforce.xds import XdsServer
+from ringwall.identity.dpop.holder import HolderCheck
 from ringwall.identity.federation.external_keys import ExternalKeys
 from ringwall.identity.keystore import FolderKeyStore, passphrase_from
 from ringwall.identity.revocation import REVOCATIONS_FILE
@@ -60,7 +61,9 @@ class ControlPlane:
         self._workload_api = WorkloadApiServer(self.authority, attestor, bindings.workload_api)
         self.revoked.subscribe(self._workload_api.tell)
         self._jwt_bundle = JwtBundleFile(self.authority, bindings.jwt_bundle)
-        self._decisions = DecisionPoint(plan)
+        self._holders = HolderCheck(folder.path / "overlay" / "dpop", clock)
+        port = bindings.edge.port if bindings.edge is not None else None
+        self._decisions = DecisionPoint(plan, holders=self._holders, port=port)
         self._rules = RuleIndex(folder.path)
         nodes = ("edge", "mesh") if plan.edge is not None else ("mesh",)
         self._collector = Collector(
@@ -88,6 +91,7 @@ class ControlPlane:
         self._workload_api.stop()
         self._xds.stop()
         self._decisions.stop()
+        self._holders.close()
         self._collector.stop()
         self._keys.stop()
         self.revoked.stop()

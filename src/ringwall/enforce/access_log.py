@@ -7,6 +7,7 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from google.protobuf.struct_pb2 import Struct
 
+from ringwall.enforce.asking import REFUSED_BINDING
 from ringwall.enforce.log_filters import all_of, any_of, cel, status_is, status_is_not
 from ringwall.enforce.proto import pack
 from ringwall.enforce.rbac import SHADOW_STAT_PREFIX
@@ -14,7 +15,7 @@ from ringwall.model import access_log as key
 from ringwall.model import headers
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE, ROUTE_METADATA, ROUTE_METADATA_OPERATION
 from ringwall.plan.attributes import ROUTE_METADATA_RULE as RULE
-from ringwall.plan.model import Claim
+from ringwall.plan.model import EDGE, Claim
 
 _TOKEN = f"{JWT_NAMESPACE}:{CLAIMS_KEY}"
 _SHADOW_KEY = f"{SHADOW_STAT_PREFIX}shadow_engine_result"
@@ -68,7 +69,7 @@ def _entry(hop: str, claims: tuple[Claim, ...], *, with_id: bool, peer: bool) ->
         key.PATH: "%PATH(NQ:ORIG_OR_PATH)%",
         key.AUTHORITY: "%REQ(:AUTHORITY)%",
         key.STATUS: "%RESPONSE_CODE%",
-        key.DETAILS: "%RESPONSE_CODE_DETAILS%",
+        key.DETAILS: "%RESPONSE_CODE_DETAILS%" + (REFUSED_BINDING if hop == EDGE else ""),
         key.OPERATION: f"%METADATA(ROUTE:{ROUTE_METADATA}:{ROUTE_METADATA_OPERATION})%",
         key.RULE: f"%METADATA(ROUTE:{ROUTE_METADATA}:{RULE})%",
         key.SUBJECT: _text(f"%DYNAMIC_METADATA({_TOKEN}:sub)%"),

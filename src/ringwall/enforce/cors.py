@@ -27,6 +27,8 @@ RESPONSE_HEADERS = (
     "access-control-allow-private-network",
 )
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_CHALLENGE = ("www-authenticate", "dpop-nonce")
+"""What a page must read to send a bound token rightly (RFC 9449, section 9)."""
 _SECONDS = 600
 """How long a browser may keep the answer."""
 
@@ -43,7 +45,7 @@ def policy(cors: Cors, methods: Iterable[str]) -> Any:
         allow_origin_string_match=[string_pb2.StringMatcher(exact=origin) for origin in cors.origins],
         allow_methods=", ".join(_ALL_METHODS if "*" in taken else answered(taken)),
         allow_headers=", ".join(cors.headers),
-        expose_headers=headers.REQUEST_ID,
+        expose_headers=", ".join((headers.REQUEST_ID, *_CHALLENGE)),
         max_age=str(_SECONDS),
         allow_credentials=TRUE if cors.credentials else FALSE,
         forward_not_matching_preflights=FALSE,

@@ -7,21 +7,22 @@
    disguised dot segments, an odd Host (edge), and WebSocket connections from pages of other origins (edge)
 5. questions of browsers about pages of other origins (edge), on routes that bring a policy for them
 6. token verification (ECDS)
-7. what was revoked (ECDS): a token, session, user, client or calling workload that is believed no more
-8. limit by principal (ECDS), which needs a verified `sub`
-9. RBAC: denies everything; each operation's route brings its own rule (RDS)
-10. facts for the decision point, set from what the proxy itself knows
-11. the decision point: asked on every route that does not switch it off
-12. router
+7. what is not believed in spite of that (ECDS): what was revoked, a token, session, user, client or calling workload;
+   and tokens that are bound to something else than what shows them
+8. who sends a bound token (edge): the decision point sees the proof, and is asked for no other token
+9. limit by principal (ECDS), which needs a verified `sub`
+10. RBAC: denies everything; each operation's route brings its own rule (RDS)
+11. facts for the decision point, set from what the proxy itself knows
+12. the decision point: asked on every route that does not switch it off
+13. router
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-from envoy.config.core.v3 import backoff_pb2, base_pb2, config_source_pb2, http_uri_pb2
+from envoy.config.core.v3 import config_source_pb2
 from envoy.config.rbac.v3 import rbac_pb2
 from envoy.config.route.v3 import route_components_pb2
-from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt_pb2
 from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2
@@ -29,13 +30,11 @@ from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as rbac_filter_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.type.matcher.v3 import path_pb2, regex_pb2, string_pb2
-from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from ringwall.enforce import browser, cors, names, websockets
+from ringwall.enforce import asking, browser, cors, names, websockets
 from ringwall.enforce.body_size import BodySizeLimit
-from ringwall.enforce.decision_point import facts
 from ringwall.enforce.problems import (
     CROSS_SITE_POLICY,
     HOST_SHAPE_POLICY,
@@ -43,17 +42,16 @@ from ringwall.enforce.problems import (
     PATH_SHAPE_POLICY,
     TOKEN_SHAPE_POLICY,
 )
-from ringwall.enforce.proto import TRUE, ads, pack, seconds, type_url, u32
+from ringwall.enforce.proto import ads, pack, type_url
 from ringwall.model import headers
 from ringwall.plan.attributes import RBAC_FILTER
 
 SHAPE_FILTER = "ringwall.shape"
 FACTS_FILTER = "ringwall.facts"
 DECISION_FILTER = "ringwall.decision"
+HOLDER_FILTER = "ringwall.holder"
 
-_DECISION_SECONDS = 3
-
-_ONE_BEARER_TOKEN = r"[Bb]earer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
+_ONE_TOKEN = r"([Bb]earer|DPoP|dpop) [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
 _CLIENT_SECRET = r"[Bb]asic [A-Za-z0-9+/]+={0,2}"  # noqa: S105  # a pattern
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
@@ -73,10 +71,11 @@ def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
         *([_fixed(cors.FILTER, cors.filter_config(), disabled=True)] if address_limit else []),
         _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
         _discovered(names.REVOCATIONS_FILTER, type_url(rbac_filter_pb2.RBAC)),
+        *([_fixed(HOLDER_FILTER, asking.holder())] if address_limit else []),
         _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),
         _fixed(RBAC_FILTER, deny_all()),
         _fixed(FACTS_FILTER, header_mutation_pb2.HeaderMutation(), disabled=True),
-        _fixed(DECISION_FILTER, _decision_point()),
+        _fixed(DECISION_FILTER, asking.policies()),
         router(quiet=address_limit is None),
     ]
 
@@ -130,7 +129,7 @@ def _discovered(name: str, kind: str) -> Any:
 def issuer_shapes(*, with_host: bool) -> Any:
     """Return the route's word that a client may show its secret to the issuer (RFC 6749, section 2.3.1)."""
     return rbac_filter_pb2.RBACPerRoute(
-        rbac=_shapes(with_host=with_host, authorization_like=f"{_ONE_BEARER_TOKEN}|{_CLIENT_SECRET}")
+        rbac=_shapes(with_host=with_host, authorization_like=f"{_ONE_TOKEN}|{_CLIENT_SECRET}")
     )
 
 
@@ -141,7 +140,7 @@ def websocket_shapes(origins: Iterable[str]) -> Any:
     return rbac_filter_pb2.RBACPerRoute(rbac=shapes)
 
 
-def _shapes(*, with_host: bool, authorization_like: str = _ONE_BEARER_TOKEN) -> Any:
+def _shapes(*, with_host: bool, authorization_like: str = _ONE_TOKEN) -> Any:
     authorization = route_components_pb2.HeaderMatcher(name="authorization", present_match=True)
     policies = {
         PATH_SHAPE_POLICY: _disguised_path(),
@@ -174,28 +173,3 @@ def _not_like(name: str, pattern: str) -> Any:
 def _refuse(*matchers: Any) -> Any:
     all_of = rbac_pb2.Principal.Set(ids=[rbac_pb2.Principal(header=header) for header in matchers])
     return rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=[rbac_pb2.Principal(and_ids=all_of)])
-
-
-def _decision_point() -> Any:
-    """Ask over the Unix socket; any answer but 200 refuses the request, and so does none in time (503).
-
-    A question may be asked again, so a control plane that restarts delays requests rather than failing them.
-    """
-    allowed = string_pb2.ListStringMatcher(patterns=[string_pb2.StringMatcher(exact=name) for name in facts.HEADERS])
-    return ext_authz_pb2.ExtAuthz(
-        http_service=ext_authz_pb2.HttpService(
-            server_uri=http_uri_pb2.HttpUri(
-                uri="http://decision-point", cluster=names.DECISION_POINT_CLUSTER, timeout=seconds(_DECISION_SECONDS)
-            ),
-            retry_policy=base_pb2.RetryPolicy(
-                retry_on="connect-failure,reset",
-                num_retries=u32(5),
-                retry_back_off=backoff_pb2.BackoffStrategy(base_interval=seconds(0.1), max_interval=seconds(0.5)),
-            ),
-        ),
-        status_on_error=http_status_pb2.HttpStatus(code="ServiceUnavailable"),
-        allowed_headers=allowed,
-        failure_mode_allow=False,
-        charge_cluster_response_stats=TRUE,
-        stat_prefix="decision",
-    )

@@ -39,8 +39,12 @@ def _status(operator: str, code: int) -> Any:
 
 def has_header(name: str) -> Any:
     """Match where the request carried a header."""
-    present = route_components_pb2.HeaderMatcher(name=name, present_match=True)
-    return accesslog_pb2.AccessLogFilter(header_filter=accesslog_pb2.HeaderFilter(header=present))
+    return header_is(route_components_pb2.HeaderMatcher(name=name, present_match=True))
+
+
+def header_is(matcher: Any) -> Any:
+    """Match where a header of the request does."""
+    return accesslog_pb2.AccessLogFilter(header_filter=accesslog_pb2.HeaderFilter(header=matcher))
 
 
 def cel(expression: str) -> Any:

@@ -10,9 +10,20 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce.log_filters import all_of, any_of, cel, has_header, status_is, status_is_any, status_is_at_most
+from ringwall.enforce import binding
+from ringwall.enforce.log_filters import (
+    all_of,
+    any_of,
+    cel,
+    has_header,
+    header_is,
+    status_is,
+    status_is_any,
+    status_is_at_most,
+)
 from ringwall.enforce.proto import header, u32
 from ringwall.model import headers
+from ringwall.model.presented import ALGORITHMS
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -61,8 +72,12 @@ _PLAIN = (
 
 _TITLE = f"%CEL({TITLES}[response.code])%"
 _ID = "%REQ(x-request-id)%"
+_SET = "OVERWRITE_IF_EXISTS_OR_ADD"
+_ALGORITHMS = f'algs="{" ".join(ALGORITHMS)}"'
 _REVOKED = "response.code_details.contains('[revoked-') && !response.code_details.contains('[revoked-workload]')"
 """The token, or what it stands for, was revoked (RFC 6750, section 3.1); a workload that was has no token to renew."""
+_ANSWERED = "response.code_details == 'ext_authz_denied'"
+"""The decision point has refused a bound token, and has brought the challenge along."""
 _NO_ROUTE = "!has(xds.route_name)"
 """No route matched. The rule that refuses whatever brings no rules of its own has refused it; it is said as 404."""
 _NO_HANDSHAKE = "response.code_details == 'websocket_handshake_unsuccessful'"
@@ -80,6 +95,7 @@ def replies(extra: tuple[Any, ...] = (), *, login_at: str = "") -> Any:
     """
     is_401, is_403 = status_is(401), status_is(403)
     not_one_token, not_valid = (_challenge(f'error="{error}"') for error in ("invalid_request", "invalid_token"))
+    not_bound = _bound_challenge('error="invalid_token", ')
     early = any_of(*(status_is(code) for code in _BEFORE_THE_ID))
     mappers = [
         # A service answered that it opens no connection, and Envoy says so by that answer's status; between proxies a
@@ -89,10 +105,15 @@ def replies(extra: tuple[Any, ...] = (), *, login_at: str = "") -> Any:
         _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
         _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),
         _mapper(all_of(is_403, _because(PATH_SHAPE_POLICY)), extra, status=400),
+        _mapper(all_of(is_403, cel(_REVOKED), header_is(binding.by_dpop())), (*extra, not_bound), status=401),
         _mapper(all_of(is_403, cel(_REVOKED)), (*extra, not_valid), status=401),
+        _mapper(all_of(is_403, _because(binding.BOUND_AS_BEARER)), (*extra, not_bound), status=401),
+        _mapper(all_of(is_403, _because(binding.UNBOUND_AS_DPOP)), (*extra, not_bound), status=401),
         _mapper(all_of(is_403, cel(_NO_ROUTE)), extra, status=404),
+        _mapper(all_of(is_401, cel(_ANSWERED)), extra),
+        _mapper(all_of(is_401, header_is(binding.by_dpop())), (*extra, not_bound)),
         _mapper(all_of(is_401, has_header("authorization")), (*extra, not_valid)),
-        _mapper(is_401, (*extra, _challenge(""))),
+        _mapper(is_401, (*extra, _bound_challenge(""), _challenge("", "APPEND_IF_EXISTS_OR_ADD"))),
         _mapper(status_is(503), (*extra, header("retry-after", "1", "ADD_IF_ABSENT"))),
         _mapper(early, extra, known=False),
         _mapper(status_is_any(), extra),
@@ -126,9 +147,14 @@ def _document(*, known: bool) -> Any:
     )
 
 
-def _challenge(parameter: str) -> Any:
+def _challenge(parameter: str, action: str = _SET) -> Any:
     """RFC 6750, section 3: no error code where the request carried no token."""
-    return header("www-authenticate", f'Bearer realm="ringwall"{", " if parameter else ""}{parameter}')
+    return header("www-authenticate", f'Bearer realm="ringwall"{", " if parameter else ""}{parameter}', action)
+
+
+def _bound_challenge(parameter: str) -> Any:
+    """RFC 9449, section 7.1."""
+    return header("www-authenticate", f'DPoP realm="ringwall", {parameter}{_ALGORITHMS}')
 
 
 def _because(policy: str) -> Any:

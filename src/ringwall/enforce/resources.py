@@ -5,11 +5,13 @@ kept for as long as nothing that it is built from changes.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from envoy.config.core.v3 import extension_pb2
 from google.protobuf.message import Message
 
 from ringwall.enforce import (
+    binding,
     certificates,
     clusters,
     edge,
@@ -93,7 +95,7 @@ class _Builder:
             yield self._hop(EDGE, service)
         yield self._certificate(names.svid(EDGE), self.credentials.svid(public.spiffe_id))
         yield self._certificate(names.EDGE_CERTIFICATE, self.credentials.edge_certificate(public.domains))
-        yield from self._shared(actors=())
+        yield from self._shared(actors=(), bound=binding.at_edge())
         by_segment = self._by_segment(exposed)
         largest = max((s.max_body_bytes for s in exposed), default=0)
         yield from self._edge_listeners(public, scoped=by_segment is not None, largest=largest)
@@ -106,7 +108,8 @@ class _Builder:
         yield _filter(names.body_limit(EDGE), filters.body_limit(max(map(_body_bytes, exposed), default=1)))
 
     def mesh(self) -> Iterator[Resource]:
-        yield from self._shared(actors=tuple(service.spiffe_id for service in self.plan.services if service.calls))
+        actors = tuple(service.spiffe_id for service in self.plan.services if service.calls)
+        yield from self._shared(actors=actors, bound=binding.inside(self.plan.spiffe_of(EDGE)))
         for service in self.plan.services:
             yield self._certificate(names.svid(service.name), self.credentials.svid(service.spiffe_id))
             yield from self._inbound(service)
@@ -114,8 +117,8 @@ class _Builder:
                 yield self._hop(service.name, self.plan.by_name[callee])
                 yield self._outbound(service, self.plan.by_name[callee])
 
-    def _shared(self, *, actors: tuple[str, ...]) -> Iterator[Resource]:
-        """What both nodes have; `actors` may show tokens that they have exchanged."""
+    def _shared(self, *, actors: tuple[str, ...], bound: dict[str, Any]) -> Iterator[Resource]:
+        """What both nodes have; `actors` may show tokens that they have exchanged, `bound` is about bound tokens."""
         roots = self.credentials.trust_bundle()
         key_sets = self.keys.key_sets()
         yield Resource.of(clusters.decision_point(str(self.bindings.decision_point)))
@@ -126,8 +129,11 @@ class _Builder:
         )
         issuer = next((issuer.url for issuer in self.plan.issuers if issuer.builtin), "")
         yield self.memo.once(
-            ("revocations", self.revoked, issuer, actors),
-            lambda: _filter(names.REVOCATIONS_FILTER, revocations.config(self.revoked, issuer=issuer, actors=actors)),
+            ("revocations", self.revoked, issuer, actors, tuple(bound)),
+            lambda: _filter(
+                names.REVOCATIONS_FILTER,
+                revocations.config(self.revoked, issuer=issuer, actors=actors, bound=bound),
+            ),
         )
 
     # --- pieces, each built once for what it is built from ---

@@ -4,7 +4,7 @@ It stands behind the verification of tokens, so the claims it looks at are the i
 one matcher with alternatives: the claim is looked up once, however many are revoked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -23,7 +23,13 @@ HELD_BY_ANOTHER: Final = "held-by-another"
 _ALWAYS: Final = -1
 
 
-def config(revocations: Iterable[Revocation], *, issuer: str = "", actors: Iterable[str] = ()) -> Any:
+def config(
+    revocations: Iterable[Revocation],
+    *,
+    issuer: str = "",
+    actors: Iterable[str] = (),
+    bound: Mapping[str, Any] | None = None,
+) -> Any:
     """Return the RBAC configuration that refuses these; with none, and no issuer, it refuses nothing.
 
     A token that was exchanged at `issuer` names the service that acts (`act`, RFC 8693, section 4.1). It is taken from
@@ -33,11 +39,13 @@ def config(revocations: Iterable[Revocation], *, issuer: str = "", actors: Itera
         revocations: what is revoked.
         issuer: the built-in one; empty where there is none.
         actors: SPIFFE IDs of the services from which exchanged tokens are taken, each its own; none at the edge.
+        bound: policies about bound tokens.
     """
     policies = {
         f"{POLICY}{kind}": _policy(kind, tuple(found))
         for kind, found in groupby(sorted(revocations), key=attrgetter("kind"))
     }
+    policies |= bound or {}
     if issuer:
         policies[HELD_BY_ANOTHER] = _held_by_another(issuer, actors)
     return rbac_filter_pb2.RBAC(rules=rbac_pb2.RBAC(action="DENY", policies=policies or {POLICY + "none": _nobody()}))

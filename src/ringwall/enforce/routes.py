@@ -195,6 +195,8 @@ def _demands(
     }
     if service.builtin:
         demands[filters.SHAPE_FILTER] = pack(filters.issuer_shapes(with_host=callers is None))
+        if callers is None:  # it takes proofs itself, with nonces of its own
+            demands[filters.HOLDER_FILTER] = pack(filters.left_out())
     if _asks(hop, mode):
         where = "edge" if callers is None else "inbound"
         demands[filters.FACTS_FILTER] = pack(facts.per_route(operation.id, operation.rule_id, where))

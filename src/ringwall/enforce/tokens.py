@@ -23,6 +23,8 @@ REQUIRED = "required"
 OPTIONAL = "optional"
 
 CLOCK_SKEW_SECONDS = 30
+_SCHEMES = ("Bearer", "bearer", "DPoP", "dpop")
+"""As clients write them. What a token of either scheme must be is looked at later (`ringwall.enforce.binding`)."""
 _MAX_CACHED_TOKENS = 10_000
 _MAX_TOKEN_BYTES = 8192
 
@@ -96,10 +98,8 @@ def _provider(issuer: Issuer, keys: list[dict[str, Any]]) -> Any:
         subjects=string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=_PRINTABLE)),
         require_expiration=True,
         local_jwks=base_pb2.DataSource(inline_string=json.dumps({"keys": keys}, sort_keys=True)),
-        # Both spellings of the scheme; naming the header also switches the query parameter off.
-        from_headers=[
-            config_pb2.JwtHeader(name="authorization", value_prefix=f"{scheme} ") for scheme in ("Bearer", "bearer")
-        ],
+        # Naming the header also switches the query parameter off.
+        from_headers=[config_pb2.JwtHeader(name="authorization", value_prefix=f"{scheme} ") for scheme in _SCHEMES],
         forward=True,
         payload_in_metadata=CLAIMS_KEY,
         clock_skew_seconds=CLOCK_SKEW_SECONDS,

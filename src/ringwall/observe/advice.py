@@ -65,9 +65,58 @@ _DENIED: Final = (
         "the token was exchanged by another service than the one that shows it",
         "a service exchanges the token that it was called with for one of its own; the edge takes no such token",
     ),
+    (
+        "bound-elsewhere",
+        "the token is bound to a key of the edge's client, and another service than the edge shows it",
+        "a service exchanges the token that it was called with for one of its own",
+    ),
+)
+"""Denials that are no policy's."""
+
+_NEW_PROOF: Final = "make a new proof for each request, with its method, its URL and the hash of the token"
+_PROOFS: Final = (
+    (
+        "bound-as-bearer",
+        "the token is bound to a key, and came as a bearer token",
+        "send it as `Authorization: DPoP TOKEN`, with a proof in `DPoP` for each request",
+    ),
+    ("unbound-as-dpop", "the token came by the scheme `DPoP` and is bound to no key", "send it as `Bearer`"),
+    ("[proof-count]", "the request has no DPoP proof", _NEW_PROOF),
+    ("[proof-htm]", "the DPoP proof is for another method", _NEW_PROOF),
+    (
+        "[proof-htu]",
+        "the DPoP proof is for another URL",
+        f"{_NEW_PROOF}; `htu` is the URL that the client asked for, without its query",
+    ),
+    ("[proof-ath]", "the DPoP proof is for another token", _NEW_PROOF),
+    ("[proof-iat]", "the DPoP proof is too old, or from the future", f"{_NEW_PROOF}; compare the clocks"),
+    ("[proof-replay]", "the DPoP proof was used before", "make a new one for each request; or somebody has copied it"),
+    (
+        "[proof-forgotten]",
+        "the DPoP proof is from a time of which the edge remembers nothing",
+        "make a new one; if that does not help, the machine's clock was set back",
+    ),
+    (
+        "[proof-nonce]",
+        "the DPoP proof lacks the edge's nonce",
+        "use the one in `DPoP-Nonce` of that answer",
+    ),
+    ("[proof-key]", "the DPoP proof is of another key than the one that the token is bound to", "use that key"),
+    (
+        "[proof-confirmation]",
+        "the token is bound to something else than a key for DPoP proofs",
+        "look at `cnf` of the token",
+    ),
+    (
+        "[proof-authority]",
+        "a bound token was sent to a host or port that is not the edge's own",
+        "use one of `edge.domains`, with the port on which the edge listens",
+    ),
+    ("[proof-", "the DPoP proof is malformed, or its signature is wrong", _NEW_PROOF),
 )
 
 _WRONG_METHOD: Final = 405
+
 _CORS: Final = "cors_response"
 _SWITCHED: Final = 101
 _REJECTED: Final = {
@@ -94,6 +143,11 @@ _REFUSED: Final = (
 )
 
 _FAILED: Final = (
+    (
+        "[unjudged-",
+        "a bound token came and its proof could not be judged, so the request was refused",
+        "is the disk full? See the log of the control plane",
+    ),
     ("ext_authz_error", "the decision point did not answer, so the request was refused", "see `ringwall status`"),
     (
         "websocket_handshake_unsuccessful",
@@ -118,7 +172,7 @@ def describe(event: DecisionEvent) -> tuple[str, str]:
         case Outcome.DENIED:
             found = _by_detail(event, _DENIED, ("the policies do not allow it", ""))
         case Outcome.UNAUTHENTICATED:
-            found = _by_detail(event, _TOKENS, ("the token is not believed", "get a new token"))
+            found = _by_detail(event, (*_PROOFS, *_TOKENS), ("the token is not believed", "get a new token"))
         case Outcome.LIMITED:
             found = (
                 f"over a rate limit of {event.hop}",
@@ -136,6 +190,11 @@ def describe(event: DecisionEvent) -> tuple[str, str]:
         case Outcome.FAILED:
             found = _by_detail(event, _FAILED, ("the request failed on its way", "look at the service's log"))
     return found
+
+
+def by_policies(event: DecisionEvent) -> bool:
+    """Return whether policies have decided, where a request was allowed or denied."""
+    return not any(part in event.detail for part, _, _ in _DENIED)
 
 
 def _allowed(event: DecisionEvent) -> str:

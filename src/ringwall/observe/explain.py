@@ -10,7 +10,7 @@ from typing import Literal
 from ringwall.model.errors import RingwallError
 from ringwall.model.events import DecisionEvent, Outcome
 from ringwall.model.route import matches
-from ringwall.observe.advice import describe
+from ringwall.observe.advice import by_policies, describe
 from ringwall.observe.askers import GUEST
 from ringwall.observe.connections import decide_connection
 from ringwall.observe.outcomes import TCP
@@ -137,7 +137,7 @@ def explain_event(event: DecisionEvent, archive: PlanArchive) -> HopExplanation:
     bare = HopExplanation(kind=kind, event=event, who=who, known_by=known_by, caller=caller, what=what, todo=todo)
     if event.method == TCP and plan is not None:
         return _explain_tcp(bare, plan)
-    if not event.rule or kind == "outbound":
+    if not event.rule or kind == "outbound" or not by_policies(event):
         return bare
     ruled = archive.resolve(event.rule, event.plan)
     evaluator = archive.evaluator(event.plan)

@@ -322,6 +322,7 @@ class Edge(Part):
         per_ip: limit for each client address, counted before tokens are verified.
         per_principal: limit for each principal.
         trusted_hops: how many proxies in front are trusted to append to X-Forwarded-For.
+        dpop_nonces: whether DPoP proofs must carry a nonce that the edge has given (RFC 9449, section 9).
     """
 
     spiffe_id: str
@@ -337,6 +338,7 @@ class Edge(Part):
     per_principal: Limit | None = None
     trusted_hops: int = 0
     max_connections: int = 10_000
+    dpop_nonces: bool = Field(default=False, exclude_if=lambda nonces: not nonces)
 
 
 class Head(Part):

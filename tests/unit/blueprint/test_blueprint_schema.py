@@ -28,7 +28,8 @@ trust_domain: clinic.example
 development: true
 mode: enforce
 edge: {listen: "127.0.0.1:8443", redirect: "127.0.0.1:8080", domains: [localhost], certificate: c.pem, key: k.pem,
-  http3: true, limit: 100/s burst 200, principal_limit: 5/m, trusted_hops: 1}
+  http3: true, limit: 100/s burst 200, principal_limit: 5/m, trusted_hops: 1,
+  dpop_nonces: true}
 issuers:
   local: {administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]}
   partner: {issuer: "https://idp.example", discovery: "https://idp.example/meta", audience: clinic,

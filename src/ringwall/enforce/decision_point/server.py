@@ -1,29 +1,43 @@
-"""The decision point's HTTP server: asks the judge and answers 200 or 403, nothing else."""
+"""The decision point's HTTP server: asks the judges of the two questions, and says no where one fails."""
 
 import asyncio
 import logging
 import threading
+from http import HTTPStatus
 from pathlib import Path
 from typing import cast
 
 import httptools
 import uvloop
 
+from ringwall.enforce.decision_point import binding
 from ringwall.enforce.decision_point.judge import Judge, RefusedError
+from ringwall.model.presented import BindingJudge
 from ringwall.plan.model import Plan
 
 _LOG = logging.getLogger(__name__)
 
 _ALLOWED = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 _REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
+_FAILED = binding.Answer(503, ())
 _MAX_HEADER_BYTES = 256 * 1024
 
 
 class DecisionPoint:
     """Listens on a Unix socket in a thread of its own. `change` may be called from any thread."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, holders: BindingJudge | None = None, port: int | None = None) -> None:
+        """Decide by a plan.
+
+        Args:
+            plan: the plan.
+            holders: judges who holds the keys of bound tokens; without it nobody does.
+            port: where the edge listens; None where the plan says so.
+        """
         self._judge = Judge(plan)
+        self._holders = holders
+        self._port = port
+        self._public = binding.public(plan.edge, port)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -33,6 +47,25 @@ class DecisionPoint:
     def change(self, plan: Plan) -> None:
         """Decide by this plan; call it before the plan is published to the proxies."""
         self._judge.change(plan)
+        self._public = binding.public(plan.edge, self._port)
+
+    def allows(self, method: str, target: str, headers: dict[str, str]) -> bool:
+        """Return whether the policies allow a request; False whatever goes wrong."""
+        try:
+            return self._judge.decide(method, target, headers)
+        except RefusedError as refusal:
+            _LOG.warning("refused without a decision: %s", refusal)
+        except Exception:  # noqa: BLE001  # the proxy must hear a no, whatever happened
+            _LOG.exception("refused, because the decision failed")
+        return False
+
+    def holds(self, method: str, target: str, headers: dict[str, str]) -> binding.Answer:
+        """Return whether the sender of a bound token holds its key; a refusal whatever goes wrong."""
+        try:
+            return binding.answer(method, target, headers, at=self._public, judge=self._holders)
+        except Exception:  # noqa: BLE001  # the proxy must hear a no, whatever happened
+            _LOG.exception("refused, because a bound token could not be judged")
+        return _FAILED
 
     def start(self, socket: Path) -> None:
         """Listen on a Unix socket, which only this user may open; OSError if that fails."""
@@ -63,7 +96,7 @@ class DecisionPoint:
     async def _serve(self, socket: Path) -> None:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         connections: set[_Connection] = set()
-        server = await self._loop.create_unix_server(lambda: _Connection(self._judge, connections), str(socket))
+        server = await self._loop.create_unix_server(lambda: _Connection(self, connections), str(socket))
         self._ready.set()
         try:
             await self._ended.wait()
@@ -77,8 +110,8 @@ class DecisionPoint:
 class _Connection(asyncio.Protocol):
     """One kept-alive connection of a proxy."""
 
-    def __init__(self, judge: Judge, connections: "set[_Connection]") -> None:
-        self._judge = judge
+    def __init__(self, point: DecisionPoint, connections: "set[_Connection]") -> None:
+        self._point = point
         self._connections = connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
@@ -128,13 +161,16 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Decide and answer."""
         self._size = 0
-        method = self._parser.get_method().decode("latin-1")
-        allowed = False
-        try:
-            allowed = self._judge.decide(method, self._target.decode("utf-8", "replace"), self._headers)
-        except RefusedError as refusal:
-            _LOG.warning("refused without a decision: %s", refusal)
-        except Exception:  # noqa: BLE001  # the proxy must hear a no, whatever happened
-            _LOG.exception("refused, because the decision failed")
+        method, target = self._parser.get_method().decode("latin-1"), self._target.decode("utf-8", "replace")
+        if binding.CONFIRMATION in self._headers:
+            answer = _written(self._point.holds(method, target, self._headers))
+        else:
+            answer = _ALLOWED if self._point.allows(method, target, self._headers) else _REFUSED
         if self._transport is not None:
-            self._transport.write(_ALLOWED if allowed else _REFUSED)
+            self._transport.write(answer)
+
+
+def _written(answer: binding.Answer) -> bytes:
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}", "content-length: 0"]
+    lines += [f"{name}: {value}" for name, value in answer.headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")

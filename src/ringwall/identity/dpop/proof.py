@@ -16,9 +16,8 @@ from ringwall.identity.tokens.keys import VerificationKey, parse_key
 from ringwall.identity.tokens.thumbprint import thumbprint_of
 from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
+from ringwall.model.presented import ALGORITHMS
 
-ALGORITHMS: Final = ("ES256", "PS256", "EdDSA")
-"""What a proof may be signed with (those of FAPI 2.0 Security Profile, section 5.4.1)."""
 PROOF_SECONDS: Final = 60.0
 """How old a proof may be."""
 AHEAD_SECONDS: Final = 10.0

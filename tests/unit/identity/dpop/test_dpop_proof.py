@@ -13,7 +13,6 @@ from tests.support.joserfc_keys import make_key
 from ringwall.identity.dpop.nonces import PERIOD_SECONDS, Nonces
 from ringwall.identity.dpop.proof import (
     AHEAD_SECONDS,
-    ALGORITHMS,
     MAX_JTI,
     PROOF_SECONDS,
     NonceNeededError,
@@ -23,6 +22,7 @@ from ringwall.identity.dpop.proof import (
     verify_proof,
 )
 from ringwall.model.clock import ManualClock
+from ringwall.model.presented import ALGORITHMS
 from ringwall.model.secret import Secret
 
 URI = "https://localhost:8443/auth/token"

@@ -6,7 +6,6 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.dpop import proof as dpop
 from ringwall.identity.issuer.answers import answer, cacheable
 from ringwall.identity.issuer.assurance import LEVELS
 from ringwall.identity.issuer.clients import private_key_jwt
@@ -14,6 +13,7 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
 from ringwall.identity.tokens.signing import ALGORITHM
+from ringwall.model.presented import ALGORITHMS
 
 _SECONDS: Final = 300
 
@@ -57,7 +57,7 @@ class MetadataEndpoint:
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": self._client_methods,
             "token_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
-            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+            "dpop_signing_alg_values_supported": list(ALGORITHMS),
             "revocation_endpoint_auth_methods_supported": self._client_methods,
             "introspection_endpoint_auth_methods_supported": [name for name in self._client_methods if name != "none"],
             "introspection_signing_alg_values_supported": [ALGORITHM],

@@ -5,13 +5,13 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.dpop.proof import ALGORITHMS
 from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.id_tokens import claims_about
 from ringwall.identity.issuer.oauth.bearer import DPOP, BearerRefusedError, believe
 from ringwall.identity.issuer.request import read_form
+from ringwall.model.presented import ALGORITHMS
 
 PATH: Final = "/userinfo"
 """Below the issuer's URL."""
