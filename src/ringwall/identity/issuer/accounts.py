@@ -110,6 +110,12 @@ class IssuerPeople:
         except PeopleError as error:
             raise _failed(error, _WRONG_CODE) from None
 
+    async def must_set_up(self, subject: str) -> bool:
+        """Return whether an account has no password and no passkey."""
+        if await (await self._storage.database()).accounts.get(subject) is None:
+            return False
+        return (await (await self.services()).credentials.overview(subject)).alone == 0
+
     async def passkey_options(self, binding: str) -> dict[str, Any] | None:
         """Return the options of `navigator.credentials.get()`; None where the issuer has an address and no name."""
         from ringwall.identity.people.credentials import (  # noqa: PLC0415  # not on the way to a start

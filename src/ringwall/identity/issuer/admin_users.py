@@ -23,7 +23,7 @@ from ringwall.identity.people.names import normalised
 from ringwall.model.clock import Clock
 
 if TYPE_CHECKING:
-    from ringwall.identity.people.accounts import Ended
+    from ringwall.identity.people.endings import Ended
     from ringwall.identity.people.invitations import Invited
     from ringwall.identity.people.people import People
     from ringwall.identity.people.profile import Profile

@@ -4,6 +4,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from ringwall.identity.issuer.account.door import Door
+from ringwall.identity.issuer.account.routes import account_routes
 from ringwall.identity.issuer.administration.actor import TokenHolders
 from ringwall.identity.issuer.administration.api import administration_routes
 from ringwall.identity.issuer.administration.authority import Authority
@@ -144,4 +146,5 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/device", device.get, methods=["GET"]),
         Route("/device", device.post, methods=["POST"]),
         Route("/assets/{name}", get_asset, methods=["GET"]),
+        *account_routes(Door(context, sessions=sessions, forms=forms, pages=pages)),
     ]

@@ -67,14 +67,22 @@ class BrowserSessions:
             handle=handle,
         )
 
-    async def start(self, proof: Proof, *, former: BrowserSession | None) -> BrowserSession:
+    async def start(
+        self, proof: Proof, *, former: BrowserSession | None, browser: str = "", address: str = ""
+    ) -> BrowserSession:
         """Begin a session for somebody who has just proven who they are, under a fresh handle.
 
         The same person goes on with the session that there was, so that it can be ended as one; anybody else's ends.
+
+        Args:
+            proof: who they are.
+            former: what the browser's cookie opens until now.
+            browser: what to call the browser in the person's list of sessions.
+            address: where it is, for the same list.
         """
         database = await self._storage.database()
         now = self._clock.now()
-        payload = {"acr": proof.acr, "amr": list(proof.amr)}
+        payload = {"acr": proof.acr, "amr": list(proof.amr), "browser": browser, "address": address}
         if former is not None and former.subject == proof.subject:
             renewed = await database.sessions.renew(former.handle, payload=payload, now=now, idle_seconds=IDLE_SECONDS)
             if renewed is not None:

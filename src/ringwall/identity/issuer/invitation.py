@@ -1,4 +1,4 @@
-"""The page behind an invitation's link: somebody new sets a password, and has an account."""
+"""The page behind an invitation's link: somebody new gets an account, by a password or a passkey."""
 
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from ringwall.identity.issuer.oauth.visitor import remember_device, visitor_of
 from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import read_form
+from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.people.errors import BusyError, PasswordRefusedError, PeopleError, TooManyAttemptsError
 from ringwall.model.secret import Secret
 
@@ -43,25 +44,31 @@ class InvitationEndpoint:
         """Take the invitation.
 
         1. The form is one that this browser was shown for this very invitation. 2. The password was typed the same
-        twice, and may be used; else the invitation still waits. 3. The account is made, its person signed in.
+        twice, and may be used; else the invitation still waits. 3. The account is made, its person signed in; without a
+        password only to make a passkey.
         """
         handle = _handle(request)
         form = await read_form(request)
         self._forms.check(request, form, _purpose(handle))  # 1
-        password = form.get("password", "")
+        password = None if form.get("way") == "passkey" else Secret(form.get("password", ""))
         try:
-            if password != form.get("again", ""):  # 2
+            if password is not None and form.get("password", "") != form.get("again", ""):  # 2
                 return await self._show(request, message="The two passwords are not the same.")
             services = await self._context.people.services()
-            done = await services.invitations.accept(handle, _visitor(request), password=Secret(password))  # 3
+            done = await services.invitations.accept(handle, _visitor(request), password=password)  # 3
         except (PasswordRefusedError, BusyError) as error:
             told = f"{error.message}. {error.hint}." if error.hint else f"{error.message}."
             return await self._show(request, message=told[:1].upper() + told[1:])
         except PeopleError as error:
             return self._refuse(error)
         proof = Proof(subject=done.account, acr=done.acr.value, amr=done.amr, device=done.device_token)
-        session = await self._sessions.start(proof, former=await self._sessions.current(request))
-        response = self._pages.show("invitation_accepted")
+        session = await self._sessions.start(
+            proof,
+            former=await self._sessions.current(request),
+            browser=browser_named(request.headers.get("user-agent", "")),
+            address=visitor_of(request).source,
+        )
+        response = self._to_set_up() if password is None else self._pages.show("invitation_accepted")
         set_cookie(response, session)
         remember_device(response, request, proof.device)
         return response
@@ -74,7 +81,9 @@ class InvitationEndpoint:
         response = self._pages.show(
             "invitation",
             status=400 if message else 200,
+            script=True,
             form_token=token,
+            passkeys_possible=services.credentials.passkeys_possible,
             action=PATH + quote(handle.reveal()),
             user_name=invitation.profile.user_name,
             anew=bool(invitation.account),
@@ -82,6 +91,10 @@ class InvitationEndpoint:
         )
         give_cookie(response, cookie)
         return response
+
+    def _to_set_up(self) -> Response:
+        location = f"{self._context.directory.current().issuer.rstrip('/')}/account/set-up"
+        return Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
 
     def _refuse(self, error: PeopleError) -> Response:
         status = 429 if isinstance(error, TooManyAttemptsError) else 400

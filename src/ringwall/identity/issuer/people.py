@@ -89,6 +89,10 @@ class People(Protocol):
         """Return what a code proves after the password, or raise SignInFailedError."""
         ...
 
+    async def must_set_up(self, subject: str) -> bool:
+        """Return whether somebody has an account, and nothing yet by which they could sign in to it."""
+        ...
+
     async def passkey_options(self, binding: str) -> dict[str, Any] | None:
         """Return the options with which a browser asks for a passkey; None where there can be none."""
         ...

@@ -1,9 +1,10 @@
 """Accounts: made, changed, disabled, deleted. What pages and administration do to them is done here, and noted."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from ringwall.identity.people.endings import Ended, Endings
 from ringwall.identity.people.errors import AccountError, AccountTakenError, OvertakenError
 from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.names import normalised
@@ -14,35 +15,16 @@ from ringwall.identity.store.errors import ConflictError
 from ringwall.model.clock import Clock
 
 _TRIES: Final = 10
-_SKEW_SECONDS: Final = 120.0
-"""How much longer than a token lives its revocation is remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What was ended with a person's sessions.
-
-    Attributes:
-        sessions: how many login sessions.
-        families: how many clients' refresh tokens.
-    """
-
-    sessions: int
-    families: int
 
 
 class Accounts:
-    """All accounts.
+    """All accounts."""
 
-    Args:
-        token_seconds: how long an access token can live at most: so long a revocation must be remembered.
-    """
-
-    def __init__(self, database: Database, journal: Journal, clock: Clock, *, token_seconds: float) -> None:
+    def __init__(self, database: Database, journal: Journal, clock: Clock, *, endings: Endings) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
-        self._token_seconds = token_seconds
+        self._endings = endings
 
     async def create(
         self,
@@ -138,7 +120,7 @@ class Accounts:
         """Let nobody sign in to an account any more, and end whatever was begun with it; what it holds is kept."""
         if await self._database.accounts.disable(account, now=self._clock.now()) is None:
             raise AccountError("there is no such account")
-        ended = await self._end_everything(account, reason="account-disabled")
+        ended = await self._endings.everything(account, reason="account-disabled")
         await self._journal.note("account-disabled", by=by, account=account, reason=reason)
         return ended
 
@@ -154,7 +136,7 @@ class Accounts:
         Its id is never given to another; events keep it.
         """
         found = await self.get(account)
-        ended = await self._end_everything(account, reason="account-deleted")
+        ended = await self._endings.everything(account, reason="account-deleted")
         if not await self._database.accounts.delete(account, now=self._clock.now()):
             raise AccountError("there is no such account")
         await self._journal.note("account-deleted", by=by, account=account, user_name=found.user_name)
@@ -163,15 +145,11 @@ class Accounts:
     async def end_sessions(self, account: str, *, by: str, spared: str = "") -> Ended:
         """End a person's sessions everywhere, but the `spared` one; tokens given out so far are refused."""
         await self.get(account)
-        ended = await self._end_everything(account, reason="signed-out", spared=spared)
-        await self._journal.note(
-            "sessions-ended", by=by, account=account, sessions=ended.sessions, families=ended.families
-        )
-        return ended
+        return await self._endings.sign_out(account, by=by, spared=spared)
 
     async def end_what_says_too_much(self, account: str, *, reason: str) -> None:
         """End whatever was begun with roles or groups that somebody has no more; whoever took them notes that."""
-        await self._end_everything(account, reason=reason)
+        await self._endings.everything(account, reason=reason)
 
     async def _join(self, account: Account, groups: Collection[str], *, by: str) -> Account:
         joined = []
@@ -183,28 +161,6 @@ class Accounts:
         if joined:
             await self._journal.note("group-joined", by=by, account=account.id, groups=joined)
         return await self.get(account.id)
-
-    async def _end_everything(self, account: str, *, reason: str, spared: str = "") -> Ended:
-        """End sessions first, so that no new tokens come from them, then refresh tokens, then access tokens."""
-        now = self._clock.now()
-        sessions = await self._database.sessions.end_account(account, reason=reason, now=now, spared=spared)
-        if spared:
-            families: list[str] = []
-            for session in sessions:
-                families += await self._database.families.end_session(session, reason=reason, now=now)
-                await self._revoke("session", session, reason)
-            return Ended(len(sessions), len(families))
-        ended = await self._database.families.end_account(account, reason=reason, now=now)
-        for family in ended:  # `iat` counts whole seconds, so what was issued within this one needs to be named
-            await self._revoke("family", family, reason)
-        await self._revoke("account", account, reason)
-        return Ended(len(sessions), len(ended))
-
-    async def _revoke(self, kind: str, subject: str, reason: str) -> None:
-        now = self._clock.now()
-        await self._database.revocations.add(
-            kind, subject, reason=reason, now=now, expires=now + self._token_seconds + _SKEW_SECONDS
-        )
 
 
 def with_profile(account: Account, profile: Profile) -> Account:

@@ -195,6 +195,11 @@ class Credentials:
         await self._journal.note("passkey-removed", by=by, account=account, passkey=credential_text(credential))
 
     @property
+    def passkeys_possible(self) -> bool:
+        """Whether the issuer has a host name, which passkeys need."""
+        return self._passkeys is not None
+
+    @property
     def passkeys(self) -> Passkeys:
         """What verifies passkeys; PasskeysUnavailableError where the issuer's URL holds an address and no name."""
         if self._passkeys is None:
@@ -210,11 +215,15 @@ class Credentials:
         """Make a secret for an app; nothing is kept until `confirm_totp`. CredentialError where one is in use."""
         found = await self._accounts.get(account)
         await self._must_have_no_app(account)
-        secret = totp.new_secret()
+        return self.shown_totp(found, self._pending.seal(account, totp.new_secret()))
+
+    def shown_totp(self, account: Account, pending: str) -> NewApp:
+        """Return again what `begin_totp` gave; SignInRefusedError where it is another account's, or over."""
+        secret = self._pending.open(account.id, pending)
         return NewApp(
-            uri=totp.otpauth_uri(secret, issuer=self._issuer_name, user_name=found.user_name),
+            uri=totp.otpauth_uri(secret, issuer=self._issuer_name, user_name=account.user_name),
             typed=totp.base32_of(secret),
-            pending=self._pending.seal(account, secret),
+            pending=pending,
         )
 
     async def confirm_totp(self, account: str, pending: str, code: str, *, by: str) -> None:

@@ -8,6 +8,7 @@ from ringwall.identity.keystore import KeyStore
 from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.challenges import Challenges
 from ringwall.identity.people.credentials import Credentials
+from ringwall.identity.people.endings import Endings
 from ringwall.identity.people.groups import Groups
 from ringwall.identity.people.importing import Importer
 from ringwall.identity.people.invitations import Invitations
@@ -33,6 +34,7 @@ class People:
         accounts: who there is.
         groups: which groups they are in.
         credentials: how they can sign in.
+        endings: ends what was begun in their names.
         invitations: who may come.
         importer: takes people over from other systems.
         sign_in: signing in, step by step.
@@ -43,6 +45,7 @@ class People:
     accounts: Accounts
     groups: Groups
     credentials: Credentials
+    endings: Endings
     invitations: Invitations
     importer: Importer
     sign_in: SignIn
@@ -79,7 +82,8 @@ class People:
         devices = KnownDevices(key=keys.devices, clock=clock)
         hasher = PasswordHasher(cost)
         sealer = Sealer(keys.totp)
-        accounts = Accounts(database, journal, clock, token_seconds=token_seconds)
+        endings = Endings(database, journal, clock, token_seconds=token_seconds)
+        accounts = Accounts(database, journal, clock, endings=endings)
         groups = Groups(database, journal, clock, accounts=accounts)
         credentials = Credentials(
             database,
@@ -98,6 +102,7 @@ class People:
             accounts=accounts,
             groups=groups,
             credentials=credentials,
+            endings=endings,
             invitations=Invitations(
                 database,
                 journal,

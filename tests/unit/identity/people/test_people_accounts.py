@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tests.support.people_world import PeopleWorld, in_world
 
-from ringwall.identity.people.accounts import Ended, with_profile
+from ringwall.identity.people.accounts import with_profile
+from ringwall.identity.people.endings import Ended
 from ringwall.identity.people.errors import AccountError, UserNameError
 from ringwall.identity.people.profile import Profile
 from ringwall.identity.store.accounts import Account

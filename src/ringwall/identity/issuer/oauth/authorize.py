@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
-from ringwall.identity.issuer.assurance import admits, satisfies
+from ringwall.identity.issuer.assurance import SETTING_UP, admits, satisfies
 from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.id_tokens import read_hint
@@ -70,8 +70,7 @@ class AuthorizeEndpoint:
             parameters = await read_form(request)
         except RequestRefusedError as error:
             return self._pages.show("error", status=error.status, message="The request is malformed.")
-        location = f"{self._context.directory.current().issuer.rstrip('/')}/authorize?{parameters.encoded()}"
-        return Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
+        return self._see(f"/authorize?{parameters.encoded()}")
 
     async def proceed(
         self,
@@ -137,6 +136,8 @@ class AuthorizeEndpoint:
                 raise AuthorizationRefusedError("login_required", "nobody is signed in as the client asks")
             if fresh:
                 raise AuthorizationRefusedError("access_denied", "somebody else signed in than the client means")
+            if session is not None and await self._must_set_up(session):
+                return self._see(f"/account/set-up?{query.decode('ascii')}")
             return await self._sign_in.ask(request, query, asked)
         if not satisfies(session.acr, asked.acr_values):  # 4
             raise AuthorizationRefusedError("unmet_authentication_requirements", "nobody signed in as surely as asked")
@@ -170,6 +171,14 @@ class AuthorizeEndpoint:
         if asked.max_age is not None and age > asked.max_age:
             return False
         return satisfies(session.acr, asked.acr_values)
+
+    async def _must_set_up(self, session: BrowserSession) -> bool:
+        """Return whether they followed an invitation, and have nothing yet to sign in with."""
+        return session.acr == SETTING_UP and await self._context.people.must_set_up(session.subject)
+
+    def _see(self, path: str) -> Response:
+        location = f"{self._context.directory.current().issuer.rstrip('/')}{path}"
+        return Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
 
     async def _must_consent(self, asked: AuthorizationRequest, person: Person) -> bool:
         if "consent" in asked.prompts:

@@ -21,7 +21,12 @@ _HEADERS: Final = {
     "referrer-policy": "strict-origin",  # with `no-referrer` browsers would send forms with `Origin: null`
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-_ASSETS: Final = {"style.css": "text/css", "submit.js": "text/javascript", "passkey.js": "text/javascript"}
+_ASSETS: Final = {
+    "theme.css": "text/css",
+    "style.css": "text/css",
+    "submit.js": "text/javascript",
+    "passkey.js": "text/javascript",
+}
 
 
 class Pages:

@@ -96,8 +96,10 @@ async function offerWhileTyping(form) {
 }
 
 if (window.PublicKeyCredential) {
+  for (const part of document.querySelectorAll("[data-needs-passkeys]")) {
+    part.hidden = false;
+  }
   for (const form of document.querySelectorAll("form[data-passkey]")) {
-    form.closest("[data-needs-passkeys]").hidden = false;
     form.addEventListener("submit", onSubmit);
   }
   const offered = document.querySelector("form[data-passkey=get][data-while-typing]");
