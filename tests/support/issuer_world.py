@@ -62,7 +62,7 @@ class IssuerWorld:
         )
         self.app = create_app(self.context)
         self.admin = create_admin_app(
-            directory=self.directory, keys=self.keys, clock=self.clock, people=self.context.people
+            directory=self.directory, keys=self.keys, clock=self.clock, people=self.context.people, storage=storage
         )
 
     def open_keys(self) -> KeyKeeper:

@@ -7,6 +7,7 @@ from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import EDGE
 from ringwall.model.administration import BY_NAME
+from ringwall.model.clients import REGISTERED_PREFIX
 
 RESERVED_PREFIX = "ringwall-"
 USER_ATTRIBUTES = ("sub", "iss", "scopes")
@@ -84,6 +85,9 @@ class _Checker:
         self._once("redirect URI", client.redirect_uris)
         self._once("redirect URI", client.post_logout_redirect_uris)
         self._check_keys(client)
+        if name.value.startswith(REGISTERED_PREFIX):
+            message = f"names that begin with {REGISTERED_PREFIX!r} are those of clients that register themselves"
+            report.error("reserved-name", message, name.span)
         if client.kind is None or client.kind.value == "machine":
             uris = (*client.redirect_uris, *client.post_logout_redirect_uris)
             for what in [uri.span for uri in uris][:1] or [
@@ -159,10 +163,16 @@ class _Checker:
                     issuer.name.span,
                     hint="an issuer of your own needs `issuer: https://…`",
                 )
+            if issuer.registration is not None:
+                for what in ("kinds", "scopes", "hosts"):
+                    self._once(what.removesuffix("s"), getattr(issuer.registration, what))
             return
         if issuer.administration:
             message = f"{issuer.name.value!r} is not Ringwall's own issuer, so Ringwall does not administer it"
             report.error("wrong-key", message, issuer.administration[0].span)
+        if issuer.registration is not None:
+            message = "clients register with Ringwall's own issuer only"
+            report.error("wrong-key", message, issuer.registration.span, hint="move `registration` to `local`")
         if "issuer" not in issuer.given:
             hint = "it is in the discovery document, as `issuer`"
             report.error("missing-key", f"{issuer.name.value!r} needs the key 'issuer'", issuer.span, hint=hint)

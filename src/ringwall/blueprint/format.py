@@ -13,6 +13,7 @@ from ringwall.blueprint.model import (
     Issuer,
     IssuerRoles,
     Person,
+    Registration,
     Role,
     Service,
 )
@@ -49,7 +50,8 @@ _PERSON = Text("a name without spaces, '|' and quotes", r"^[A-Za-z0-9][A-Za-z0-9
 _USER = Text("a user: the token's `sub`, or `issuer|sub`", r"^[^\s\"\\|]+(\|[^\s\"\\|]+)?$", str, "alice")
 _OPERATION = Text("an operation of this service", r"^[^\x00-\x1f\"\\]{1,200}$", str, "getPatient")
 _ADMIN_OPERATION = Text("an operation of the administration", r"^[a-z.-]{1,80}$", str, "users.list")
-_SCOPES = ListOf(Text("a scope", values.SCOPE, str, "orders:read"), minimum=1)
+_SCOPE: Final = Text("a scope", values.SCOPE, str, "orders:read")
+_SCOPES = ListOf(_SCOPE, minimum=1)
 _FILE = Text("a path below this folder", r"^[^\0]{1,400}$", str, "contracts/patients.yaml")
 _ANY_TEXT = Text("text", r"^[^\0]*$", str)
 _WORD = Text("text without spaces", r"^\S{1,400}$", str)
@@ -100,6 +102,30 @@ _ADMINISTRATION: Final = Record(
     tells_given=True,
 )
 
+REGISTRATION: Final = Record(
+    Registration,
+    {
+        "open": Field(
+            Flag(),
+            "true: anybody may register; default false: whoever has a token of `ringwall registration token`.",
+        ),
+        "kinds": Field(
+            ListOf(_choice(values.CLIENT_KINDS), minimum=1),
+            "What clients may be, as under `clients`; default web, native and browser.",
+        ),
+        "scopes": Field(
+            ListOf(_SCOPE), "Scopes that they may ask for besides openid, profile and email; default none."
+        ),
+        "hosts": Field(
+            ListOf(Text("a host name", values.REDIRECT_HOST, str, "*.partner.example"), minimum=1),
+            "Hosts that they may send people to, `*.partner.example` for every name below; default any. "
+            "Native ones may use loopback as well.",
+        ),
+        "device_flow": Field(Flag(), "true: they may use the device flow (RFC 8628); default false."),
+        "lifetime": Field(_DURATION, "How long after its last change a registration ends; default never."),
+    },
+)
+
 ISSUER: Final = Record(
     Issuer,
     {
@@ -135,6 +161,9 @@ ISSUER: Final = Record(
         "administration": Field(
             ListOf(_ADMINISTRATION),
             "Who may administer Ringwall's own issuer over its API; default: nobody. All keys of one form must hold.",
+        ),
+        "registration": Field(
+            REGISTRATION, "Lets clients register themselves with Ringwall's own issuer (RFC 7591); default: none may."
         ),
     },
     tells_given=True,
@@ -202,7 +231,7 @@ CLIENT: Final = Record(
             Flag(), "true: it gets no token without a DPoP proof (RFC 9449) to bind it to; default false."
         ),
         "roles": Field(ListOf(_IDENTIFIER), "Roles this client holds."),
-        "scopes": Field(ListOf(Text("a scope", values.SCOPE, str, "orders:read")), "Scopes it may ask for."),
+        "scopes": Field(ListOf(_SCOPE), "Scopes it may ask for."),
         "claims": _CLAIM_VALUES,
     },
     tells_given=True,

@@ -42,6 +42,19 @@ class IssuerRoles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """Who may register clients with the built-in issuer, and what such clients may be."""
+
+    span: Span
+    open: At[bool] | None = None
+    kinds: Names = ()
+    scopes: Names = ()
+    hosts: Names = ()
+    device_flow: At[bool] | None = None
+    lifetime: At[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """Somebody whose tokens are believed; without `issuer` it is Ringwall's own."""
 
@@ -53,6 +66,7 @@ class Issuer:
     algorithms: Names = ()
     roles: IssuerRoles | None = None
     administration: tuple["Allow", ...] = ()
+    registration: Registration | None = None
     given: frozenset[str] = frozenset()
 
     @property

@@ -25,6 +25,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "apply": ("Running", "put the blueprint as it is now in force, without a restart"),
     "token": ("Running", "get a token of a development user"),
     "client": ("Running", "make or revoke a secret of a machine client"),
+    "registration": ("Running", "let somebody register a client with the issuer"),
     "users": ("Running", "invite and administer the people who sign in"),
     "groups": ("Running", "administer groups of people, and the roles that they give"),
     "try": ("Running", "send the requests of a file and compare what is answered"),

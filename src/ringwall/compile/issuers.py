@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
-from ringwall.blueprint.model import Blueprint, Client, Issuer, Person
+from ringwall.blueprint.model import Blueprint, Client, Issuer, Person, Registration
 from ringwall.blueprint.shape import At
 from ringwall.plan.base import canonical
 from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Role
 from ringwall.plan.model import Client as PlanClient
 from ringwall.plan.model import Issuer as PlanIssuer
 from ringwall.plan.model import Person as PlanPerson
+from ringwall.plan.model import Registration as PlanRegistration
 
 T = TypeVar("T")
 
@@ -19,6 +20,7 @@ BUILTIN_ALGORITHMS = ("ES256",)
 DEFAULT_ALGORITHMS = ("RS256", "ES256")
 _METADATA = "/.well-known/openid-configuration"
 _HTTPS = 443
+_REGISTERED_KINDS = (ClientKind.WEB, ClientKind.NATIVE, ClientKind.BROWSER)
 
 
 def has_builtin_issuer(blueprint: Blueprint) -> bool:
@@ -33,11 +35,14 @@ def lower_issuers(blueprint: Blueprint, edge: Edge | None) -> tuple[PlanIssuer, 
         found.append(_builtin(DEFAULT_ISSUER, blueprint, edge))
     for issuer in blueprint.issuers or ():
         name = issuer.name.value
-        found.append(_builtin(name, blueprint, edge) if issuer.builtin else _external(issuer, blueprint))
+        own = issuer.builtin
+        found.append(_builtin(name, blueprint, edge, issuer.registration) if own else _external(issuer, blueprint))
     return tuple(sorted(found, key=lambda issuer: issuer.name))
 
 
-def _builtin(name: str, blueprint: Blueprint, edge: Edge | None) -> PlanIssuer:
+def _builtin(
+    name: str, blueprint: Blueprint, edge: Edge | None, registration: Registration | None = None
+) -> PlanIssuer:
     domain = edge.domains[0] if edge is not None else "localhost"
     host = f"[{domain}]" if ":" in domain else domain
     port = "" if edge is None or edge.port == _HTTPS else f":{edge.port}"
@@ -47,6 +52,19 @@ def _builtin(name: str, blueprint: Blueprint, edge: Edge | None) -> PlanIssuer:
         builtin=True,
         audiences=(blueprint.system.value,),
         algorithms=BUILTIN_ALGORITHMS,
+        registration=_registration(registration) if registration is not None else None,
+    )
+
+
+def _registration(registration: Registration) -> PlanRegistration:
+    kinds = tuple(ClientKind(kind.value) for kind in registration.kinds) or _REGISTERED_KINDS
+    return PlanRegistration(
+        open=registration.open is not None and registration.open.value,
+        kinds=tuple(sorted(kinds)),
+        scopes=tuple(sorted(scope.value for scope in registration.scopes)),
+        hosts=tuple(sorted(host.value for host in registration.hosts)),
+        device_flow=registration.device_flow is not None and registration.device_flow.value,
+        seconds=registration.lifetime.value if registration.lifetime is not None else 0,
     )
 
 

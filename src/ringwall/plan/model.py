@@ -66,6 +66,35 @@ class Claim(Part):
     path: tuple[str, ...]
 
 
+class ClientKind(StrEnum):
+    """What a client is, which decides which grants it may use (RFC 6749, section 2.1; RFC 8252)."""
+
+    MACHINE = "machine"
+    WEB = "web"
+    NATIVE = "native"
+    BROWSER = "browser"
+
+
+class Registration(Part):
+    """Who may register clients with the built-in issuer (RFC 7591), and what such clients may be.
+
+    Attributes:
+        open: whether anybody may; otherwise whoever holds an initial access token.
+        kinds: what clients may be.
+        scopes: scopes that they may ask for, besides the standard ones.
+        hosts: hosts that they may send people to, `*.partner.example` for every name below; empty for any.
+        device_flow: whether they may use the device flow (RFC 8628).
+        seconds: how long after its last change a registration ends; 0 for never.
+    """
+
+    open: bool = False
+    kinds: tuple[ClientKind, ...]
+    scopes: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    device_flow: bool = False
+    seconds: int = 0
+
+
 class Issuer(Part):
     """Somebody whose tokens are believed.
 
@@ -78,6 +107,7 @@ class Issuer(Part):
         algorithms: JWS algorithms accepted; never `none`, never a symmetric one.
         role_claim: path to the list of role names inside the token.
         roles: pairs (value in the token, role in the blueprint).
+        registration: how clients may register themselves with the built-in issuer; None where they may not.
     """
 
     name: str
@@ -88,6 +118,7 @@ class Issuer(Part):
     algorithms: tuple[str, ...] = Field(min_length=1)
     role_claim: tuple[str, ...] = ("roles",)
     roles: tuple[tuple[str, str], ...] = ()
+    registration: Registration | None = Field(default=None, exclude_if=lambda registration: registration is None)
 
 
 class Role(Part):
@@ -103,15 +134,6 @@ class Person(Part):
     name: str
     roles: tuple[str, ...] = ()
     claims: tuple[tuple[str, str | int | bool | tuple[str, ...]], ...] = ()
-
-
-class ClientKind(StrEnum):
-    """What a client is, which decides which grants it may use (RFC 6749, section 2.1; RFC 8252)."""
-
-    MACHINE = "machine"
-    WEB = "web"
-    NATIVE = "native"
-    BROWSER = "browser"
 
 
 class Client(Part):
@@ -367,7 +389,8 @@ class Head(Part):
     @property
     def signs_people_in(self) -> bool:
         """Whether browsers have cookies of the issuer."""
-        return any(client.signs_people_in for client in self.clients)
+        registers = any(issuer.registration is not None for issuer in self.issuers)
+        return registers or any(client.signs_people_in for client in self.clients)
 
 
 class Plan(Head):

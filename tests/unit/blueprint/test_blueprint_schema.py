@@ -31,7 +31,10 @@ edge: {listen: "127.0.0.1:8443", redirect: "127.0.0.1:8080", domains: [localhost
   http3: true, limit: 100/s burst 200, principal_limit: 5/m, trusted_hops: 1,
   dpop_nonces: true}
 issuers:
-  local: {administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]}
+  local:
+    administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]
+    registration: {open: true, kinds: [web, machine], scopes: ["items:read"], hosts: ["*.partner.example"],
+      device_flow: true, lifetime: 720h}
   partner: {issuer: "https://idp.example", discovery: "https://idp.example/meta", audience: clinic,
     algorithms: [ES256], roles: {claim: [a.b, roles], map: {doctors: clinician}}}
   other: {issuer: "https://idp2.example", audience: [a, b], roles: {claim: realm_access.roles}}

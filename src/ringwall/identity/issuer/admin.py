@@ -8,25 +8,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ringwall.identity.issuer.access_tokens import DEVELOPMENT_SECONDS, for_person, parse_scopes
+from ringwall.identity.issuer.access_tokens import DEVELOPMENT_SECONDS, TokenNotIssuedError, for_person, parse_scopes
 from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.admin_groups import GroupAdministration
 from ringwall.identity.issuer.admin_request import read_object, texts
 from ringwall.identity.issuer.admin_users import USER_HANDLERS, UserAdministration
 from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
+from ringwall.identity.issuer.clients.initial_access import DEFAULT_SECONDS, LONGEST_SECONDS, InitialAccess
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.request import RequestRefusedError
+from ringwall.identity.issuer.storage import Storage
 from ringwall.model.clock import Clock
 
 
 class Administration:
     """What answers; one method per endpoint."""
 
-    def __init__(self, *, directory: LiveDirectory, keys: KeyKeeper, clock: Clock) -> None:
+    def __init__(self, *, directory: LiveDirectory, keys: KeyKeeper, clock: Clock, initial: InitialAccess) -> None:
         self._directory = directory
         self._keys = keys
         self._clock = clock
+        self._initial = initial
 
     async def development_token(self, request: Request) -> Response:
         """Issue a token for a development user: `{"person": …, "scopes"?: [...], "lifetime"?: seconds}`."""
@@ -43,6 +46,18 @@ class Administration:
             sign=self._keys.sign,
         )
         return answer({"access_token": issued.text, "token_type": "Bearer", "expires_in": issued.seconds})
+
+    async def registration_token(self, request: Request) -> Response:
+        """Give an initial access token (RFC 7591, section 3): `{"lifetime"?: seconds, "reusable"?: true}`."""
+        asked = await read_object(request, {"lifetime": int, "reusable": bool})
+        if self._directory.current().registration is None:
+            hint = "add `registration` to the built-in issuer in the blueprint"
+            raise TokenNotIssuedError("access_denied", "the blueprint lets no client register", hint=hint)
+        seconds = asked.get("lifetime", DEFAULT_SECONDS)
+        if not 0 < seconds <= LONGEST_SECONDS:
+            raise RequestRefusedError(400, "invalid_request", f"a lifetime is between 1 and {LONGEST_SECONDS} seconds")
+        token = await self._initial.give(seconds=seconds, reusable=asked.get("reusable", False))
+        return answer({"initial_access_token": token.reveal().decode("ascii"), "expires_in": seconds})
 
     async def rotate(self, request: Request) -> Response:
         """Rotate the signing key: `{"compromised"?: true}` drops all keys at once. Answers with the keys."""
@@ -72,14 +87,17 @@ class Administration:
         return answer({"keys": keys, "next_change": self._keys.next_change()})
 
 
-def create_admin_app(*, directory: LiveDirectory, keys: KeyKeeper, clock: Clock, people: IssuerPeople) -> Starlette:
+def create_admin_app(
+    *, directory: LiveDirectory, keys: KeyKeeper, clock: Clock, people: IssuerPeople, storage: Storage
+) -> Starlette:
     """Return the application for the administration socket."""
-    administration = Administration(directory=directory, keys=keys, clock=clock)
+    administration = Administration(directory=directory, keys=keys, clock=clock, initial=InitialAccess(storage, clock))
     return Starlette(
         routes=[
             Route("/dev/token", administration.development_token, methods=["POST"]),
             Route("/keys/rotate", administration.rotate, methods=["POST"]),
             Route("/keys", administration.keys, methods=["GET"]),
+            Route("/registration-tokens", administration.registration_token, methods=["POST"]),
             *UserAdministration(people, directory=directory, clock=clock).routes(),
             *GroupAdministration(people, directory=directory).routes(),
         ],

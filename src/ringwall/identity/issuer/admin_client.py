@@ -34,6 +34,12 @@ def development_token(
     return Secret(str(_ask(bindings, "POST", "/dev/token", asked)["access_token"]))
 
 
+def registration_token(bindings: Bindings, *, seconds: int, reusable: bool) -> Secret:
+    """Return an initial access token, by which a client can register (RFC 7591, section 3)."""
+    asked = {"lifetime": seconds, "reusable": reusable}
+    return Secret(str(_ask(bindings, "POST", "/registration-tokens", asked)["initial_access_token"]))
+
+
 def rotate_keys(bindings: Bindings, *, compromised: bool = False) -> dict[str, Any]:
     """Rotate the signing key; return `{"keys": [...], "next_change": seconds since the epoch}`."""
     return _ask(bindings, "POST", "/keys/rotate", {"compromised": compromised})

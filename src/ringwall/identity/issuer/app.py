@@ -39,6 +39,7 @@ from ringwall.identity.issuer.oauth.kept_requests import KeptRequests
 from ringwall.identity.issuer.oauth.login import LoginEndpoint
 from ringwall.identity.issuer.oauth.metadata import MetadataEndpoint
 from ringwall.identity.issuer.oauth.par import ParEndpoint
+from ringwall.identity.issuer.oauth.register import RegisterEndpoint
 from ringwall.identity.issuer.oauth.revoke import RevokeEndpoint
 from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
 from ringwall.identity.issuer.oauth.token import TokenEndpoint
@@ -59,11 +60,11 @@ def create_app(context: IssuerContext) -> Starlette:
     services = Services(PlanStore(context.settings.plan_folder))
     clients = ClientAuthenticator(
         [
-            SecretMethod(directory=directory, secrets=context.secrets, throttle=throttle),
-            PublicMethod(directory),
+            SecretMethod(context, throttle),
             PrivateKeyMethod(context),
             WorkloadMethod(context, services),
         ],
+        public=PublicMethod(context),
         revoked=standing.client_revoked,
     )
     grants: list[Grant] = [
@@ -106,8 +107,13 @@ def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: 
 
 
 def _about_tokens(context: IssuerContext, clients: ClientAuthenticator, standing: Standing) -> list[Route]:
+    register = RegisterEndpoint(context)
     return [
         Route("/introspect", IntrospectEndpoint(context, clients=clients, standing=standing).post, methods=["POST"]),
+        Route("/register", register.post, methods=["POST"]),
+        Route("/register/{client}", register.get, methods=["GET"]),
+        Route("/register/{client}", register.put, methods=["PUT"]),
+        Route("/register/{client}", register.delete, methods=["DELETE"]),
         Route("/revoke", RevokeEndpoint(context, clients=clients, standing=standing).post, methods=["POST"]),
     ]
 

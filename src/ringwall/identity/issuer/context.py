@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.client_secrets import ClientSecrets
+from ringwall.identity.issuer.clients.registered import client_of, is_registered_id
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import KeyStore
+from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
+from ringwall.plan.model import Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +38,15 @@ class IssuerContext:
     storage: Storage
     people: IssuerPeople
     keystore: KeyStore
+
+    async def client(self, name: str) -> Client | None:
+        """Return a client: of the plan, or one that has registered itself, for which alone the database is asked."""
+        directory = self.directory.current()
+        known = directory.clients.get(name)
+        if known is not None or directory.registration is None or not name.startswith(REGISTERED_PREFIX):
+            return known
+
+        if not is_registered_id(name):
+            return None
+        found = await (await self.storage.database()).clients.get(name)
+        return None if found is None else client_of(found, directory.registration, now=self.clock.now())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ringwall.model.durable import stamp_of
-from ringwall.plan.model import ClaimType, Client, Head, Person
+from ringwall.plan.model import ClaimType, Client, Head, Person, Registration
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 
 _log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ class Directory:
         roles: names of the roles that there are.
         ambiguous: names of both a person and a client: no token is given to either, as `sub` could not
             tell them apart (RFC 9068, section 5).
+        registration: how clients may register themselves; None where they may not, nor did.
     """
 
     issuer: str
@@ -39,6 +40,7 @@ class Directory:
     people: Mapping[str, Person]
     clients: Mapping[str, Client]
     ambiguous: frozenset[str]
+    registration: Registration | None = None
 
     @property
     def origin(self) -> str:
@@ -65,6 +67,7 @@ class Directory:
             people=people,
             clients=clients,
             ambiguous=frozenset(people.keys() & clients.keys()),
+            registration=builtin.registration,
         )
 
 

@@ -8,8 +8,11 @@ from ringwall.identity.issuer.access_tokens import Signer
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.people import Person
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
-from ringwall.identity.tokens.encoding import encode_base64url
+from ringwall.identity.tokens.encoding import EncodingError, decode_json_object, encode_base64url
+from ringwall.identity.tokens.errors import TokenRefusedError
+from ringwall.identity.tokens.jws import UnverifiedToken
 from ringwall.identity.tokens.keys import KeySet
+from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
 from ringwall.plan.model import Client
 
@@ -67,8 +70,23 @@ def read_hint(text: str, *, directory: Directory, keys: KeySet, clock: Clock) ->
 
     It may have expired long ago: it says whom the client means, and lets nobody in.
     """
-    clients = frozenset(client.name for client in directory.clients.values() if client.signs_people_in)
     expected = Expected(
-        issuer=directory.issuer, audiences=clients, types=frozenset({ID_TOKEN.lower()}), leeway=float("inf")
+        issuer=directory.issuer,
+        audiences=_client_of(text, directory),
+        types=frozenset({ID_TOKEN.lower()}),
+        leeway=float("inf"),
     )
     return verify_token(text, keys=keys, expected=expected, clock=clock)
+
+
+def _client_of(text: str, directory: Directory) -> frozenset[str]:
+    """Return the client that an ID token was made for, while it or its like signs people in; unverified."""
+    try:
+        audience = decode_json_object(UnverifiedToken.parse(text).payload).get("aud")
+    except EncodingError as error:
+        raise TokenRefusedError("malformed", f"the token's claims are {error}") from None
+    if not isinstance(audience, str):
+        return frozenset()
+    client = directory.clients.get(audience)
+    known = client.signs_people_in if client is not None else audience.startswith(REGISTERED_PREFIX)
+    return frozenset({audience} if known else ())

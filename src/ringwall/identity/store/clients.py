@@ -7,12 +7,11 @@ from typing import Any, Final
 from ringwall.identity.store.driver import Driver, Row, Statement, packed, unpacked
 from ringwall.identity.store.errors import ConflictError, HandleRefusedError
 from ringwall.identity.store.handles import digest, new_handle, new_id
+from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.secret import Secret
 
 SECRET_PREFIX: Final = "rwcs_"  # noqa: S105  # how secrets begin, for scanners of source code
 TOKEN_PREFIX: Final = "rwrg_"  # noqa: S105  # as above, for registration access tokens
-ID_PREFIX: Final = "dyn-"
-"""Begins the id of every registered client, so that none is ever taken for one of the plan's."""
 
 _COLUMNS: Final = "id, payload, created, changed, version, secret"
 _CREATE: Final = Statement(
@@ -84,7 +83,7 @@ class RegisteredClients:
         secret = new_handle(SECRET_PREFIX) if with_secret else None
         rows = await self._driver.rows(
             _CREATE,
-            id=ID_PREFIX + new_id(),
+            id=REGISTERED_PREFIX + new_id(),
             token=digest(token),
             secret=digest(secret) if secret else None,
             payload=packed(payload),

@@ -69,6 +69,7 @@ class Database:
         self.replay: Final = Replay(driver)
         self.pushed: Final = Tickets(driver, "pushed request")
         self.interactions: Final = Tickets(driver, "authorization request")
+        self.registrations: Final = Tickets(driver, "initial access token")
         self.challenges: Final = Tickets(driver, "challenge")
         self.devices: Final = Devices(driver)
         self.consents: Final = Consents(driver)

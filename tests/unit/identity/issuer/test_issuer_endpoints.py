@@ -250,9 +250,9 @@ def test_discovery_names_only_what_works(world: IssuerWorld, path: str) -> None:
     assert document["token_endpoint_auth_methods_supported"] == [
         "client_secret_basic",
         "client_secret_post",
-        "none",
         "private_key_jwt",
         "spiffe_jwt",
+        "none",
     ]
     assert all(world.ask("POST", "/token", **shown).status_code == 200 for shown in credentials.values())
     assert document["scopes_supported"] == ["email", "openid", "profile", "read", "write"]

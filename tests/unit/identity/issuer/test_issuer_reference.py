@@ -17,7 +17,7 @@ from ringwall.identity.issuer import (
     ring,
     throttle,
 )
-from ringwall.identity.issuer.oauth import device_authorization, device_page, kept_requests
+from ringwall.identity.issuer.oauth import device_authorization, device_page, kept_requests, register
 from ringwall.identity.issuer.settings import DAY, IssuerSettings
 from ringwall.identity.store import families
 from ringwall.identity.tokens import encoding, jws, keys
@@ -32,8 +32,8 @@ def test_the_endpoints_are_those_that_are_served(tmp_path: Path) -> None:
     routes = IssuerWorld(tmp_path).app.routes
     served = {f"{method} {route.path}" for route in routes for method in route.methods if method != "HEAD"}  # type: ignore[attr-defined]  # all are Route
     served = {endpoint for endpoint in served if not endpoint.split()[1].startswith(CLOSED)}
-    rows = re.findall(r"^\| (`(?:GET|POST) .*?) \|", TEXT, re.MULTILINE)
-    assert {endpoint for row in rows for endpoint in re.findall(r"`((?:GET|POST) \S+)`", row)} == served
+    rows = re.findall(r"^\| (`(?:GET|POST|PUT|DELETE) .*?) \|", TEXT, re.MULTILINE)
+    assert {endpoint for row in rows for endpoint in re.findall(r"`((?:GET|POST|PUT|DELETE) \S+)`", row)} == served
 
 
 SETTINGS = IssuerSettings(state=Path("/nowhere"))
@@ -51,6 +51,7 @@ CLAIMS = [
     f"{browser_sessions.IDLE_SECONDS / 3600:g} hours without use and {browser_sessions.FINAL_SECONDS / 3600:g} at most",
     f"`{host_cookies.SESSION}`",
     f"within {kept_requests.PUSHED_SECONDS:g} seconds; then the person has {kept_requests.TICKET_SECONDS / 60:g} min",
+    f"{register.BURST} at once from one address, and then one every {register.PAUSE_SECONDS:g} seconds",
     f"at first every {device_authorization.INTERVAL_SECONDS} seconds",
     f"for at most {device_authorization.DEVICE_SECONDS:g} seconds",
     f"try {device_page.GUESSES} codes at once, and then one every {device_page.GUESS_SECONDS:g} seconds",

@@ -5,35 +5,44 @@ from collections.abc import Callable, Sequence
 from starlette.requests import Request
 
 from ringwall.identity.issuer.clients.model import AuthenticatedClient, ClientMethod, unauthenticated
+from ringwall.identity.issuer.clients.public import PublicMethod
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError
 
 
 class ClientAuthenticator:
     """Every way to authenticate that exists; the token endpoint and its like ask here."""
 
-    def __init__(self, methods: Sequence[ClientMethod], *, revoked: Callable[[str], bool]) -> None:
-        """Put the ways together; `revoked` says of a client's name whether the operator has revoked it."""
+    def __init__(
+        self, methods: Sequence[ClientMethod], *, public: PublicMethod, revoked: Callable[[str], bool]
+    ) -> None:
+        """Put the ways together.
+
+        Args:
+            methods: ways to prove who one is.
+            public: for those who show no credentials at all.
+            revoked: says of a client's name whether the operator has revoked it.
+        """
         self._methods = tuple(methods)
+        self._public = public
         self._revoked = revoked
 
     @property
     def names(self) -> tuple[str, ...]:
         """What the metadata document lists."""
-        return tuple(name for method in self._methods for name in method.names)
+        return (*(name for method in self._methods for name in method.names), *self._public.names)
 
     async def authenticate(self, request: Request, form: Parameters) -> AuthenticatedClient:
         """Return who asks.
 
-        1. More than one way at once is refused (RFC 6749, section 2.3). 2. So is none.
-        3. The method checks what is shown. 4. A client whose `client_id` is there as well means itself by it
-        (RFC 6749, section 3.2.1). 5. A client that is revoked is nobody.
+        1. More than one way at once is refused (RFC 6749, section 2.3). 2. Who shows no credentials can only be a
+        public client. 3. The method checks what is shown. 4. A client whose `client_id` is there as well means itself
+        by it (RFC 6749, section 3.2.1). 5. A client that is revoked is nobody.
         """
         shown = [method for method in self._methods if method.presented(request, form)]
         if len(shown) > 1:  # 1
             raise RequestRefusedError(400, "invalid_request", "the client authenticates in more than one way")
-        if not shown:  # 2
-            raise unauthenticated()
-        found = await shown[0].authenticate(request, form)  # 3
+        method: ClientMethod | PublicMethod = shown[0] if shown else self._public  # 2
+        found = await method.authenticate(request, form)  # 3
         if form.get("client_id", found.client.name) != found.client.name:  # 4
             raise unauthenticated()
         if self._revoked(found.client.name):  # 5

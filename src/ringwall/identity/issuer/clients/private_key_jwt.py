@@ -54,7 +54,7 @@ class PrivateKeyMethod:
         shown = shown_assertion(form)
         if shown is None or shown.kind != BEARER:  # 1
             raise unauthenticated()
-        client = self._context.directory.current().clients.get(shown.subject)
+        client = await self._context.client(shown.subject)
         if client is None or not client.jwks or client.public:  # 2
             raise unauthenticated()
         try:

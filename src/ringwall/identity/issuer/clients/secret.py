@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from ringwall.identity.issuer.client_secrets import ClientSecrets
 from ringwall.identity.issuer.clients.model import AuthenticatedClient, unauthenticated
-from ringwall.identity.issuer.directory import LiveDirectory
+from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, decode_parameter
 from ringwall.identity.issuer.throttle import Throttle
+from ringwall.identity.store.errors import HandleRefusedError
+from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.secret import Secret
 
 _log = logging.getLogger(__name__)
@@ -31,9 +32,8 @@ class SecretMethod:
 
     names: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
 
-    def __init__(self, *, directory: LiveDirectory, secrets: ClientSecrets, throttle: Throttle) -> None:
-        self._directory = directory
-        self._secrets = secrets
+    def __init__(self, context: IssuerContext, throttle: Throttle) -> None:
+        self._context = context
         self._throttle = throttle
 
     def presented(self, request: Request, form: Parameters) -> bool:
@@ -47,8 +47,11 @@ class SecretMethod:
         was made while it was of another kind (RFC 6749, section 2.1).
         """
         shown = _read(request, form)
-        right = self._secrets.holds(shown.client, shown.secret)
-        client = self._directory.current().clients.get(shown.client)
+        client = await self._context.client(shown.client)
+        if client is not None and client.name.startswith(REGISTERED_PREFIX):
+            right = await self._is_of_registered(client.name, shown.secret)
+        else:
+            right = self._context.secrets.holds(shown.client, shown.secret)
         if client is not None and right and not client.public:
             return AuthenticatedClient(client=client, method=shown.method, confirmation={})
         wait = await self._throttle.wrong(shown.client)
@@ -56,6 +59,15 @@ class SecretMethod:
         if wait:
             raise RequestRefusedError(429, "invalid_client", "too many failed attempts", wait=wait)
         raise unauthenticated()
+
+    async def _is_of_registered(self, client: str, secret: Secret) -> bool:
+        """Return whether a client that has registered itself has this secret, and registered to use it."""
+        clients = (await self._context.storage.database()).clients
+        try:
+            found = await clients.authenticate(client, secret)
+        except HandleRefusedError:
+            return False
+        return found.payload["token_endpoint_auth_method"] in self.names
 
 
 def _read(request: Request, form: Parameters) -> _Credentials:

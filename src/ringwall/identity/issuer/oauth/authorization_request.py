@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
+from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.oauth.own_pages import NAME, own_pages
 from ringwall.identity.issuer.oauth.redirects import RegisteredUri, find_registered
@@ -94,14 +95,14 @@ class AuthorizationRequest:
     dpop_jkt: str = ""
 
 
-def find_reply(parameters: Parameters, directory: Directory) -> ReplyTo:
+async def find_reply(parameters: Parameters, context: IssuerContext) -> ReplyTo:
     """Return who is to be answered and where, or raise UntrustedRequestError.
 
     1. `client_id` names a client that signs people in. 2. `redirect_uri` is there, and one that it registered
     (RFC 6749, section 3.1.2.4). 3. `response_mode` decides how it is answered, also where it is told of an error.
     """
     name = parameters.get("client_id", "")
-    client = own_pages(directory) if name == NAME else directory.clients.get(name)
+    client = own_pages(context.directory.current()) if name == NAME else await context.client(name)
     if client is None or not client.signs_people_in:  # 1
         raise UntrustedRequestError("The application that sent you here is not known.")
     uri = find_registered(client, parameters.get("redirect_uri", ""))

@@ -59,7 +59,7 @@ class AuthorizeEndpoint:
         """Return the client's request, or raise what `find_reply` and `read_request` do."""
         directory = self._context.directory.current()
         parameters = await self._kept.parameters(query)
-        return read_request(parameters, find_reply(parameters, directory), directory)
+        return read_request(parameters, await find_reply(parameters, self._context), directory)
 
     async def post(self, request: Request) -> Response:
         """Take the request as a form (OpenID Connect Core 1.0, section 3.1.2.1) and let the browser bring it by GET.
@@ -93,7 +93,7 @@ class AuthorizeEndpoint:
         directory = self._context.directory.current()
         try:
             parameters = await self._kept.parameters(query)
-            reply = find_reply(parameters, directory)
+            reply = await find_reply(parameters, self._context)
         except RequestRefusedError as error:
             return self._pages.show("error", status=error.status, message="The request is malformed.")
         except UntrustedRequestError as error:

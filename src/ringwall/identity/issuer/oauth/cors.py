@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ringwall.identity.issuer.clients.registered import may_return_to
 from ringwall.identity.issuer.directory import Directory, LiveDirectory
+from ringwall.model.clients import RedirectUriError, check_redirect_uri
 from ringwall.plan.model import ClientKind
 
 PATHS: Final = frozenset(
@@ -42,7 +44,7 @@ class BrowserClientOrigins:
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if origin is None or origin not in self._origins():
+        if origin is None or not (origin in self._origins() or self._may_register(origin)):
             await self._app(scope, receive, send)
             return
         allowed = {"access-control-allow-origin": origin, "vary": "origin"}
@@ -61,6 +63,21 @@ class BrowserClientOrigins:
             await send(message)
 
         await self._app(scope, receive, send_allowed)
+
+    def _may_register(self, origin: str) -> bool:
+        """Return whether a browser client could register itself that has this origin.
+
+        A preflight does not say who asks, and which have registered is not looked at for each: as no cookie of anybody
+        counts at these endpoints, their answers tell a page nothing that it could not ask for without a browser.
+        """
+        policy = self._directory.current().registration
+        if policy is None or ClientKind.BROWSER not in policy.kinds:
+            return False
+        try:
+            check_redirect_uri(f"{origin}/")
+        except RedirectUriError:
+            return False
+        return may_return_to(f"{origin}/", ClientKind.BROWSER, policy)
 
     def _origins(self) -> frozenset[str]:
         """Return the origins of all browser clients' redirect URIs; computed once for each plan."""

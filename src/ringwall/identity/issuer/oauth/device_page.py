@@ -77,7 +77,7 @@ class DevicePage:
                 message = f"Too many codes were tried. Try again in {math.ceil(wait)} seconds."
                 return self._ask(session, code="", message=message, status=429)
         device = await database.devices.find(code, now=now)
-        client = self._context.directory.current().clients.get(device.client) if device else None
+        client = await self._context.client(device.client) if device else None
         if device is None or client is None or not client.device_flow:  # 4
             return self._ask(session, code="", message=_UNKNOWN, status=400)
         if not deciding:  # 5

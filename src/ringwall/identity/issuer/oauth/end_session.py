@@ -65,7 +65,7 @@ class EndSessionEndpoint:
         form = await read_form(request)
         self._forms.check(request, form, _purpose(query))
         try:
-            asked = self._read(parse_parameters(query))
+            asked = await self._read(parse_parameters(query))
         except (RequestRefusedError, _LogoutRefusedError) as error:
             return self._pages.show("error", status=400, message=error.message)
         return await self._sign_out(await self._sessions.current(request), asked)
@@ -73,7 +73,7 @@ class EndSessionEndpoint:
     async def _answer(self, request: Request, query: bytes) -> Response:
         """Sign out at once where the client proves by an ID token that it means who is there, else ask (section 2)."""
         try:
-            asked = self._read(parse_parameters(query))
+            asked = await self._read(parse_parameters(query))
         except (RequestRefusedError, _LogoutRefusedError) as error:
             return self._pages.show("error", status=400, message=error.message)
         session = await self._sessions.current(request)
@@ -91,7 +91,7 @@ class EndSessionEndpoint:
         give_cookie(response, cookie)
         return response
 
-    def _read(self, parameters: Parameters) -> _Asked:
+    async def _read(self, parameters: Parameters) -> _Asked:
         """Return what is asked for.
 
         1. An ID token that is shown must be ours (section 4). 2. It and `client_id` name the same client (section 2).
@@ -114,7 +114,7 @@ class EndSessionEndpoint:
             raise _LogoutRefusedError("The application that sent you here is not who it says.")
         then = None
         if "post_logout_redirect_uri" in parameters:
-            client = directory.clients.get(name)
+            client = await self._context.client(name)
             then = find_after_logout(client, parameters["post_logout_redirect_uri"]) if client is not None else None
             if then is None:  # 3
                 raise _LogoutRefusedError("The application that sent you here did not say where to return to.")

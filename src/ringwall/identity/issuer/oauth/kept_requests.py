@@ -56,7 +56,7 @@ class KeptRequests:
         """
         given = parse_parameters(query)
         uri, client = given.get("request_uri", ""), given.get("client_id", "")
-        known = self._context.directory.current().clients.get(client)
+        known = await self._context.client(client)
         if "request" in given and not uri and known is not None and known.jwks:
             if known.pushed_requests:
                 raise UntrustedRequestError(_NOT_ANNOUNCED)
@@ -90,7 +90,7 @@ class KeptRequests:
         """
         given = parse_parameters(query)
         name = given.get("client_id", "")
-        client = self._context.directory.current().clients.get(name)
+        client = await self._context.client(name)
         if client is None or _TICKET not in given:
             if client is not None and client.pushed_requests:
                 raise UntrustedRequestError(_NOT_ANNOUNCED)

@@ -34,6 +34,8 @@ class MetadataEndpoint:
         """Return the document. Endpoint addresses follow from the plan, never from the request's `Host`."""
         base = directory.issuer.rstrip("/")
         granted = {scope for client in directory.clients.values() for scope in client.scopes}
+        if directory.registration is not None:
+            granted |= set(directory.registration.scopes)
         return {
             "issuer": directory.issuer,
             "authorization_endpoint": f"{base}/authorize",
@@ -45,6 +47,7 @@ class MetadataEndpoint:
             "end_session_endpoint": f"{base}/end_session",
             "revocation_endpoint": f"{base}/revoke",
             "introspection_endpoint": f"{base}/introspect",
+            **({"registration_endpoint": f"{base}/register"} if directory.registration is not None else {}),
             "jwks_uri": f"{base}/jwks",
             "grant_types_supported": self._grants,
             "response_types_supported": ["code"],

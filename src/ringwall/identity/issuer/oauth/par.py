@@ -57,7 +57,7 @@ class ParEndpoint:
         named = {"client_id": client.name, **({"dpop_jkt": bound.jkt} if bound.jkt else {})}
         kept = {name: value for name, value in form.items() if name not in _CREDENTIALS}
         asked = Parameters({**kept, **named}, {name: form.all(name)[1:] for name in REPEATABLE})
-        self._check(asked)  # 4
+        await self._check(asked, client)  # 4
         uri = await self._kept.push(asked, client=client.name)  # 5
         made = {"request_uri": uri, "expires_in": int(PUSHED_SECONDS)}
         return answer(made, status=201, headers=dict(bound.headers))
@@ -68,12 +68,11 @@ class ParEndpoint:
         except UntrustedRequestError:
             raise RequestRefusedError(400, "invalid_request_object", "the request object is not believed") from None
 
-    def _check(self, asked: Parameters) -> None:
-        directory = self._context.directory.current()
-        if not directory.clients[asked["client_id"]].signs_people_in:
+    async def _check(self, asked: Parameters, client: Client) -> None:
+        if not client.signs_people_in:
             raise RequestRefusedError(400, "unauthorized_client", "this client signs nobody in")
         try:
-            read_request(asked, find_reply(asked, directory), directory)
+            read_request(asked, await find_reply(asked, self._context), self._context.directory.current())
         except UntrustedRequestError:
             raise RequestRefusedError(400, "invalid_request", "`redirect_uri` is not registered") from None
         except AuthorizationRefusedError as error:

@@ -1,0 +1,214 @@
+"""Client metadata (RFC 7591, section 2; OpenID Connect Registration 1.0, section 2): taken, replaced or refused.
+
+What would change nothing for anybody's security if it were left out is left out, and the answer says what was taken
+(RFC 7591, section 3.2.1). What a client would rely on, such as encryption, is refused.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
+from ringwall.identity.issuer.clients.private_key_jwt import ALGORITHMS
+from ringwall.identity.issuer.clients.registered import kind_of, may_return_to
+from ringwall.identity.issuer.clients.titles import TitleRefusedError, checked_title
+from ringwall.identity.issuer.grants import names
+from ringwall.identity.tokens.encoding import EncodingError
+from ringwall.identity.tokens.errors import KeyRefusedError
+from ringwall.identity.tokens.keys import KeySet, parse_key
+from ringwall.identity.tokens.signing import ALGORITHM
+from ringwall.model.clients import RedirectUriError, check_redirect_uri
+from ringwall.model.errors import RingwallError
+from ringwall.plan.model import ClientKind, Registration
+
+SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
+METHODS: Final = (*SECRET_METHODS, "private_key_jwt", "none")
+MAX_URIS: Final = 20
+MAX_KEYS: Final = 8
+STANDARD_SCOPES: Final = ("openid", "profile", "email")
+
+_TYPES: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("redirect_uris", "post_logout_redirect_uris", "grant_types", "response_types"), list),
+    **dict.fromkeys(("client_name", "scope", "application_type", "token_endpoint_auth_method"), str),
+    **dict.fromkeys(("subject_type", "id_token_signed_response_alg", "token_endpoint_auth_signing_alg"), str),
+    **dict.fromkeys(("backchannel_logout_uri", "jwks_uri", "request_object_signing_alg"), str),
+    **dict.fromkeys(("require_pushed_authorization_requests", "dpop_bound_access_tokens"), bool),
+    **dict.fromkeys(("backchannel_logout_session_required", "require_auth_time"), bool),
+    "jwks": dict,
+}
+_REFUSED: Final = (
+    "sector_identifier_uri",
+    "jwks_uri",
+    "userinfo_signed_response_alg",
+    "authorization_signed_response_alg",
+    "introspection_signed_response_alg",
+    "require_signed_request_object",
+    "tls_client_certificate_bound_access_tokens",
+)
+"""Members that promise something which this issuer does not do; false and null promise nothing."""
+_ENCRYPTED: Final = ("_encrypted_response_alg", "_encrypted_response_enc", "_encryption_alg", "_encryption_enc")
+_OF_KEYS: Final = ("kty", "use", "alg", "kid", "crv", "x", "y", "n", "e")
+"""Members of a JWK that are kept (RFC 7517, section 4; RFC 7518, section 6)."""
+_TAKEN_AS_IT_IS: Final = ("require_pushed_authorization_requests", "dpop_bound_access_tokens", "require_auth_time")
+
+
+class MetadataRefusedError(RingwallError):
+    """Client metadata are refused (RFC 7591, section 3.2.2).
+
+    Attributes:
+        oauth: the error's code.
+    """
+
+    code = "client-metadata"
+
+    def __init__(self, message: str, *, oauth: str = "invalid_client_metadata") -> None:
+        super().__init__(message)
+        self.oauth = oauth
+
+
+def read_metadata(given: Mapping[str, Any], policy: Registration, *, taken: Callable[[str], bool]) -> dict[str, Any]:
+    """Return the metadata of a client as they are registered, or raise MetadataRefusedError.
+
+    1. Each member that is known is of its type; what is not known is left out (RFC 7591, section 2). 2. A software
+    statement is refused: nobody is trusted to make one (section 3.1.1). 3. So is what the client would rely on in vain.
+    4. Grants and the way to authenticate make it a kind of client that the policy allows. 5. Redirect URIs are as safe
+    as those of a blueprint, and lead to hosts that the policy allows (section 5). 6. Scopes are those of the policy.
+    7. Keys are public ones. 8. The name can be taken for nobody else's.
+
+    Args:
+        given: what the client sent.
+        policy: what clients may be.
+        taken: says of a name whether it is too much like that of somebody else.
+    """
+    asked = {name: value for name, value in given.items() if value is not None}
+    for name, form in _TYPES.items():  # 1
+        if name in asked and type(asked[name]) is not form:
+            raise MetadataRefusedError(f"`{name}` is of the wrong type")
+    if "software_statement" in asked:  # 2
+        raise MetadataRefusedError("software statements are not taken", oauth="unapproved_software_statement")
+    _refuse(asked)  # 3
+    accepted = _use(asked, policy)  # 4
+    kind = kind_of(accepted)
+    if kind not in policy.kinds:
+        raise MetadataRefusedError(f"clients of this kind ({kind.value}) cannot register here")
+    accepted |= _uris(asked, kind, policy)  # 5
+    if names.AUTHORIZATION_CODE in accepted["grant_types"] and not accepted.get("redirect_uris"):
+        raise MetadataRefusedError("`redirect_uris` is missing", oauth="invalid_redirect_uri")
+    accepted |= _scope(asked, kind, policy)  # 6
+    accepted |= _keys(asked, accepted["token_endpoint_auth_method"])  # 7
+    if "client_name" in asked:  # 8
+        accepted["client_name"] = _name(asked["client_name"], taken)
+    return accepted
+
+
+def _refuse(asked: Mapping[str, Any]) -> None:
+    for name in asked:
+        if name.endswith(_ENCRYPTED) or (name in _REFUSED and asked[name] is not False):
+            raise MetadataRefusedError(f"`{name}` is not supported")
+    if asked.get("subject_type", "public") != "public":
+        raise MetadataRefusedError("`subject_type` can only be `public`")
+    if asked.get("id_token_signed_response_alg", ALGORITHM) != ALGORITHM:
+        raise MetadataRefusedError(f"`id_token_signed_response_alg` can only be {ALGORITHM}")
+    for name in ("token_endpoint_auth_signing_alg", "request_object_signing_alg"):
+        if asked.get(name, ALGORITHM) not in ALGORITHMS:
+            raise MetadataRefusedError(f"`{name}` is one of {', '.join(ALGORITHMS)}")
+
+
+def _use(asked: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
+    """Return how the client gets tokens; grants that it may not use are left out while others remain."""
+    method = asked.get("token_endpoint_auth_method", METHODS[0])
+    if method not in METHODS:
+        raise MetadataRefusedError(f"`token_endpoint_auth_method` is one of {', '.join(METHODS)}")
+    application = asked.get("application_type", "web")
+    if application not in {"web", "native"}:
+        raise MetadataRefusedError("`application_type` is `web` or `native`")
+    wanted = asked.get("grant_types", [names.AUTHORIZATION_CODE])
+    grants = [names.AUTHORIZATION_CODE] if names.AUTHORIZATION_CODE in wanted else []
+    if names.DEVICE_CODE in wanted and policy.device_flow:
+        grants.append(names.DEVICE_CODE)
+    if grants:
+        grants.append(names.REFRESH_TOKEN)  # a login's tokens always come with one
+    elif names.CLIENT_CREDENTIALS in wanted and method != "none":
+        grants = [names.CLIENT_CREDENTIALS]
+    else:
+        raise MetadataRefusedError("none of `grant_types` can be used here by such a client")
+    responses = ["code"] if names.AUTHORIZATION_CODE in grants else []
+    if responses and "code" not in asked.get("response_types", responses):
+        raise MetadataRefusedError("`response_types` can only be `code`")
+    return {
+        "application_type": application,
+        "grant_types": grants,
+        "response_types": responses,
+        "token_endpoint_auth_method": method,
+        "subject_type": "public",
+        "id_token_signed_response_alg": ALGORITHM,
+        **{name: asked[name] for name in _TAKEN_AS_IT_IS if name in asked},
+    }
+
+
+def _uris(asked: Mapping[str, Any], kind: ClientKind, policy: Registration) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("redirect_uris", "post_logout_redirect_uris"):
+        uris = asked.get(name, [])
+        if len(uris) > MAX_URIS:
+            raise MetadataRefusedError(f"`{name}` holds more than {MAX_URIS}", oauth="invalid_redirect_uri")
+        for uri in uris:
+            _check_uri(uri, kind, policy)
+        if uris and kind is not ClientKind.MACHINE:
+            found[name] = list(dict.fromkeys(uris))
+    if "backchannel_logout_uri" in asked and kind is ClientKind.WEB:
+        _check_uri(asked["backchannel_logout_uri"], kind, policy)
+        found["backchannel_logout_uri"] = asked["backchannel_logout_uri"]
+        found["backchannel_logout_session_required"] = asked.get("backchannel_logout_session_required", False)
+    return found
+
+
+def _check_uri(uri: object, kind: ClientKind, policy: Registration) -> None:
+    if not isinstance(uri, str):
+        raise MetadataRefusedError("a URI is no text", oauth="invalid_redirect_uri")
+    try:
+        check_redirect_uri(uri)
+    except RedirectUriError as error:
+        raise MetadataRefusedError(error.message, oauth="invalid_redirect_uri") from None
+    if not may_return_to(uri, kind, policy):
+        raise MetadataRefusedError("this client may not send people there", oauth="invalid_redirect_uri")
+
+
+def _scope(asked: Mapping[str, Any], kind: ClientKind, policy: Registration) -> dict[str, Any]:
+    """Return the scopes it may ask for: of those it names, or of all, what the policy allows (RFC 7591, section 2)."""
+    known = (*(() if kind is ClientKind.MACHINE else STANDARD_SCOPES), *policy.scopes)
+    try:
+        wanted = parse_scopes(asked["scope"]) if asked.get("scope") else known
+    except TokenNotIssuedError:
+        raise MetadataRefusedError("`scope` is malformed") from None
+    granted = [scope for scope in wanted if scope in known]
+    return {"scope": " ".join(granted)} if granted else {}
+
+
+def _keys(asked: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return its keys for signatures; a key that it keeps for encryption is of no use here, and is left out."""
+    members = asked.get("jwks", {}).get("keys", [])
+    if not isinstance(members, list) or not all(isinstance(key, dict) for key in members) or len(members) > MAX_KEYS:
+        raise MetadataRefusedError(f"`jwks` holds at most {MAX_KEYS} keys")
+    try:
+        keys = [key for key in members if key.get("use") != "enc"]
+        parsed = KeySet(tuple(parse_key(key) for key in keys)).keys
+    except (KeyRefusedError, EncodingError) as error:
+        raise MetadataRefusedError(f"`jwks` is not taken: {error}") from None
+    usable = [key for key in parsed if key.algorithm.name in ALGORITHMS]
+    if method == "private_key_jwt" and not usable:
+        raise MetadataRefusedError(f"private_key_jwt needs `jwks` with a key for one of {', '.join(ALGORITHMS)}")
+    if method == "none" or not keys:
+        return {}
+    if not all(key.kid.isascii() and key.kid.isprintable() for key in parsed):
+        raise MetadataRefusedError("a `kid` in `jwks` is not plain ASCII")
+    return {"jwks": {"keys": [{name: key[name] for name in _OF_KEYS if name in key} for key in keys]}}
+
+
+def _name(text: str, taken: Callable[[str], bool]) -> str:
+    try:
+        name = checked_title(text)
+    except TitleRefusedError as error:
+        raise MetadataRefusedError(f"`client_name`: {error.message}") from None
+    if taken(name):
+        raise MetadataRefusedError("`client_name` is too much like the name of somebody else")
+    return name

@@ -1,0 +1,85 @@
+"""Clients that have registered themselves, seen as the clients of the plan are: under the policy that is in force now.
+
+What the policy does not allow any more, such a client does not get any more either, whatever it once registered.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from ringwall.identity.issuer.grants import names
+from ringwall.identity.store.clients import RegisteredClient
+from ringwall.model.clients import REGISTERED_PREFIX
+from ringwall.plan.model import Client, ClientKind, Registration
+
+_ID: Final = re.compile(re.escape(REGISTERED_PREFIX) + r"[A-Za-z0-9_-]{22}", re.ASCII)
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_registered_id(name: str) -> bool:
+    """Return whether this can be the id of a client that has registered itself."""
+    return _ID.fullmatch(name) is not None
+
+
+def kind_of(metadata: Mapping[str, Any]) -> ClientKind:
+    """Return what a client with this metadata is (RFC 7591, section 2; OpenID Connect Registration 1.0, section 2)."""
+    if not {names.AUTHORIZATION_CODE, names.DEVICE_CODE} & set(metadata["grant_types"]):
+        return ClientKind.MACHINE
+    method = metadata["token_endpoint_auth_method"]
+    if method != "none":
+        return ClientKind.WEB
+    return ClientKind.NATIVE if metadata["application_type"] == "native" else ClientKind.BROWSER
+
+
+def may_return_to(uri: str, kind: ClientKind, policy: Registration) -> bool:
+    """Return whether a client may send people to a URI: to a host of the policy, or to loopback if it is native."""
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    if host in _LOOPBACK:
+        return kind is ClientKind.NATIVE
+    if parts.scheme != "https":
+        return False
+    return not policy.hosts or any(_covers(allowed, host) for allowed in policy.hosts)
+
+
+def client_of(registered: RegisteredClient, policy: Registration, *, now: float) -> Client | None:
+    """Return what a registered client may be now; None where its registration has ended, or its kind is not allowed.
+
+    It is always somebody else's: people are asked before it learns about them.
+    """
+    metadata = registered.payload
+    kind = kind_of(metadata)
+    if kind not in policy.kinds or (policy.seconds and registered.changed + policy.seconds <= now):
+        return None
+    uris = {
+        name: tuple(uri for uri in metadata.get(name, ()) if may_return_to(uri, kind, policy))
+        for name in ("redirect_uris", "post_logout_redirect_uris")
+    }
+    return Client(
+        name=registered.id,
+        kind=kind,
+        title=_title(metadata, uris["redirect_uris"]),
+        third_party=True,
+        scopes=tuple(scope for scope in metadata.get("scope", "").split() if scope in policy.scopes),
+        jwks=orjson.dumps(metadata["jwks"]).decode() if "jwks" in metadata else "",
+        pushed_requests=bool(metadata.get("require_pushed_authorization_requests")),
+        bound_tokens=bool(metadata.get("dpop_bound_access_tokens")),
+        device_flow=policy.device_flow and names.DEVICE_CODE in metadata["grant_types"],
+        **uris,
+    )
+
+
+def _title(metadata: Mapping[str, Any], uris: tuple[str, ...]) -> str:
+    """Return what people are told: a name that it chose itself never stands alone where its host is known."""
+    hosts = sorted({urlsplit(uri).netloc for uri in uris})
+    name = str(metadata.get("client_name", ""))
+    if not hosts:
+        return name
+    return f"{name} ({', '.join(hosts)})" if name else ", ".join(hosts)
+
+
+def _covers(allowed: str, host: str) -> bool:
+    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
