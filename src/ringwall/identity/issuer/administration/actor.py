@@ -6,7 +6,6 @@ from typing import Any, Final, Protocol
 
 from starlette.requests import Request
 
-from ringwall.identity.dpop.proof import ALGORITHMS
 from ringwall.identity.issuer.administration.problems import ProblemError
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
@@ -15,6 +14,7 @@ from ringwall.identity.issuer.oauth.bearer import DPOP, BearerRefusedError, beli
 from ringwall.identity.issuer.request import sent_path
 from ringwall.identity.people.journal import OPERATOR as BY_OPERATOR
 from ringwall.model.headers import FORWARDED_FOR
+from ringwall.model.presented import ALGORITHMS
 
 _LONGEST_ADDRESS: Final = 64
 
