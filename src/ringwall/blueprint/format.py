@@ -33,6 +33,7 @@ from ringwall.blueprint.shape import (
     Text,
     Words,
 )
+from ringwall.blueprint.upstream_format import UPSTREAM
 from ringwall.model.errors import Span
 
 _NOWHERE = Span("ringwall.yaml")
@@ -164,6 +165,9 @@ ISSUER: Final = Record(
         ),
         "registration": Field(
             REGISTRATION, "Lets clients register themselves with Ringwall's own issuer (RFC 7591); default: none may."
+        ),
+        "upstreams": Field(
+            MapOf(_NAME, UPSTREAM), "Providers of others at which people sign in to the built-in issuer; default: none."
         ),
     },
     tells_given=True,

@@ -6,6 +6,7 @@ from ringwall.blueprint.check_access import check_access
 from ringwall.blueprint.check_references import check_references
 from ringwall.blueprint.check_routes import check_routes
 from ringwall.blueprint.check_topology import check_topology
+from ringwall.blueprint.check_upstreams import check_upstreams
 from ringwall.blueprint.contract import dump_operations, load_operations, read_contract
 from ringwall.blueprint.document import Mapping, Scalar, decode, parse
 from ringwall.blueprint.files import FileRefusedError, Files
@@ -59,6 +60,7 @@ def read_blueprint(
     check_topology(blueprint, files, report)
     check_routes(blueprint, report)
     check_access(blueprint, report)
+    check_upstreams(blueprint, report)
     return blueprint
 
 

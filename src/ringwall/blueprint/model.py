@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ringwall.blueprint.shape import At
+from ringwall.blueprint.upstream_model import Upstream
 from ringwall.blueprint.values import Endpoint, Rate
 from ringwall.model.errors import Span
 
@@ -67,6 +68,7 @@ class Issuer:
     roles: IssuerRoles | None = None
     administration: tuple["Allow", ...] = ()
     registration: Registration | None = None
+    upstreams: tuple[Upstream, ...] = ()
     given: frozenset[str] = frozenset()
 
     @property

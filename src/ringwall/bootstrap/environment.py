@@ -37,6 +37,8 @@ _PASSPHRASES: Final = ("RINGWALL_KEY_PASSPHRASE", "RINGWALL_KEY_PASSPHRASE_FILE"
 _DATABASE: Final = ("RINGWALL_DATABASE_URL", "RINGWALL_DATABASE_URL_FILE")
 _AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Whom the control plane trusts when it asks issuers of others, where the system's own authorities do not suffice."""
+SECRET_PREFIX: Final = "RINGWALL_SECRET_"  # noqa: S105  # begins names of variables
+"""Begins the names of variables that hold secrets of upstream providers."""
 _PYTHON: Final = frozenset({"python", "python3"})
 
 
@@ -65,8 +67,12 @@ def of_key_holder(environ: Mapping[str, str], mark: str) -> dict[str, str]:
 
 
 def of_issuer(environ: Mapping[str, str], mark: str) -> dict[str, str]:
-    """Return the environment of the issuer, which alone knows the database, and the password that its URL may hold."""
-    return of_key_holder(environ, mark) | {name: environ[name] for name in _DATABASE if name in environ}
+    """Return the environment of the issuer, which alone knows the database and what providers have given it.
+
+    A database's URL may hold a password; a provider's secret is what `upstreams` of the blueprint name.
+    """
+    own = {name: value for name, value in environ.items() if name in _DATABASE or name.startswith(SECRET_PREFIX)}
+    return of_key_holder(environ, mark) | own
 
 
 def of_service(

@@ -23,6 +23,7 @@ from ringwall.compile.issuers import (
 from ringwall.compile.policies.check import check_policies
 from ringwall.compile.rules import Made, PolicyIndex, RuleMaker, covered
 from ringwall.compile.services import action_shapes, callers_of, lower_service, scope_of, tcp_services
+from ringwall.compile.upstreams import lower_upstreams
 from ringwall.model.administration import ISSUER_SERVICE
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
@@ -134,6 +135,7 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
         claims=tuple(claim for claim in claims if claim.name in read),
         people=lower_people(blueprint),
         clients=lower_clients(blueprint, issuers),
+        upstreams=lower_upstreams(blueprint),
         edge=edge,
         services=tuple(sorted(services, key=lambda service: service.name)),
         policies=tuple(by_id[name].policy for name in sorted(by_id)),

@@ -27,8 +27,8 @@ class Change:
 
     Attributes:
         kind: added, removed or changed.
-        what: access, service, operation, rule, policy, exposure, cors, limit, issuer, role, claim, person, client, edge
-            or system.
+        what: access, service, operation, rule, policy, exposure, cors, limit, issuer, role, claim, person, client,
+            upstream, edge or system.
         name: of the thing.
         detail: which property, or for whom; may be empty.
         before, after: in words; empty where there is nothing to say.
@@ -83,6 +83,7 @@ def diff(before: Plan, after: Plan) -> tuple[Change, ...]:
         *_parts("claim", before.claims, after.claims),
         *_parts("person", before.people, after.people),
         *_parts("client", before.clients, after.clients),
+        *_parts("upstream", before.upstreams, after.upstreams),
     )
 
 

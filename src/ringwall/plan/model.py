@@ -14,6 +14,7 @@ from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.base import Part
 from ringwall.plan.manifest import Manifest, split
 from ringwall.plan.rule import Rule
+from ringwall.plan.upstream import Upstream
 
 EDGE = "edge"
 """The caller name of the edge proxy; no service may be called this."""
@@ -370,6 +371,7 @@ class Head(Part):
         format: version of this form; a running part refuses one it does not know.
         audience: what the built-in issuer puts into `aud`.
         claims: claims that some policy reads; only these are ever logged.
+        upstreams: providers at which people sign in to the built-in issuer, ordered by name.
     """
 
     format: Literal[2] = 2
@@ -384,6 +386,7 @@ class Head(Part):
     claims: tuple[Claim, ...] = ()
     people: tuple[Person, ...] = ()
     clients: tuple[Client, ...] = ()
+    upstreams: tuple[Upstream, ...] = Field(default=(), exclude_if=lambda upstreams: not upstreams)
     edge: Edge | None = None
 
     @property

@@ -35,6 +35,14 @@ issuers:
     administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]
     registration: {open: true, kinds: [web, machine], scopes: ["items:read"], hosts: ["*.partner.example"],
       device_flow: true, lifetime: 720h}
+    upstreams:
+      entra: {preset: entra, tenant: organizations, tenants: [8eaef023-2b34-4da1-9baa-8bc8c9d6a490], title: Work,
+        client_id: x, secret: {env: RINGWALL_SECRET_ENTRA}, accounts: create, create_for: [a.example],
+        authoritative_for: [a.example], default_roles: [patient], attributes: {level: [a.b, c]}, user_name: upn}
+      any: {preset: oidc, issuer: "https://idp3.example", discovery: "https://idp3.example/meta", client_id: x,
+        secret: {file: secrets/any}, authentication: client_secret_post, scopes: [groups], algorithms: [ES256],
+        userinfo: true, logout: true, roles: [{claim: groups, map: {doctors: clinician}}, {map: {x: patient}}],
+        acr: {gold: mfa}, amr: {hwk: phr}}
   partner: {issuer: "https://idp.example", discovery: "https://idp.example/meta", audience: clinic,
     algorithms: [ES256], roles: {claim: [a.b, roles], map: {doctors: clinician}}}
   other: {issuer: "https://idp2.example", audience: [a, b], roles: {claim: realm_access.roles}}

@@ -1,4 +1,4 @@
-"""Fetches small JSON documents from issuers: one request, no redirects, bounded in size and in time.
+"""Asks issuers over HTTP: one request, small answers, no redirects, bounded in size and in time.
 
 Where the address comes from a document that somebody else wrote, it cannot be used to reach into this network:
 other schemes are refused, and so is a private address where the document itself came from a public one.
@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +22,9 @@ MAX_SECONDS: Final = 10.0
 _MAX_URL: Final = 2048
 _HTTPS_PORT: Final = 443
 _HTTP_PORT: Final = 80
+_GOOD: Final = frozenset({http.client.OK})
+_TOLD: Final = frozenset({http.client.OK, http.client.BAD_REQUEST, http.client.UNAUTHORIZED})
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 class FetchError(RingwallError):
@@ -36,6 +39,17 @@ class Fetched:
 
     body: bytes
     public: bool
+    status: int = http.client.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What is sent."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    statuses: frozenset[int]
 
 
 def check_url(url: str, *, development: bool) -> SplitResult:
@@ -75,16 +89,28 @@ class Fetcher:
         self._tls = tls
         self._seconds = seconds
 
-    def get(self, url: str, *, max_bytes: int, only_public: bool = False) -> Fetched:
+    def get(
+        self, url: str, *, max_bytes: int, only_public: bool = False, headers: Mapping[str, str] = _NOTHING
+    ) -> Fetched:
         """Return the document at `url`; FetchError unless it is answered with 200, in time, and is not too large."""
+        return self._ask(url, _Message("GET", headers, None, _GOOD), max_bytes, only_public=only_public)
+
+    def post(
+        self, url: str, form: bytes, *, max_bytes: int, only_public: bool = False, headers: Mapping[str, str] = _NOTHING
+    ) -> Fetched:
+        """Return the answer to a form; also one with 400 or 401, by which token endpoints say why (RFC 6749, 5.2)."""
+        headers = {**headers, "content-type": "application/x-www-form-urlencoded"}
+        return self._ask(url, _Message("POST", headers, form, _TOLD), max_bytes, only_public=only_public)
+
+    def _ask(self, url: str, message: _Message, max_bytes: int, *, only_public: bool) -> Fetched:
         parts = check_url(url, development=self._development)
         try:
-            return self._get(parts, max_bytes, only_public=only_public)
+            return self._send(parts, message, max_bytes, only_public=only_public)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = error.strerror or str(error) if isinstance(error, OSError) else "it does not speak HTTP"
             raise FetchError(f"{parts.hostname} cannot be asked: {reason}") from error
 
-    def _get(self, parts: SplitResult, max_bytes: int, *, only_public: bool) -> Fetched:
+    def _send(self, parts: SplitResult, message: _Message, max_bytes: int, *, only_public: bool) -> Fetched:
         host = parts.hostname or ""
         port = parts.port or (_HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT)
         with socket.create_connection((host, port), timeout=self._seconds) as plain, self._deadline(plain, host):
@@ -100,7 +126,8 @@ class Fetcher:
             else:
                 connection.sock = plain
             try:
-                return Fetched(_exchange(connection, parts, host, max_bytes), public=address.is_global)
+                status, body = _exchange(connection, parts, message, max_bytes)
+                return Fetched(body, public=address.is_global, status=status)
             finally:
                 connection.close()
 
@@ -131,14 +158,17 @@ class Fetcher:
             raise FetchError(f"{host} took longer than {self._seconds:g} seconds")
 
 
-def _exchange(connection: http.client.HTTPConnection, parts: SplitResult, host: str, max_bytes: int) -> bytes:
+def _exchange(
+    connection: http.client.HTTPConnection, parts: SplitResult, message: _Message, max_bytes: int
+) -> tuple[int, bytes]:
+    host = parts.hostname or ""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"accept": "application/json", "user-agent": "ringwall", "connection": "close"}
-    connection.request("GET", target, headers=headers)
+    headers = {**message.headers, "accept": "application/json", "user-agent": "ringwall", "connection": "close"}
+    connection.request(message.method, target, body=message.body, headers=headers)
     with connection.getresponse() as response:
         if response.status in range(300, 400):
             raise FetchError(f"{host} answers with a redirect, which is not followed", hint="name the final address")
-        if response.status != http.client.OK:
+        if response.status not in message.statuses:
             raise FetchError(f"{host} answers with status {response.status}")
         if response.getheader("content-encoding", "identity").lower() != "identity":
             raise FetchError(f"{host} answers in an encoding that was not asked for")
@@ -147,7 +177,7 @@ def _exchange(connection: http.client.HTTPConnection, parts: SplitResult, host: 
             raise FetchError(f"the document of {host} is larger than {max_bytes} bytes")
         if response.length:
             raise FetchError(f"the document of {host} breaks off")
-        return body
+        return response.status, body
 
 
 def _address_of(connected: socket.socket) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

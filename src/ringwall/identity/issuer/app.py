@@ -49,6 +49,7 @@ from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.services import Services
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.issuer.throttle import Throttle
+from ringwall.identity.issuer.upstream_sign_in import UpstreamSignIn
 from ringwall.plan.store import PlanStore
 
 
@@ -133,6 +134,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
     sign_in = SignInPage(context, pages=pages, forms=forms)
     login = LoginEndpoint(context, authorize=authorize, page=sign_in, sessions=sessions, forms=forms)
     consent = ConsentEndpoint(context, authorize=authorize, sessions=sessions, forms=forms, pages=pages)
+    upstream = UpstreamSignIn(context, authorize=authorize, page=sign_in, pages=pages, sessions=sessions)
     invitation = InvitationEndpoint(context, sessions=sessions, forms=forms, pages=pages)
     device = DevicePage(context, sessions=sessions, pages=pages, forms=forms)
     end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms)
@@ -141,6 +143,9 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/authorize", authorize.post, methods=["POST"]),
         Route("/login", login.get, methods=["GET"]),
         Route("/login", login.post, methods=["POST"]),
+        Route("/upstream/{name}", upstream.begin, methods=["GET"]),
+        Route("/upstream/{name}/callback", upstream.finish, methods=["GET"]),
+        Route("/upstream/{name}/callback", upstream.finish_by_form, methods=["POST"]),
         Route("/consent", consent.get, methods=["GET"]),
         Route("/consent", consent.post, methods=["POST"]),
         Route("/session", EdgeSessionEndpoint(context, pages=pages).get, methods=["GET"]),

@@ -1,7 +1,8 @@
 """How sure the issuer is of who somebody is: values of `acr`, and of `amr` by RFC 8176."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 NOT_PROVEN: Final = "0"
 """Nobody checked anything (OpenID Connect Core 1.0, section 2): development users."""
@@ -20,12 +21,16 @@ class Proof:
         acr: one of LEVELS.
         amr: methods, such as `pwd` (RFC 8176, section 2).
         device: lets this browser be known as one in which they signed in before; empty for nothing.
+        authenticated: when they did, seconds since the epoch; None for now.
+        upstream: at which provider of others they signed in, and what is needed to sign them out there; empty for none.
     """
 
     subject: str
     acr: str
     amr: tuple[str, ...]
     device: str = ""
+    authenticated: float | None = None
+    upstream: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def admits(acr: str) -> bool:

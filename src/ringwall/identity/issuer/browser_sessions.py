@@ -3,8 +3,9 @@
 The cookie is a random handle of which the database knows only the hash.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,6 +31,7 @@ class BrowserSession:
         acr: how sure the issuer is.
         amr: how they proved who they are.
         handle: the cookie's value.
+        upstream: as in `Proof`.
     """
 
     id: str
@@ -38,6 +40,7 @@ class BrowserSession:
     acr: str
     amr: tuple[str, ...]
     handle: Secret
+    upstream: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class BrowserSessions:
@@ -65,6 +68,7 @@ class BrowserSessions:
             acr=str(found.payload["acr"]),
             amr=tuple(found.payload["amr"]),
             handle=handle,
+            upstream=found.payload.get("upstream", {}),
         )
 
     async def start(
@@ -82,17 +86,32 @@ class BrowserSessions:
         """
         database = await self._storage.database()
         now = self._clock.now()
-        payload = {"acr": proof.acr, "amr": list(proof.amr), "browser": browser, "address": address}
+        at = now if proof.authenticated is None else min(proof.authenticated, now)
+        payload: dict[str, Any] = {
+            "acr": proof.acr,
+            "amr": list(proof.amr),
+            "browser": browser,
+            "address": address,
+        }
+        if proof.upstream:
+            payload["upstream"] = dict(proof.upstream)
         if former is not None and former.subject == proof.subject:
-            renewed = await database.sessions.renew(former.handle, payload=payload, now=now, idle_seconds=IDLE_SECONDS)
+            renewed = await database.sessions.renew(
+                former.handle, payload=payload, now=now, authenticated=at, idle_seconds=IDLE_SECONDS
+            )
             if renewed is not None:
-                return _of(proof, renewed[0], renewed[1].id, now)
+                return _of(proof, renewed[0], renewed[1].id, at)
         elif former is not None:
             await self.end(former.id, reason="other-person")
         handle, made = await database.sessions.start(
-            account=proof.subject, payload=payload, now=now, idle_seconds=IDLE_SECONDS, final_seconds=FINAL_SECONDS
+            account=proof.subject,
+            payload=payload,
+            now=now,
+            authenticated=at,
+            idle_seconds=IDLE_SECONDS,
+            final_seconds=FINAL_SECONDS,
         )
-        return _of(proof, handle, made.id, now)
+        return _of(proof, handle, made.id, at)
 
     async def end(self, session: str, *, reason: str) -> None:
         """End a session, and every token that came from it, but those that were to outlive it."""
@@ -108,7 +127,13 @@ def set_cookie(response: Response, session: BrowserSession) -> None:
     write_cookie(response, SESSION, session.handle.reveal().decode("ascii"))
 
 
-def _of(proof: Proof, handle: Secret, identifier: str, now: float) -> BrowserSession:
+def _of(proof: Proof, handle: Secret, identifier: str, at: float) -> BrowserSession:
     return BrowserSession(
-        id=identifier, subject=proof.subject, authenticated=now, acr=proof.acr, amr=proof.amr, handle=handle
+        id=identifier,
+        subject=proof.subject,
+        authenticated=at,
+        acr=proof.acr,
+        amr=proof.amr,
+        handle=handle,
+        upstream=proof.upstream,
     )

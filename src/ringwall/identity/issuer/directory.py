@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ringwall.model.durable import stamp_of
 from ringwall.plan.model import ClaimType, Client, Head, Person, Registration
 from ringwall.plan.store import PlanStore, PlanUnreadableError
+from ringwall.plan.upstream import Upstream
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Directory:
         ambiguous: names of both a person and a client: no token is given to either, as `sub` could not
             tell them apart (RFC 9068, section 5).
         registration: how clients may register themselves; None where they may not, nor did.
+        upstreams: providers at which people can sign in.
     """
 
     issuer: str
@@ -41,6 +43,7 @@ class Directory:
     clients: Mapping[str, Client]
     ambiguous: frozenset[str]
     registration: Registration | None = None
+    upstreams: Mapping[str, Upstream]
 
     @property
     def origin(self) -> str:
@@ -68,6 +71,7 @@ class Directory:
             clients=clients,
             ambiguous=frozenset(people.keys() & clients.keys()),
             registration=builtin.registration,
+            upstreams={upstream.name: upstream for upstream in plan.upstreams},
         )
 
 

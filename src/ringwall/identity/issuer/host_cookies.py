@@ -19,6 +19,8 @@ DEVICES: Final = f"{PREFIX}devices"
 """What the browser was given at sign-ins before."""
 START: Final = f"{PREFIX}start"
 """What the edge began for this browser, and has not finished yet."""
+UPSTREAM: Final = f"{PREFIX}upstream"
+"""Tells apart browsers that were sent to sign in at a provider of others. Worth nothing else."""
 
 _LONGEST: Final = 128
 

@@ -44,7 +44,7 @@ _COUNT: Final = Statement("SELECT count(*) FROM accounts")
 _DELETE: Final = Statement("DELETE FROM accounts WHERE id = :account RETURNING id")
 _BELONGINGS: Final = tuple(
     Statement("DELETE FROM {table} WHERE account = :account", table=table)  # the names are ours
-    for table in ("passwords", "passkeys", "totp", "recovery", "consents", "memberships")
+    for table in ("passwords", "passkeys", "totp", "recovery", "consents", "memberships", "links")
 )
 _LEAVE: Final = Statement("""
     UPDATE groups SET version = version + 1

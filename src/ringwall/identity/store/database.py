@@ -18,6 +18,7 @@ from ringwall.identity.store.external_ids import ExternalIds
 from ringwall.identity.store.families import Families
 from ringwall.identity.store.groups import Groups
 from ringwall.identity.store.invitations import Invitations
+from ringwall.identity.store.links import Links
 from ringwall.identity.store.passkeys import Passkeys
 from ringwall.identity.store.passwords import Passwords
 from ringwall.identity.store.recovery import RecoveryCodes
@@ -53,6 +54,7 @@ class Database:
         passkeys: their passkeys.
         totp: their generators of one-time passwords.
         recovery: their recovery codes.
+        links: their accounts at providers of others.
         invitations: those who are to become people.
         attempts: counts of attempts, to slow guessing down.
         budgets: the same, as budgets that refill.
@@ -81,6 +83,7 @@ class Database:
         self.passkeys: Final = Passkeys(driver)
         self.totp: Final = Totps(driver)
         self.recovery: Final = RecoveryCodes(driver)
+        self.links: Final = Links(driver)
         self.invitations: Final = Invitations(driver)
         self.attempts: Final = AttemptCounters(driver)
         self.budgets: Final = AttemptBudgets(driver)

@@ -16,7 +16,8 @@ _IDLE: Final = "expires = CASE WHEN final < :idle THEN final ELSE :idle END"
 _START: Final = Statement(
     """
     INSERT INTO sessions (id, digest, account, payload, authenticated, created, seen, expires, final, ended, reason)
-    VALUES (:id, :digest, :account, :payload, :now, :now, :now, :expires, :final, NULL, '') RETURNING {columns}
+    VALUES (:id, :digest, :account, :payload, :authenticated, :now, :now, :expires, :final, NULL, '')
+    RETURNING {columns}
 """,
     columns=_COLUMNS,
 )
@@ -33,7 +34,7 @@ _TOUCH: Final = Statement(
 )
 _RENEW: Final = Statement(
     """
-    UPDATE sessions SET digest = :fresh, payload = :payload, authenticated = :now, seen = :now, {idle}
+    UPDATE sessions SET digest = :fresh, payload = :payload, authenticated = :authenticated, seen = :now, {idle}
     WHERE digest = :digest AND {live} RETURNING {columns}
 """,
     idle=_IDLE,
@@ -99,9 +100,18 @@ class LoginSessions:
         self._driver = driver
 
     async def start(
-        self, *, account: str, payload: dict[str, Any], now: float, idle_seconds: float, final_seconds: float
+        self,
+        *,
+        account: str,
+        payload: dict[str, Any],
+        now: float,
+        idle_seconds: float,
+        final_seconds: float,
+        authenticated: float | None = None,
     ) -> tuple[Secret, LoginSession]:
-        """Begin a session of a person who has just proven who they are; return its handle (the cookie) and it.
+        """Begin a session of a person who proved who they are at `authenticated`, by default just now.
+
+        Return its handle (the cookie) and it.
 
         Always a fresh handle: one that a browser brought along is never taken over (session fixation).
         """
@@ -112,6 +122,7 @@ class LoginSessions:
             digest=digest(handle),
             account=account,
             payload=packed(payload),
+            authenticated=now if authenticated is None else authenticated,
             now=now,
             expires=now + min(idle_seconds, final_seconds),
             final=now + final_seconds,
@@ -135,7 +146,13 @@ class LoginSessions:
         return None if row is None else _session(row)
 
     async def renew(
-        self, handle: Secret, *, payload: dict[str, Any], now: float, idle_seconds: float
+        self,
+        handle: Secret,
+        *,
+        payload: dict[str, Any],
+        now: float,
+        idle_seconds: float,
+        authenticated: float | None = None,
     ) -> tuple[Secret, LoginSession] | None:
         """Note that the same person has proven again who they are: new handle, payload and time, same id.
 
@@ -148,6 +165,7 @@ class LoginSessions:
             digest=digest(handle),
             fresh=digest(fresh),
             payload=packed(payload),
+            authenticated=now if authenticated is None else authenticated,
             now=now,
             idle=now + idle_seconds,
         )

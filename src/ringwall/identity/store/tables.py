@@ -246,6 +246,19 @@ Table(
 )
 
 Table(
+    "links",
+    METADATA,
+    _text("issuer", primary_key=True),
+    _text("subject", primary_key=True),
+    _text("account"),
+    _text("upstream"),
+    _text("payload"),
+    _time("created"),
+    _time("used", nullable=True),
+    Index("links_by_account", "account"),
+)
+
+Table(
     "invitations",
     METADATA,
     _text("id", primary_key=True),

@@ -15,6 +15,7 @@ from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.model.secret import Secret
 from ringwall.plan.model import EDGE, Client
+from ringwall.plan.upstream import Upstream
 
 _BEST_WITHOUT_PASSKEY: Final = "mfa"
 
@@ -43,6 +44,8 @@ class SignInPage:
             hint=asked.login_hint,
             passkey_options=await self._passkey_options(request, cookie),
             only_passkey=not satisfies(_BEST_WITHOUT_PASSKEY, asked.acr_values),
+            upstreams=self._upstreams(asked.login_hint),
+            query=query.decode("ascii"),
             people=self._context.people.pickable(),
             message=message,
         )
@@ -80,6 +83,12 @@ class SignInPage:
         if client.name in {EDGE, NAME}:
             return self._context.directory.current().audience
         return client.title or client.name
+
+    def _upstreams(self, hint: str) -> tuple[Upstream, ...]:
+        """Return the providers to show; first those that have the say over the domain of who may be there."""
+        found = self._context.directory.current().upstreams.values()
+        domain = hint.rpartition("@")[2].casefold()
+        return tuple(sorted(found, key=lambda upstream: (domain not in upstream.authoritative_for, upstream.name)))
 
     async def _passkey_options(self, request: Request, cookie: Secret | None) -> str:
         """Return the options as JSON, with a challenge for this browser; empty where there are no passkeys."""

@@ -25,6 +25,8 @@ CREATE INDEX families_by_session ON families (session);
 CREATE TABLE groups ( id TEXT COLLATE "C" NOT NULL, name_key TEXT COLLATE "C" NOT NULL, name TEXT COLLATE "C" NOT NULL, roles TEXT COLLATE "C" NOT NULL, manager TEXT COLLATE "C" NOT NULL, created DOUBLE PRECISION NOT NULL, changed DOUBLE PRECISION NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (id), UNIQUE (name_key) );
 CREATE TABLE invitations ( id TEXT COLLATE "C" NOT NULL, digest BYTEA NOT NULL, author TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, created DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL, PRIMARY KEY (id), UNIQUE (digest) );
 CREATE INDEX invitations_by_expires ON invitations (expires);
+CREATE TABLE links ( issuer TEXT COLLATE "C" NOT NULL, subject TEXT COLLATE "C" NOT NULL, account TEXT COLLATE "C" NOT NULL, upstream TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, created DOUBLE PRECISION NOT NULL, used DOUBLE PRECISION, PRIMARY KEY (issuer, subject) );
+CREATE INDEX links_by_account ON links (account);
 CREATE TABLE memberships ( group_id TEXT COLLATE "C" NOT NULL, account TEXT COLLATE "C" NOT NULL, PRIMARY KEY (group_id, account) );
 CREATE INDEX memberships_by_account ON memberships (account);
 CREATE TABLE passkeys ( credential BYTEA NOT NULL, account TEXT COLLATE "C" NOT NULL, public_key BYTEA NOT NULL, sign_count BIGINT NOT NULL, label TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, created DOUBLE PRECISION NOT NULL, used DOUBLE PRECISION, PRIMARY KEY (credential) );

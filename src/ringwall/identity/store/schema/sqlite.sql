@@ -25,6 +25,8 @@ CREATE INDEX families_by_session ON families (session);
 CREATE TABLE groups ( id TEXT NOT NULL, name_key TEXT NOT NULL, name TEXT NOT NULL, roles TEXT NOT NULL, manager TEXT NOT NULL, created DOUBLE NOT NULL, changed DOUBLE NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (id), UNIQUE (name_key) );
 CREATE TABLE invitations ( id TEXT NOT NULL, digest BLOB NOT NULL, author TEXT NOT NULL, payload TEXT NOT NULL, created DOUBLE NOT NULL, expires DOUBLE NOT NULL, PRIMARY KEY (id), UNIQUE (digest) );
 CREATE INDEX invitations_by_expires ON invitations (expires);
+CREATE TABLE links ( issuer TEXT NOT NULL, subject TEXT NOT NULL, account TEXT NOT NULL, upstream TEXT NOT NULL, payload TEXT NOT NULL, created DOUBLE NOT NULL, used DOUBLE, PRIMARY KEY (issuer, subject) );
+CREATE INDEX links_by_account ON links (account);
 CREATE TABLE memberships ( group_id TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (group_id, account) );
 CREATE INDEX memberships_by_account ON memberships (account);
 CREATE TABLE passkeys ( credential BLOB NOT NULL, account TEXT NOT NULL, public_key BLOB NOT NULL, sign_count BIGINT NOT NULL, label TEXT NOT NULL, payload TEXT NOT NULL, created DOUBLE NOT NULL, used DOUBLE, PRIMARY KEY (credential) );

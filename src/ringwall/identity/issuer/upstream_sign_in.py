@@ -1,0 +1,256 @@
+"""Signing in at a provider of others, for one request of one client: what browsers see of it.
+
+The browser leaves for the provider with a `state`, under which is kept here what the answer is held to. Only the
+browser that began can bring the answer, once, and to the URL of that provider alone.
+"""
+
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
+from ringwall.identity.issuer.assurance import Proof
+from ringwall.identity.issuer.browser_sessions import BrowserSessions, set_cookie
+from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.host_cookies import UPSTREAM, read_cookie, write_cookie
+from ringwall.identity.issuer.oauth.authorization_request import (
+    AuthorizationRefusedError,
+    AuthorizationRequest,
+    UntrustedRequestError,
+)
+from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
+from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
+from ringwall.identity.issuer.oauth.visitor import visitor_of
+from ringwall.identity.issuer.pages.render import Pages
+from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.user_agents import browser_named
+from ringwall.identity.store.errors import HandleRefusedError
+from ringwall.identity.upstream.identity import (
+    NoAccountError,
+    UpstreamDeclinedError,
+    UpstreamError,
+    UpstreamIdentity,
+    UpstreamUnavailableError,
+)
+from ringwall.identity.upstream.source import Begun, SignInSource, Wish
+from ringwall.model.secret import Secret
+from ringwall.plan.upstream import Upstream
+
+if TYPE_CHECKING:
+    from ringwall.identity.upstream.linking import Linking
+    from ringwall.identity.upstream.sources import SignInSources
+
+BEGUN_SECONDS: Final = 900.0
+"""How long somebody may take at the provider."""
+_COOKIE_SECONDS: Final = 3600
+_GONE: Final = (
+    "Signing in took too long, or was begun in another browser. Go back to where you came from, and start again."
+)
+
+_log = logging.getLogger(__name__)
+
+
+class UpstreamSignIn:
+    """Sends people to providers, and takes them back."""
+
+    def __init__(
+        self,
+        context: IssuerContext,
+        *,
+        authorize: AuthorizeEndpoint,
+        page: SignInPage,
+        pages: Pages,
+        sessions: BrowserSessions,
+    ) -> None:
+        self._context = context
+        self._authorize = authorize
+        self._page = page
+        self._pages = pages
+        self._sessions = sessions
+        self._sources: SignInSources | None = None
+        self._linking: Linking | None = None
+
+    async def begin(self, request: Request) -> Response:
+        """Send the browser to a provider.
+
+        1. The plan has that provider. 2. The client's request is a right one, which the person has come with. 3. What
+        the answer is held to is kept for this browser alone (RFC 6749, section 10.12): its cookie and the state are
+        both random, and neither is worth anything without the other.
+        """
+        query: bytes = request.scope["query_string"]
+        upstream = self._upstream(request)
+        if upstream is None:  # 1
+            return self._pages.show("error", status=404, message="There is no such way to sign in.")
+        try:  # 2
+            asked = await self._authorize.read(query)
+        except (RequestRefusedError, UntrustedRequestError, AuthorizationRefusedError, TokenNotIssuedError):
+            return await self._authorize.get(request)
+        if "none" in asked.prompts:
+            return await self._authorize.get(request)
+        wish = Wish(
+            return_to=self.address(upstream, "callback"),
+            now=self._context.clock.now(),
+            login_hint=asked.login_hint,
+            again="login" in asked.prompts,
+            choose="select_account" in asked.prompts,
+            max_age=asked.max_age,
+            levels=asked.acr_values,
+        )
+        try:
+            begun = await self.source(upstream).begin(wish)
+        except UpstreamError as error:
+            return await self._say(request, query, asked, upstream, error)
+        return await self._leave(request, query, upstream, begun)
+
+    async def finish(self, request: Request) -> Response:
+        """Take what the browser brings back from a provider.
+
+        1. This browser began it, at this provider, not long ago, and this is the first answer to it. 2. The provider
+        has signed somebody in, for us, for this sign-in. 3. They have an account, or get one. 4. They get a session
+        with a fresh handle, whatever the browser brought, and go on with the client's request.
+        """
+        upstream = self._upstream(request)
+        if upstream is None:
+            return self._pages.show("error", status=404, message="There is no such way to sign in.")
+        try:
+            answer = parse_parameters(request.scope["query_string"])
+        except RequestRefusedError as error:
+            return self._pages.show("error", status=error.status, message="The answer is malformed.")
+        kept = await self._take(request, upstream, answer)  # 1
+        if kept is None:
+            return self._pages.show("error", status=400, message=_GONE)
+        query = str(kept["query"]).encode("latin-1")
+        try:
+            now = self._context.clock.now()
+            identity = await self.source(upstream).finish(kept["kept"], answer, now=now)  # 2
+            visitor = visitor_of(request)
+            proof = await self._proof(upstream, identity, source=visitor.source)  # 3
+        except UpstreamError as error:
+            return await self._say_for(request, query, upstream, error)
+        session = await self._sessions.start(  # 4
+            proof,
+            former=await self._sessions.current(request),
+            browser=browser_named(request.headers.get("user-agent", "")),
+            address=visitor.source,
+        )
+        response = await self._authorize.proceed(request, query, session=session, fresh=True)
+        set_cookie(response, session)
+        return response
+
+    async def finish_by_form(self, request: Request) -> Response:
+        """Take an answer by form (OAuth 2.0 Form Post Response Mode) and let the browser bring it by GET.
+
+        A form of another site comes without cookies; what the browser fetches then, has them.
+        """
+        upstream = self._upstream(request)
+        if upstream is None:
+            return self._pages.show("error", status=404, message="There is no such way to sign in.")
+        try:
+            answer = await read_form(request)
+        except RequestRefusedError as error:
+            return self._pages.show("error", status=error.status, message="The answer is malformed.")
+        return _see(f"{self.address(upstream, 'callback')}?{answer.encoded()}")
+
+    def source(self, upstream: Upstream) -> SignInSource:
+        """Return what speaks to a provider."""
+        if self._sources is None:
+            from ringwall.identity.upstream.secrets import SecretPlaces  # noqa: PLC0415  # not on the way to a start
+            from ringwall.identity.upstream.sources import SignInSources  # noqa: PLC0415  # as above
+
+            self._sources = SignInSources(
+                places=SecretPlaces(self._context.settings.state.absolute().parent, os.environ),
+                clock=self._context.clock,
+                sign=self._context.keys.sign,
+            )
+        return self._sources.of(upstream, development=self._context.directory.current().development)
+
+    def address(self, upstream: Upstream, what: str) -> str:
+        """Return a URL of ours for one provider."""
+        return f"{self._context.directory.current().issuer.rstrip('/')}/upstream/{upstream.name}/{what}"
+
+    def _upstream(self, request: Request) -> Upstream | None:
+        return self._context.directory.current().upstreams.get(request.path_params["name"])
+
+    async def _leave(self, request: Request, query: bytes, upstream: Upstream, begun: Begun) -> Response:
+        cookie = read_cookie(request, UPSTREAM) or secrets.token_urlsafe(32)
+        interactions = (await self._context.storage.database()).interactions
+        state = await interactions.put(
+            owner=_owner(upstream, cookie),
+            payload={"query": query.decode("latin-1"), "kept": begun.kept},
+            now=self._context.clock.now(),
+            seconds=BEGUN_SECONDS,
+        )
+        response = _see(begun.location(state.reveal().decode("ascii")))
+        write_cookie(response, UPSTREAM, cookie, seconds=_COOKIE_SECONDS)
+        return response
+
+    async def _take(self, request: Request, upstream: Upstream, answer: Parameters) -> dict[str, Any] | None:
+        cookie = read_cookie(request, UPSTREAM)
+        if cookie is None:
+            return None
+        interactions = (await self._context.storage.database()).interactions
+        state = Secret(answer.get("state", answer.get("RelayState", "")))
+        try:
+            taken = await interactions.take(state, owner=_owner(upstream, cookie), now=self._context.clock.now())
+        except HandleRefusedError:
+            return None
+        return taken.payload
+
+    async def _proof(self, upstream: Upstream, identity: UpstreamIdentity, *, source: str) -> Proof:
+        from ringwall.identity.people.throttle import network_of  # noqa: PLC0415  # not on the way to a start
+
+        done = await (await self.linking()).sign_in(upstream, identity, source=network_of(source))
+        return Proof(
+            subject=done.account,
+            acr=done.level,
+            amr=(),
+            authenticated=identity.authenticated,
+            upstream={"name": upstream.name, "session": dict(identity.session)},
+        )
+
+    async def linking(self) -> "Linking":
+        """Return what finds accounts."""
+        if self._linking is None:
+            from ringwall.identity.upstream.linking import Linking  # noqa: PLC0415  # not on the way to a start
+
+            services = await self._context.people.services()
+            self._linking = Linking(
+                services.database, services.journal, self._context.clock, accounts=services.accounts
+            )
+        return self._linking
+
+    async def _say_for(self, request: Request, query: bytes, upstream: Upstream, error: UpstreamError) -> Response:
+        try:
+            asked = await self._authorize.read(query)
+        except (RequestRefusedError, UntrustedRequestError, AuthorizationRefusedError, TokenNotIssuedError):
+            return self._pages.show("error", status=400, message=_GONE)
+        return await self._say(request, query, asked, upstream, error)
+
+    async def _say(
+        self, request: Request, query: bytes, asked: AuthorizationRequest, upstream: Upstream, error: UpstreamError
+    ) -> Response:
+        """Show the page for signing in again; what was wrong exactly is for the operator."""
+        _log.warning("nobody signed in at %s: %s (%s)", upstream.name, error.message, error.hint or error.reason)
+        status, message = 403, f"Signing in at {upstream.title} did not work."
+        if isinstance(error, UpstreamUnavailableError):
+            status, message = 503, f"{upstream.title} cannot be reached at the moment. Try again later."
+        elif isinstance(error, UpstreamDeclinedError):
+            message = f"{upstream.title} did not sign you in."
+        elif isinstance(error, NoAccountError):
+            message = f"You have signed in at {upstream.title}, and there is no account for you here."
+        return await self._page.ask(request, query, asked, status=status, message=message)
+
+
+def _owner(upstream: Upstream, cookie: str) -> str:
+    return f"upstream {upstream.name} {hashlib.sha256(cookie.encode()).hexdigest()}"
+
+
+def _see(location: str) -> Response:
+    headers: Mapping[str, str] = {"location": location, "cache-control": "no-store", "referrer-policy": "no-referrer"}
+    return Response(status_code=303, headers=headers)
