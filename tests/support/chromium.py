@@ -13,7 +13,7 @@ import shutil
 import signal
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
@@ -81,6 +81,36 @@ class Chromium(webdriver.Chrome):
             setattr(chosen, name, value)
         self.add_virtual_authenticator(chosen)
 
+    def press_of(self, text: str, what: str) -> None:
+        """Press the button of one of several things, by the name that a screen reader says."""
+        self._leave(self.find_element(By.CSS_SELECTOR, f'button[aria-label="{text}: {what}"]'))
+
+    def until_heading(self, text: str) -> None:
+        """Wait until the page is called so."""
+        self._until(lambda: self.heading == text, lambda: self.body)
+
+    def until_text(self, text: str) -> None:
+        """Wait until the page says so."""
+        self._until(lambda: text in self.body, lambda: self.body)
+
+    def until_address(self, start: str) -> None:
+        """Wait until the browser is somewhere, whether or not there is anything."""
+        self._until(lambda: self.current_url.startswith(start), lambda: self.current_url)
+
+    def complaints(self) -> list[str]:
+        """Return what the browser has complained of since the last time, such as a breach of a page's policy."""
+        return [
+            each["message"]
+            for each in self.get_log("browser")  # type: ignore[no-untyped-call]
+            if "Failed to load resource" not in each["message"]  # a status that is an error
+        ]
+
+    def _until(self, done: Callable[[], bool], told: Callable[[], str]) -> None:
+        try:
+            WebDriverWait(self, WAIT_SECONDS, ignored_exceptions=[WebDriverException]).until(lambda _: done())
+        except TimeoutException:
+            raise AssertionError(told()) from None
+
     def _leave(self, pressed: WebElement) -> None:
         page = self.find_element(By.TAG_NAME, "html")
         pressed.click()
@@ -106,6 +136,7 @@ def chromium(port: int, *arguments: str) -> Iterator[Chromium]:
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     options.page_load_strategy = "normal"
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for argument in (
         "--headless=new",
         "--no-sandbox",  # Chromium refuses to run as root with one
