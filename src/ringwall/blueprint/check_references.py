@@ -89,7 +89,8 @@ class _Checker:
             message = f"names that begin with {REGISTERED_PREFIX!r} are those of clients that register themselves"
             report.error("reserved-name", message, name.span)
         if client.kind is None or client.kind.value == "machine":
-            uris = (*client.redirect_uris, *client.post_logout_redirect_uris)
+            told = (client.backchannel_logout_uri,) if client.backchannel_logout_uri else ()
+            uris = (*client.redirect_uris, *client.post_logout_redirect_uris, *told)
             for what in [uri.span for uri in uris][:1] or [
                 at.span for at in (client.third_party, client.title, client.pushed_requests, client.device_flow) if at
             ]:

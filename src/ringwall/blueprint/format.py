@@ -217,6 +217,11 @@ CLIENT: Final = Record(
         "post_logout_redirect_uris": Field(
             ListOf(_REDIRECT, minimum=1), "Where people may return to after signing out."
         ),
+        "backchannel_logout_uri": Field(
+            Text("an address", values.REDIRECT, values.back_channel, "https://app.example/signed-out"),
+            "Where it is told of sign-ins that have ended (OpenID Connect Back-Channel Logout); https, or in "
+            "development mode http on loopback. Default: it is not told.",
+        ),
         "jwks": Field(
             ListOf(Pairs(Text("a member of a JWK", r"^[a-z0-9_#S]{1,32}$", str, "kty"), Plain()), minimum=1),
             "Public keys (JWK) by which it proves who it is, in place of a secret (`private_key_jwt`).",

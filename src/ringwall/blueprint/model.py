@@ -118,6 +118,7 @@ class Client:
     kind: At[str] | None = None
     redirect_uris: Names = ()
     post_logout_redirect_uris: Names = ()
+    backchannel_logout_uri: At[str] | None = None
     jwks: tuple[tuple[tuple[At[str], ClaimValue], ...], ...] = ()
     third_party: At[bool] | None = None
     title: At[str] | None = None

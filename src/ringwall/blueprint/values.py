@@ -184,10 +184,19 @@ def arguments(words: tuple[str, ...]) -> None:
 
 def redirect(text: str) -> str:
     """Return a URI that an issuer may send people to."""
+    return _address(text, "a redirect URI")
+
+
+def back_channel(text: str) -> str:
+    """Return a URI that an issuer sends logout tokens to (OpenID Connect Back-Channel Logout 1.0, section 2.2)."""
+    return _address(text, "an address for logout tokens")
+
+
+def _address(text: str, what: str) -> str:
     try:
         check_redirect_uri(text)
     except RedirectUriError as error:
-        raise BadValueError(error.message, hint=error.hint) from None
+        raise BadValueError(error.message.replace("a redirect URI", what), hint=error.hint) from None
     return text
 
 

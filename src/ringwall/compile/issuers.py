@@ -157,6 +157,7 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             kind=ClientKind(client.kind.value) if client.kind is not None else ClientKind.MACHINE,
             redirect_uris=tuple(sorted(uri.value for uri in client.redirect_uris)),
             post_logout_redirect_uris=tuple(sorted(uri.value for uri in client.post_logout_redirect_uris)),
+            backchannel_logout_uri=client.backchannel_logout_uri.value if client.backchannel_logout_uri else "",
             jwks=_jwks(client),
             third_party=client.third_party is not None and client.third_party.value,
             title=client.title.value if client.title is not None else "",

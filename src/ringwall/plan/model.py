@@ -146,6 +146,8 @@ class Client(Part):
         scopes: scopes it may ask for.
         redirect_uris: where people are sent after they signed in, compared exactly.
         post_logout_redirect_uris: where they may be sent after they signed out.
+        backchannel_logout_uri: where it is told of sign-ins that have ended (OpenID Connect Back-Channel Logout 1.0,
+            section 2.2); empty where it is not.
         third_party: whether people are asked before it learns about them.
         title: what people are told that it is called; empty for its name.
         jwks: public keys by which it proves who it is, a JWK set as JSON; empty where it has a secret or nothing.
@@ -161,6 +163,7 @@ class Client(Part):
     kind: ClientKind = Field(default=ClientKind.MACHINE, exclude_if=lambda kind: kind is ClientKind.MACHINE)
     redirect_uris: tuple[str, ...] = Field(default=(), exclude_if=lambda uris: not uris)
     post_logout_redirect_uris: tuple[str, ...] = Field(default=(), exclude_if=lambda uris: not uris)
+    backchannel_logout_uri: str = Field(default="", exclude_if=lambda uri: not uri)
     third_party: bool = Field(default=False, exclude_if=lambda third_party: not third_party)
     title: str = Field(default="", exclude_if=lambda title: not title)
     jwks: str = Field(default="", exclude_if=lambda jwks: not jwks)

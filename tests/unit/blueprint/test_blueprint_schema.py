@@ -53,7 +53,8 @@ clients:
   robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}, jwks: [{kty: EC, crv: P-256, x: AA, y: AA}]}
   app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
     scopes: [offline_access],
-    redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"]}
+    redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"],
+    backchannel_logout_uri: "https://app.example/signed-out"}
 data: [health]
 policies: [policies/*.cedar]
 shadow: [audit-*]

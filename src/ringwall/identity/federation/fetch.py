@@ -22,8 +22,10 @@ MAX_SECONDS: Final = 10.0
 _MAX_URL: Final = 2048
 _HTTPS_PORT: Final = 443
 _HTTP_PORT: Final = 80
+_FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 _GOOD: Final = frozenset({http.client.OK})
 _TOLD: Final = frozenset({http.client.OK, http.client.BAD_REQUEST, http.client.UNAUTHORIZED})
+_TAKEN: Final = frozenset({http.client.OK, http.client.NO_CONTENT})
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -44,12 +46,20 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What is sent."""
+    """What is sent.
+
+    Attributes:
+        statuses: answers that will do.
+        at: where to connect to in place of what the URL's name leads to; None for that.
+        read: whether what the answer holds is wanted.
+    """
 
     method: str
     headers: Mapping[str, str]
     body: bytes | None
     statuses: frozenset[int]
+    at: tuple[str, int] | None = None
+    read: bool = True
 
 
 def check_url(url: str, *, development: bool) -> SplitResult:
@@ -99,8 +109,19 @@ class Fetcher:
         self, url: str, form: bytes, *, max_bytes: int, only_public: bool = False, headers: Mapping[str, str] = _NOTHING
     ) -> Fetched:
         """Return the answer to a form; also one with 400 or 401, by which token endpoints say why (RFC 6749, 5.2)."""
-        headers = {**headers, "content-type": "application/x-www-form-urlencoded"}
-        return self._ask(url, _Message("POST", headers, form, _TOLD), max_bytes, only_public=only_public)
+        return self._ask(url, _Message("POST", {**headers, **_FORM}, form, _TOLD), max_bytes, only_public=only_public)
+
+    def deliver(self, url: str, form: bytes, *, only_public: bool = False, at: tuple[str, int] | None = None) -> None:
+        """Post a form, and look at nothing of the answer but that it is 200 or 204; FetchError where it is not.
+
+        Args:
+            url: where to.
+            form: the body, encoded.
+            only_public: refuse an address that is not one of the Internet.
+            at: host and port to connect to in place of what the URL's name leads to; its certificate must be right.
+        """
+        message = _Message("POST", _FORM, form, _TAKEN, at=at, read=False)
+        self._ask(url, message, max_bytes=0, only_public=only_public)
 
     def _ask(self, url: str, message: _Message, max_bytes: int, *, only_public: bool) -> Fetched:
         parts = check_url(url, development=self._development)
@@ -113,7 +134,8 @@ class Fetcher:
     def _send(self, parts: SplitResult, message: _Message, max_bytes: int, *, only_public: bool) -> Fetched:
         host = parts.hostname or ""
         port = parts.port or (_HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT)
-        with socket.create_connection((host, port), timeout=self._seconds) as plain, self._deadline(plain, host):
+        place = message.at or (host, port)
+        with socket.create_connection(place, timeout=self._seconds) as plain, self._deadline(plain, host):
             address = _address_of(plain)
             if parts.scheme == "http" and not address.is_loopback:
                 raise FetchError(f"{host} is not this machine, so it is not asked over plain http")
@@ -170,6 +192,8 @@ def _exchange(
             raise FetchError(f"{host} answers with a redirect, which is not followed", hint="name the final address")
         if response.status not in message.statuses:
             raise FetchError(f"{host} answers with status {response.status}")
+        if not message.read:
+            return response.status, b""
         if response.getheader("content-encoding", "identity").lower() != "identity":
             raise FetchError(f"{host} answers in an encoding that was not asked for")
         body = response.read(max_bytes + 1)

@@ -26,6 +26,8 @@ class Directory:
         claim_paths: for each declared claim, its path inside a token.
         claim_types: for each declared claim, what policies take it for.
         roles: names of the roles that there are.
+        edge_host: address on which this system's edge listens; empty where it has none.
+        edge_domains: host names that it answers.
         ambiguous: names of both a person and a client: no token is given to either, as `sub` could not
             tell them apart (RFC 9068, section 5).
         registration: how clients may register themselves; None where they may not, nor did.
@@ -44,6 +46,8 @@ class Directory:
     ambiguous: frozenset[str]
     registration: Registration | None = None
     upstreams: Mapping[str, Upstream]
+    edge_host: str = ""
+    edge_domains: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -72,6 +76,8 @@ class Directory:
             ambiguous=frozenset(people.keys() & clients.keys()),
             registration=builtin.registration,
             upstreams={upstream.name: upstream for upstream in plan.upstreams},
+            edge_host=plan.edge.host if plan.edge is not None else "",
+            edge_domains=plan.edge.domains if plan.edge is not None else (),
         )
 
 

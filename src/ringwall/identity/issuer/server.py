@@ -17,10 +17,13 @@ from starlette.applications import Starlette
 from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.admin import create_admin_app
 from ringwall.identity.issuer.app import create_app
+from ringwall.identity.issuer.backchannel_logout import BackChannelLogout
 from ringwall.identity.issuer.client_secrets import ClientSecrets
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.logout_delivery import LogoutDelivery
+from ringwall.identity.issuer.operator_revocations import OperatorRevocations
 from ringwall.identity.issuer.revocation_feed import RevocationFeed
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
@@ -136,6 +139,8 @@ async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
         asyncio.create_task(_keep_schedule(context.keys)),
         asyncio.create_task(_sweep(context)),
         asyncio.create_task(_feed(context).run()),
+        asyncio.create_task(_back_channel(context).run()),
+        asyncio.create_task(OperatorRevocations(context, begun=_begun(context)).run()),
     ]
     try:
         await asyncio.wait([asyncio.create_task(stopping.wait()), *running], return_when=asyncio.FIRST_COMPLETED)
@@ -162,10 +167,19 @@ async def _keep_schedule(keys: KeyKeeper) -> None:
 
 
 def _feed(context: IssuerContext) -> RevocationFeed:
-    """Return what tells the control plane; what a former run has left is in the database, if there is one."""
-    settings = context.settings
-    begun = bool(settings.database) or (settings.folder / "issuer.db").exists()
-    return RevocationFeed(context.storage, context.clock, settings.bindings.admin, begun=begun)
+    """Return what tells the control plane."""
+    return RevocationFeed(context.storage, context.clock, context.settings.bindings.admin, begun=_begun(context))
+
+
+def _back_channel(context: IssuerContext) -> BackChannelLogout:
+    """Return what tells clients of sessions that have ended."""
+    delivery = LogoutDelivery(context.settings.development_root)
+    return BackChannelLogout(context, delivery.deliver, begun=_begun(context))
+
+
+def _begun(context: IssuerContext) -> bool:
+    """Return whether a former run may have left something in the database."""
+    return bool(context.settings.database) or (context.settings.folder / "issuer.db").exists()
 
 
 async def _sweep(context: IssuerContext) -> None:

@@ -77,6 +77,11 @@ class IssuerSettings:
         return self.database or f"sqlite:///{quote(str(self.folder.absolute() / 'issuer.db'))}"
 
     @property
+    def development_root(self) -> Path:
+        """Certificate of the root for the edge's certificate in development mode; the control plane writes it."""
+        return self.state / "dev-ca.pem"
+
+    @property
     def clients_file(self) -> Path:
         """Hashes of client secrets."""
         return self.folder / "clients.json"

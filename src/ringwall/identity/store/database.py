@@ -19,6 +19,7 @@ from ringwall.identity.store.families import Families
 from ringwall.identity.store.groups import Groups
 from ringwall.identity.store.invitations import Invitations
 from ringwall.identity.store.links import Links
+from ringwall.identity.store.logouts import Logouts
 from ringwall.identity.store.passkeys import Passkeys
 from ringwall.identity.store.passwords import Passwords
 from ringwall.identity.store.recovery import RecoveryCodes
@@ -40,6 +41,7 @@ class Database:
         codes: authorization codes.
         families: refresh tokens.
         sessions: login sessions of people.
+        logouts: which clients must be told that a session has ended.
         replay: what must be seen only once.
         pushed: pushed authorization requests (RFC 9126); the owner is the client.
         interactions: authorization requests that wait for a login or a consent; the owner is up to the caller.
@@ -68,6 +70,7 @@ class Database:
         self.codes: Final = Codes(driver)
         self.families: Final = Families(driver)
         self.sessions: Final = LoginSessions(driver)
+        self.logouts: Final = Logouts(driver)
         self.replay: Final = Replay(driver)
         self.pushed: Final = Tickets(driver, "pushed request")
         self.interactions: Final = Tickets(driver, "authorization request")

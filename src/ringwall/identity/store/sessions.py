@@ -1,10 +1,13 @@
 """Login sessions of people: what a browser's cookie at the issuer stands for."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ringwall.identity.store.driver import BATCH, Driver, Row, Statement, packed, unpacked
+from ringwall.identity.store.driver import BATCH, Driver, Row, Session, Statement, packed, unpacked
 from ringwall.identity.store.handles import digest, new_handle, new_id
+from ringwall.identity.store.logouts import ENDED_IS_DUE, EXPIRED_ARE_DUE
 from ringwall.model.secret import Secret
 
 TOUCH_SECONDS: Final = 60.0
@@ -60,8 +63,12 @@ _END_ACCOUNT: Final = Statement(
     live=_LIVE,
 )
 _SWEEP: Final = Statement("""
-    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires <= :now ORDER BY expires LIMIT :batch)
+    DELETE FROM sessions WHERE id IN
+        (SELECT id FROM sessions WHERE expires <= :now AND NOT EXISTS
+            (SELECT 1 FROM logouts WHERE logouts.session = sessions.id AND logouts.since IS NULL)
+        ORDER BY expires LIMIT :batch)
 """)
+"""Another process may have seen other sessions expire, so none goes whose clients are not to be told yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +101,17 @@ class LoginSession:
 
 
 class LoginSessions:
-    """The sessions that people have, and those that were ended and not yet forgotten."""
+    """The sessions that people have, and those that were ended and not yet forgotten.
+
+    Whatever ends a session lets its clients be told, within the same transaction (`Logouts`).
+
+    Attributes:
+        ended: set whenever this process has ended one; whoever waits for it clears it before looking.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self.ended: Final = asyncio.Event()
 
     async def start(
         self,
@@ -182,16 +196,29 @@ class LoginSessions:
 
     async def end(self, session: str, *, reason: str, now: float) -> bool:
         """End a session by its id; return whether it was alive until now. Its families are ended by the caller."""
-        return bool(await self._driver.rows(_END, id=session, reason=reason, now=now))
+        async with self._driver.transaction() as within:
+            rows = await within.rows(_END, id=session, reason=reason, now=now)
+            await _tell(within, rows, now)
+        self.ended.set()
+        return bool(rows)
 
     async def end_account(self, account: str, *, reason: str, now: float, spared: str = "") -> tuple[str, ...]:
         """End all of a person's sessions but the `spared` one; return the ids of those that were alive."""
-        rows = await self._driver.rows(_END_ACCOUNT, account=account, reason=reason, now=now, spared=spared)
+        async with self._driver.transaction() as within:
+            rows = await within.rows(_END_ACCOUNT, account=account, reason=reason, now=now, spared=spared)
+            await _tell(within, rows, now)
+        self.ended.set()
         return tuple(row[0] for row in rows)
 
     async def sweep(self, *, now: float) -> int:
         """Delete some of the sessions that have expired, and return how many."""
+        await self._driver.run(EXPIRED_ARE_DUE, now=now, batch=BATCH)
         return await self._driver.run(_SWEEP, now=now, batch=BATCH)
+
+
+async def _tell(within: Session, rows: Sequence[Row], now: float) -> None:
+    for row in rows:
+        await within.run(ENDED_IS_DUE, session=row[0], now=now)
 
 
 def _session(row: Row) -> LoginSession:

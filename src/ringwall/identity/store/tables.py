@@ -90,6 +90,18 @@ Table(
 )
 
 Table(
+    "logouts",
+    METADATA,
+    _text("session", primary_key=True),
+    _text("client", primary_key=True),
+    _text("account"),
+    _time("since", nullable=True),
+    _time("due", nullable=True),
+    _number("attempts"),
+    Index("logouts_by_due", "due", "client"),
+)
+
+Table(
     "replay",
     METADATA,
     _bytes("digest", primary_key=True),

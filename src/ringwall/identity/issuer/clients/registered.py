@@ -64,12 +64,18 @@ def client_of(registered: RegisteredClient, policy: Registration, *, now: float)
         title=_title(metadata, uris["redirect_uris"]),
         third_party=True,
         scopes=tuple(scope for scope in metadata.get("scope", "").split() if scope in policy.scopes),
+        backchannel_logout_uri=_logout_uri(metadata, kind, policy),
         jwks=orjson.dumps(metadata["jwks"]).decode() if "jwks" in metadata else "",
         pushed_requests=bool(metadata.get("require_pushed_authorization_requests")),
         bound_tokens=bool(metadata.get("dpop_bound_access_tokens")),
         device_flow=policy.device_flow and names.DEVICE_CODE in metadata["grant_types"],
         **uris,
     )
+
+
+def _logout_uri(metadata: Mapping[str, Any], kind: ClientKind, policy: Registration) -> str:
+    uri = str(metadata.get("backchannel_logout_uri", ""))
+    return uri if uri and may_return_to(uri, kind, policy) else ""
 
 
 def _title(metadata: Mapping[str, Any], uris: tuple[str, ...]) -> str:

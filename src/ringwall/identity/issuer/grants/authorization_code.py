@@ -61,7 +61,7 @@ class AuthorizationCodeGrant:
             raise invalid_grant()  # 4
         if code.payload.get("dpop_jkt") and code.payload["dpop_jkt"] != asked.confirmation.get("jkt"):  # 5
             raise invalid_grant()
-        person = await still_signed_in(context, session=code.session, account=code.account)  # 6
+        person = await still_signed_in(context, client, session=code.session, account=code.account)  # 6
         check_resources(asked.form.all("resource"), context.directory.current())  # 7
         origin = Origin(account=code.account, session=code.session, family=code.family, payload=code.payload)
         try:

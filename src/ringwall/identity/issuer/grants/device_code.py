@@ -44,7 +44,7 @@ class DeviceCodeGrant:
             raise invalid_grant() from None
         if isinstance(device, Poll):
             raise RequestRefusedError(400, device.value, _TOLD[device])
-        person = await still_signed_in(context, session=device.session, account=device.account)  # 3
+        person = await still_signed_in(context, client, session=device.session, account=device.account)  # 3
         if not client.device_flow:
             raise invalid_grant()
         origin = Origin(account=device.account, session=device.session, family=device.family, payload=device.decision)

@@ -10,6 +10,7 @@ from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
 from ringwall.identity.issuer.id_tokens import make_id_token
 from ringwall.identity.issuer.people import Person
 from ringwall.identity.issuer.request import RequestRefusedError
+from ringwall.plan.model import Client
 
 OFFLINE: str = "offline_access"
 """Scope with which refresh tokens outlive the browser's session (OpenID Connect Core 1.0, section 11)."""
@@ -45,9 +46,16 @@ class Origin:
     payload: dict[str, Any]
 
 
-async def still_signed_in(context: IssuerContext, *, session: str, account: str) -> Person:
-    """Return the person, as they are now; refused once that session has ended, or they may not sign in any more."""
-    found = await (await context.storage.database()).sessions.get(session)
+async def still_signed_in(context: IssuerContext, client: Client, *, session: str, account: str) -> Person:
+    """Return the person, as they are now; refused once that session has ended, or they may not sign in any more.
+
+    A client that wants to be told of the session's end will be (OpenID Connect Back-Channel Logout 1.0, section 2.1):
+    that is noted before looking, so that no end is missed.
+    """
+    database = await context.storage.database()
+    if client.backchannel_logout_uri:
+        await database.logouts.join(session=session, client=client.name)
+    found = await database.sessions.get(session)
     person = await context.people.find(account)
     if found is None or found.ended is not None or person is None:
         raise invalid_grant()

@@ -69,6 +69,8 @@ class MetadataEndpoint:
                 *("sub", "auth_time", "acr", "amr", "sid", "nonce"),
                 *("name", "preferred_username", "email"),
             ],
+            "backchannel_logout_supported": True,
+            "backchannel_logout_session_supported": True,
             "claims_parameter_supported": False,
             "request_parameter_supported": True,
             "require_signed_request_object": False,

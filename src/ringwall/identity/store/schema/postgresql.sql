@@ -27,6 +27,8 @@ CREATE TABLE invitations ( id TEXT COLLATE "C" NOT NULL, digest BYTEA NOT NULL, 
 CREATE INDEX invitations_by_expires ON invitations (expires);
 CREATE TABLE links ( issuer TEXT COLLATE "C" NOT NULL, subject TEXT COLLATE "C" NOT NULL, account TEXT COLLATE "C" NOT NULL, upstream TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, created DOUBLE PRECISION NOT NULL, used DOUBLE PRECISION, PRIMARY KEY (issuer, subject) );
 CREATE INDEX links_by_account ON links (account);
+CREATE TABLE logouts ( session TEXT COLLATE "C" NOT NULL, client TEXT COLLATE "C" NOT NULL, account TEXT COLLATE "C" NOT NULL, since DOUBLE PRECISION, due DOUBLE PRECISION, attempts BIGINT NOT NULL, PRIMARY KEY (session, client) );
+CREATE INDEX logouts_by_due ON logouts (due, client);
 CREATE TABLE memberships ( group_id TEXT COLLATE "C" NOT NULL, account TEXT COLLATE "C" NOT NULL, PRIMARY KEY (group_id, account) );
 CREATE INDEX memberships_by_account ON memberships (account);
 CREATE TABLE passkeys ( credential BYTEA NOT NULL, account TEXT COLLATE "C" NOT NULL, public_key BYTEA NOT NULL, sign_count BIGINT NOT NULL, label TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, created DOUBLE PRECISION NOT NULL, used DOUBLE PRECISION, PRIMARY KEY (credential) );

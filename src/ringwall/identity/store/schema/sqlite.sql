@@ -27,6 +27,8 @@ CREATE TABLE invitations ( id TEXT NOT NULL, digest BLOB NOT NULL, author TEXT N
 CREATE INDEX invitations_by_expires ON invitations (expires);
 CREATE TABLE links ( issuer TEXT NOT NULL, subject TEXT NOT NULL, account TEXT NOT NULL, upstream TEXT NOT NULL, payload TEXT NOT NULL, created DOUBLE NOT NULL, used DOUBLE, PRIMARY KEY (issuer, subject) );
 CREATE INDEX links_by_account ON links (account);
+CREATE TABLE logouts ( session TEXT NOT NULL, client TEXT NOT NULL, account TEXT NOT NULL, since DOUBLE, due DOUBLE, attempts BIGINT NOT NULL, PRIMARY KEY (session, client) );
+CREATE INDEX logouts_by_due ON logouts (due, client);
 CREATE TABLE memberships ( group_id TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (group_id, account) );
 CREATE INDEX memberships_by_account ON memberships (account);
 CREATE TABLE passkeys ( credential BLOB NOT NULL, account TEXT NOT NULL, public_key BLOB NOT NULL, sign_count BIGINT NOT NULL, label TEXT NOT NULL, payload TEXT NOT NULL, created DOUBLE NOT NULL, used DOUBLE, PRIMARY KEY (credential) );
