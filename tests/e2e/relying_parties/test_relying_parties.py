@@ -1,0 +1,95 @@
+"""Relying parties that we did not write use the issuer through the real edge."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.joserfc_keys import make_key, public_jwk
+from tests.support.node_party import installed, play
+from tests.support.system import System, copy_example
+
+CALLBACK = "https://portal.example/callback"
+AFTER = "https://portal.example/"
+SPA = "https://spa.example/callback"
+REGISTERED = "https://shop.partner.example/callback"
+
+
+@dataclass(frozen=True)
+class World:
+    """A running system, and what its relying parties know."""
+
+    system: System
+    setup: dict[str, Any]
+
+    def play(self, script: str, scenario: str, **more: Any) -> dict[str, Any]:
+        return asyncio.run(play(self.system, script, scenario, {**self.setup, **more}, "tess"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    installed()
+    folder = copy_example("unmodified", tmp_path_factory.mktemp("relying-parties"))
+    blueprint = folder / "ringwall.yaml"
+    key = make_key("ES256", "signer-1")
+    definition = yaml.safe_load(blueprint.read_text())
+    definition["issuers"] = {"local": {"registration": {"hosts": ["*.partner.example"]}}}
+    definition["clients"] = {
+        "portal": {"kind": "web", "redirect_uris": [CALLBACK], "post_logout_redirect_uris": [AFTER]},
+        "spa": {"kind": "browser", "redirect_uris": [SPA]},
+        "batch": {"scopes": ["jobs:run"]},
+        "signer": {"kind": "web", "redirect_uris": [CALLBACK], "jwks": [public_jwk(key)]},
+        "tv": {"kind": "native", "redirect_uris": ["http://127.0.0.1/cb"], "device_flow": True},
+    }
+    blueprint.write_text(yaml.safe_dump(definition, sort_keys=False))
+    with System(folder) as system:
+        yield World(
+            system,
+            {
+                "issuer": f"https://localhost:{system.port}/auth",
+                "callback": CALLBACK,
+                "after": AFTER,
+                "registered": REGISTERED,
+                "portal": {"id": "portal", "secret": system.ringwall("client", "portal").strip()},
+                "batch": {"id": "batch", "secret": system.ringwall("client", "batch").strip()},
+                "spa": {"id": "spa", "callback": SPA},
+                "tv": {"id": "tv", "callback": "http://127.0.0.1:51515/cb"},
+                "signer": {"id": "signer", "jwk": dict(key.as_dict(private=True))},
+            },
+        )
+
+
+OPENID_CLIENT: dict[str, dict[str, Any]] = {
+    "discovery": {"pkce": True},
+    "code": {"sub": "tess", "name": "tess", "nonce": "string"},
+    "secret_in_the_form": {"sub": "tess"},
+    "secret_by_basic": {"sub": "tess"},
+    "public_client": {"sub": "tess"},
+    "step_up": {"fresh": True},
+    "refresh": {"rotated": True, "same": True},
+    "client_credentials": {"type": "bearer", "scope": "jobs:run", "seconds": 900},
+    "introspection_and_revocation": {"before": True, "client": "batch", "after": False},
+    "private_key_jwt": {"sub": "tess"},
+    "par": {"sub": "tess"},
+    "jar": {"sub": "tess"},
+    "dpop": {"type": "dpop", "sub": "tess", "fresh": "dpop", "stolen": "refused"},
+    "bound_tokens_at_a_service": {"status": 200},
+    "device": {"sub": "tess"},
+    "logout": {"back": f"{AFTER}?state=bye"},
+    "wrong_issuer": {"refused": "OAUTH_INVALID_RESPONSE"},
+}
+
+
+@pytest.mark.parametrize("scenario", OPENID_CLIENT)
+def test_openid_client(world: World, scenario: str) -> None:
+    told = world.play("openid_client.mjs", scenario)
+    assert {**told, **OPENID_CLIENT[scenario]} == told
+
+
+def test_openid_client_registers_itself(world: World) -> None:
+    token = world.system.ringwall("registration", "token").strip()
+    told = world.play("openid_client.mjs", "registration", initial_access_token=token)
+    assert told["sub"] == "tess"
+    assert told["id"].startswith("dyn-")
