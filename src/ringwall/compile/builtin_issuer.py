@@ -16,7 +16,9 @@ from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.model import Mode, Operation, Policy, Service, Source
 
-_OPEN = (("metadata", "GET", "/.well-known/{rest...}"), ("any", "*", "/{rest...}"))
+_OWN_TOKENS = (("register", "POST", "/register"), ("registered-client", "*", "/register/{client}"))
+"""What is asked with tokens that are for the issuer alone, and no JWT (RFC 7591, section 3; RFC 7592, section 1.3)."""
+_OPEN = (("metadata", "GET", "/.well-known/{rest...}"), *_OWN_TOKENS, ("any", "*", "/{rest...}"))
 _CLOSED = tuple((f"closed{path.replace('/', '-')}", "*", f"{path}/{{rest...}}") for path in CLOSED)
 _ADMINISTRATION = tuple((operation.name, operation.method, operation.template) for operation in OPERATIONS)
 
@@ -126,6 +128,7 @@ def _scope(prefix: str | None, rows: Sequence[tuple[str, str, str]], file: str) 
                 params=readable_params(template),
                 holds=(),
                 source=Source(file=file),
+                own_tokens=(name, method, template) in _OWN_TOKENS,
             )
             for name, method, template in rows
         ),

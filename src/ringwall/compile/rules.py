@@ -29,6 +29,7 @@ class Declared:
     holds: tuple[str, ...]
     source: Source
     websocket: bool = False
+    own_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,7 @@ class RuleMaker:
                     str(o.source),
                     o.source.column,
                     o.websocket,
+                    o.own_tokens,
                 ]
                 for o in scope.operations
             ],
@@ -142,6 +144,7 @@ class RuleMaker:
             method=declared.method,
             template=declared.template,
             websocket=declared.websocket,
+            own_tokens=declared.own_tokens,
             params=declared.params,
             inbound=inbound,
             edge=edge,

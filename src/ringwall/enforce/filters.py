@@ -53,6 +53,7 @@ HOLDER_FILTER = "ringwall.holder"
 
 _ONE_TOKEN = r"([Bb]earer|DPoP|dpop) [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # noqa: S105  # a pattern
 _CLIENT_SECRET = r"[Bb]asic [A-Za-z0-9+/]+={0,2}"  # noqa: S105  # a pattern
+_OPAQUE_TOKEN = r"[Bb]earer [A-Za-z0-9._~+/-]+=*"  # noqa: S105  # a pattern
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
 _DISGUISED = tuple(f"/{dots}{semicolon}" for dots in ("..", ".") for semicolon in (";", "%3b", "%3B"))
@@ -126,11 +127,13 @@ def _discovered(name: str, kind: str) -> Any:
     return http_connection_manager_pb2.HttpFilter(name=name, config_discovery=source)
 
 
-def issuer_shapes(*, with_host: bool) -> Any:
-    """Return the route's word that a client may show its secret to the issuer (RFC 6749, section 2.3.1)."""
-    return rbac_filter_pb2.RBACPerRoute(
-        rbac=_shapes(with_host=with_host, authorization_like=f"{_ONE_TOKEN}|{_CLIENT_SECRET}")
-    )
+def issuer_shapes(*, with_host: bool, own_tokens: bool) -> Any:
+    """Return the route's word that a client may show its secret to the issuer (RFC 6749, section 2.3.1).
+
+    With `own_tokens` it shows a token of the issuer's own making instead, which is no JWT (RFC 6750, section 2.1).
+    """
+    like = _OPAQUE_TOKEN if own_tokens else f"{_ONE_TOKEN}|{_CLIENT_SECRET}"
+    return rbac_filter_pb2.RBACPerRoute(rbac=_shapes(with_host=with_host, authorization_like=like))
 
 
 def websocket_shapes(origins: Iterable[str]) -> Any:

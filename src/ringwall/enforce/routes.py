@@ -189,12 +189,15 @@ def _demands(
     service: Service, operation: Operation, hop: HopRule, mode: Mode, callers: Sequence[str] | None
 ) -> dict[str, AnyMessage]:
     rule = rbac.hop_filter(hop, rule_id=operation.rule_id, callers=callers, mode=mode)
+    looked_at = jwt_pb2.PerRouteConfig(disabled=True) if operation.own_tokens else tokens.per_route(hop.authentication)
     demands = {
-        names.TOKENS_FILTER: pack(tokens.per_route(hop.authentication)),
+        names.TOKENS_FILTER: pack(looked_at),
         RBAC_FILTER: pack(rule),
     }
     if service.builtin:
-        demands[filters.SHAPE_FILTER] = pack(filters.issuer_shapes(with_host=callers is None))
+        demands[filters.SHAPE_FILTER] = pack(
+            filters.issuer_shapes(with_host=callers is None, own_tokens=operation.own_tokens)
+        )
         if callers is None:  # it takes proofs itself, with nonces of its own
             demands[filters.HOLDER_FILTER] = pack(filters.left_out())
     if _asks(hop, mode):

@@ -246,6 +246,8 @@ class Operation(Part):
         policies: ids of the policies that can apply.
         holds: data classes that the operation can return.
         websocket: whether a request may become a WebSocket connection.
+        own_tokens: whether bearer tokens are the operation's own business, so that proxies look at none, and everybody
+            is a guest to them.
         source: where the operation is declared.
     """
 
@@ -253,6 +255,7 @@ class Operation(Part):
     method: str
     template: str
     websocket: bool = Field(default=False, exclude_if=lambda websocket: not websocket)
+    own_tokens: bool = Field(default=False, exclude_if=lambda own: not own)
     params: tuple[Param, ...] = ()
     inbound: HopRule
     edge: HopRule | None = None

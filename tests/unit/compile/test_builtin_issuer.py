@@ -80,7 +80,8 @@ def test_without_a_policy_nobody_administers_and_there_is_no_route() -> None:
         assert matched[1].id in {"ringwall-issuer/closed-admin", "ringwall-issuer/closed-scim"}
     assert [row for row in access_matrix(plan).rows if row.service == ISSUER_SERVICE] == []
     (issuer,) = (each for each in exposures(plan) if each.service == ISSUER_SERVICE)
-    assert issuer.public == ("ringwall-issuer/any", "ringwall-issuer/metadata")
+    open_to_all = ("any", "metadata", "register", "registered-client")
+    assert issuer.public == tuple(f"ringwall-issuer/{name}" for name in open_to_all)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "BREW"])
