@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringwall.identity.issuer.directory import Directory
+from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.clock import Clock
 from ringwall.model.durable import StorageError, replace_file, stamp_of
 from ringwall.model.errors import RingwallError
@@ -38,16 +39,16 @@ class UnknownClientError(RingwallError):
 class ClientSecrets:
     """Checks secrets against the file; follows it when it is replaced."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, first_look: FirstLook = every_time) -> None:
         self._file = file
         self._name = os.fspath(file)
+        self._first_look = first_look
         self._stamp = stamp_of(file)
         self._hashes = _hashes_by_client(_read(file))
 
     def holds(self, client: str, secret: Secret) -> bool:
         """Return whether this is a secret of that client; takes as long for a client that does not exist."""
-        stamp = stamp_of(self._name)
-        if stamp != self._stamp:
+        if self._first_look(self) and (stamp := stamp_of(self._name)) != self._stamp:
             self._hashes = _hashes_by_client(_read(self._file))
             self._stamp = stamp
         presented = hashlib.sha256(secret.reveal()).hexdigest()

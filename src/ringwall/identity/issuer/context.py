@@ -10,6 +10,7 @@ from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import KeyStore
+from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
 from ringwall.plan.model import Client
@@ -28,6 +29,7 @@ class IssuerContext:
         storage: the database.
         people: who can be signed in; `services()` is what administration asks.
         keystore: where keys that are no signing keys lie.
+        first_look: says whether to look at a file that is followed.
     """
 
     settings: IssuerSettings
@@ -38,6 +40,7 @@ class IssuerContext:
     storage: Storage
     people: IssuerPeople
     keystore: KeyStore
+    first_look: FirstLook = every_time
 
     async def client(self, name: str) -> Client | None:
         """Return a client: of the plan, or one that has registered itself, for which alone the database is asked."""

@@ -14,6 +14,7 @@ from ringwall.identity.keystore import KeyMissingError, KeyStore
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.identity.tokens.signing import SigningKey
+from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.clock import Clock
 from ringwall.model.durable import remove_leftovers, replace_file
 
@@ -33,11 +34,20 @@ class KeyKeeper:
         published: the JWK set as it lies in the file, JSON.
     """
 
-    def __init__(self, *, store: KeyStore, jwks_file: Path, clock: Clock, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        *,
+        store: KeyStore,
+        jwks_file: Path,
+        clock: Clock,
+        schedule: Schedule,
+        first_look: FirstLook = every_time,
+    ) -> None:
         """Load the keys, or make the first ones, and publish them."""
         self._store = store
         self._file = jwks_file
         self._clock = clock
+        self._first_look = first_look
         self.schedule = schedule
         self.published = b""
         self._key_set: KeySet | None = None
@@ -104,7 +114,7 @@ class KeyKeeper:
 
     def _follow(self) -> None:
         """Take over what another process has made of the ring; costs one look at the entry's date."""
-        if self._store.stamp(_FILE) != self._stamp:
+        if self._first_look(self) and self._store.stamp(_FILE) != self._stamp:
             with self._store.exclusive():
                 self._load()
 

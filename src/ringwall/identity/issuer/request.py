@@ -15,6 +15,8 @@ REPEATABLE: Final = frozenset({"resource", "audience"})
 """Parameters that may occur more than once (RFC 8707, section 2; RFC 8693, section 2.1)."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _ENCODED = re.compile(rb"(?:[^%\x00-\x20\x7f-\xff]|%[0-9A-Fa-f]{2})*")
+_PLAIN = re.compile(rb"[!-$&-*,-~]*")
+"""What means itself: no escape, no plus, no space."""
 
 
 class RequestRefusedError(RingwallError):
@@ -111,6 +113,8 @@ async def read_form(request: Request) -> Parameters:
 
 def decode_parameter(raw: bytes) -> str:
     """Undo application/x-www-form-urlencoded; what is not exactly that, and not UTF-8, is refused."""
+    if _PLAIN.fullmatch(raw):
+        return raw.decode("ascii")
     if not _ENCODED.fullmatch(raw):
         raise RequestRefusedError(400, "invalid_request", "the parameters are not form-urlencoded")
     try:

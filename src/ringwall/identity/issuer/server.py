@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
 
 from ringwall.identity.issuer.accounts import IssuerPeople
@@ -29,6 +31,7 @@ from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import FolderKeyStore, passphrase_from
+from ringwall.identity.turn import Turn
 from ringwall.model.clock import Clock, SystemClock
 from ringwall.model.errors import RingwallError
 from ringwall.plan.store import PlanStore
@@ -53,13 +56,15 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
     """Serve until SIGTERM or SIGINT; raise a RingwallError where the issuer cannot start."""
     clock = clock or SystemClock()
     with _only_one(settings.lock_file):
-        directory = LiveDirectory(PlanStore(settings.plan_folder))
+        turn = Turn()
+        directory = LiveDirectory(PlanStore(settings.plan_folder), first_look=turn.first)
         development = directory.current().development
         keystore = _open_store(settings, development=development)
         keys = KeyKeeper(
             store=keystore,
             jwks_file=settings.bindings.jwks,
             clock=clock,
+            first_look=turn.first,
             schedule=Schedule(
                 lifetime=settings.key_seconds,
                 overlap=settings.development_overlap_seconds if development else settings.overlap_seconds,
@@ -70,7 +75,7 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
             settings=settings,
             directory=directory,
             keys=keys,
-            secrets=ClientSecrets(settings.clients_file),
+            secrets=ClientSecrets(settings.clients_file, first_look=turn.first),
             clock=clock,
             storage=storage,
             people=IssuerPeople(
@@ -81,13 +86,14 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
                 token_seconds=settings.token_seconds,
             ),
             keystore=keystore,
+            first_look=turn.first,
         )
         apps = {settings.socket: create_app(context)}
         if settings.process == 0:
             apps[settings.admin_socket] = create_admin_app(
                 directory=directory, keys=keys, clock=clock, people=context.people, storage=storage
             )
-        asyncio.run(_serve(apps, context))
+        uvloop.run(_serve(apps, context))
 
 
 def _open_store(settings: IssuerSettings, *, development: bool) -> FolderKeyStore:
@@ -130,6 +136,8 @@ async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
         )
         for path, app in apps.items()
     }
+    gc.collect()
+    gc.freeze()  # what has been loaded by now stays, so the collector need not go through it again and again
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -29,7 +29,9 @@ class Standing:
 
     def __init__(self, context: IssuerContext) -> None:
         self._context = context
-        self._operator = RevocationReader(context.settings.state / REVOCATIONS_FILE, context.clock)
+        self._operator = RevocationReader(
+            context.settings.state / REVOCATIONS_FILE, context.clock, first_look=context.first_look
+        )
 
     async def access_token(self, text: str) -> VerifiedClaims | None:
         """Return what an access token of ours says if it is good now, else None.

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+
 MAX_DEPTH: Final = 16
 """How deep arrays and objects may lie inside each other."""
 
@@ -69,12 +71,16 @@ def decode_json_object(data: bytes) -> dict[str, Any]:
 
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-"""Made once: making it takes half as long as using it."""
 
 
 def encode_json(value: Mapping[str, Any]) -> bytes:
-    """Return compact UTF-8 JSON, members in the order given."""
-    return _ENCODER.encode(value).encode()
+    """Return compact UTF-8 JSON, members in the order given; ValueError where a number has no JSON."""
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError:  # integers of more than 64 bits, among others
+        return _ENCODER.encode(value).encode()
+    # orjson writes NaN and infinity as null, and the other encoder refuses them; both agree on everything else.
+    return _ENCODER.encode(value).encode() if b"null" in encoded else encoded
 
 
 def _check_depth(text: str) -> None:

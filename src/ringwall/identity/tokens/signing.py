@@ -20,6 +20,7 @@ from ringwall.model.secret import Secret
 
 ALGORITHM: Final = "ES256"
 _SIZE: Final = 32
+_ECDSA: Final = ec.ECDSA(hashes.SHA256())
 
 
 class SigningKey:
@@ -66,7 +67,7 @@ class SigningKey:
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """Return the claims as a compact JWS (RFC 7515, section 7.1)."""
         signed = f"{self._header(typ)}.{encode_base64url(encode_json(claims))}"
-        r, s = decode_dss_signature(self._private.sign(signed.encode("ascii"), ec.ECDSA(hashes.SHA256())))
+        r, s = decode_dss_signature(self._private.sign(signed.encode("ascii"), _ECDSA))
         # RFC 7518 section 3.4, step 3: R and S with a fixed length each, not DER.
         return f"{signed}.{encode_base64url(r.to_bytes(_SIZE) + s.to_bytes(_SIZE))}"
 

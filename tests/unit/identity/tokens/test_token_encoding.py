@@ -98,3 +98,16 @@ def test_json_round_trip(value: dict[str, object]) -> None:
 def test_any_bytes_give_an_object_or_the_declared_error(data: bytes) -> None:
     with contextlib.suppress(EncodingError):
         assert isinstance(decode_json_object(data), dict)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_does_not_know_is_not_encoded(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode_json({"a": [None, {"b": number}]})
+
+
+def test_what_is_written_is_compact_and_in_order_whatever_it_holds() -> None:
+    assert (
+        encode_json({"b": None, "a": ("é", 2**70, True)}) == '{"b":null,"a":["é",1180591620717411303424,true]}'.encode()
+    )
+    assert encode_json({"b": 1.5, "a": "null"}) == b'{"b":1.5,"a":"null"}'
