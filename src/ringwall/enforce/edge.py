@@ -7,7 +7,7 @@ from typing import Any
 from envoy.config.listener.v3 import quic_config_pb2, udp_listener_config_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 
-from ringwall.enforce import access_log, filters, http_manager, names, routes, table, tls
+from ringwall.enforce import access_log, filters, http_manager, names, problems, routes, table, tls
 from ringwall.enforce.listeners import listener
 from ringwall.enforce.proto import FALSE, TRUE, address, header
 from ringwall.model import headers
@@ -75,6 +75,7 @@ def _manager(edge: Edge, *, request_seconds: int, login_at: str) -> http_manager
         max_connection_seconds=_CONNECTION_SECONDS,
         reply_headers=tuple(_transport_security(edge)),
         login_at=login_at,
+        pages=problems.Pages.ALL,
     )
 
 

@@ -46,6 +46,7 @@ class Manager:
         idle_seconds: time after which a connection without requests is closed.
         max_connection_seconds: age at which a connection is drained; 0 for never.
         reply_headers: headers on every answer of the proxy's own.
+        pages: which of its own answers are pages where a browser asks for one.
         login_at: path at which browsers are asked to sign in; empty where they are not.
         carries_websockets: on every route; otherwise only on those that say so.
     """
@@ -61,6 +62,7 @@ class Manager:
     idle_seconds: int = 300
     max_connection_seconds: int = 0
     reply_headers: tuple[Any, ...] = ()
+    pages: problems.Pages = problems.Pages.NONE
     login_at: str = ""
     carries_websockets: bool = False
 
@@ -90,7 +92,7 @@ def filter_of(manager: Manager, name: str, *, routes: Any, filters: Sequence[Any
         stat_prefix=name.partition("/")[0],
         http_filters=filters,
         access_log=log,
-        local_reply_config=problems.replies(manager.reply_headers, login_at=manager.login_at),
+        local_reply_config=problems.replies(manager.reply_headers, login_at=manager.login_at, pages=manager.pages),
         common_http_protocol_options=common,
         http_protocol_options=protocol_pb2.Http1ProtocolOptions(
             accept_http_10=False,

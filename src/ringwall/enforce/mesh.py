@@ -7,7 +7,7 @@ from envoy.config.listener.v3 import listener_components_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
-from ringwall.enforce import access_log, filters, http_manager, names, rbac, routes, table, tls
+from ringwall.enforce import access_log, filters, http_manager, names, problems, rbac, routes, table, tls
 from ringwall.enforce.listeners import listener
 from ringwall.enforce.proto import FALSE, header, pack, seconds
 from ringwall.model import headers
@@ -54,7 +54,12 @@ def inbound_listener(
             tls.inbound_socket(service.name, plan.trust_domain, ()),
         )
     manager = http_manager.Manager(
-        strip=_INBOUND_STRIP, shared=True, own_address=False, keep_request_id=True, idle_seconds=_IDLE_SECONDS
+        strip=_INBOUND_STRIP,
+        shared=True,
+        own_address=False,
+        keep_request_id=True,
+        idle_seconds=_IDLE_SECONDS,
+        pages=problems.Pages.MOST,
     )
     chain = filters.chain(service.name)
     log = access_log.http_log(log_path, service.name, recorded_claims(plan), peer=True)

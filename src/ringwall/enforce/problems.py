@@ -4,13 +4,14 @@ Nothing of Envoy's own wording, of the service behind or of the rule that decide
 `ringwall explain REQUEST_ID` tells the operator.
 """
 
+from enum import Enum
 from typing import Any
 
 from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce import binding
+from ringwall.enforce import binding, error_pages
 from ringwall.enforce.log_filters import (
     all_of,
     any_of,
@@ -26,6 +27,18 @@ from ringwall.model import headers
 from ringwall.model.presented import ALGORITHMS
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class Pages(Enum):
+    """Which answers of a listener are pages where a page is asked for: each one costs every listener some memory."""
+
+    NONE = "none"
+    """It answers programs."""
+    MOST = "most"
+    """It answers browsers where the edge did not."""
+    ALL = "all"
+    """It is the edge."""
+
 
 TITLES = {
     400: "Bad Request",
@@ -61,9 +74,10 @@ CROSS_SITE_POLICY = "cross-site"
 ORIGIN_POLICY = "foreign-origin"
 """RBAC policy that refuses a WebSocket connection from a page of an origin that is not named; answered with 403."""
 
+_POLICY = "content-security-policy"
 _PLAIN = (
     header("x-content-type-options", "nosniff"),
-    header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    header(_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     header("x-frame-options", "DENY"),
     header("referrer-policy", "no-referrer"),
     header("cache-control", "no-store"),
@@ -85,18 +99,21 @@ _BEFORE_THE_ID = (400, 408, 426, 431)
 """Refusals that come before Envoy has made an id; the request may still carry one that its client chose."""
 
 
-def replies(extra: tuple[Any, ...] = (), *, login_at: str = "") -> Any:
+def replies(extra: tuple[Any, ...] = (), *, login_at: str = "", pages: Pages = Pages.NONE) -> Any:
     """Return the local replies of a listener.
 
     Args:
         extra: headers that every answer of it carries.
         login_at: where browsers that ask for a page without a valid token are sent, with `return_to` as the last
             parameter of the query: it is not encoded, so all that follows belongs to it.
+        pages: which answers are pages where one is asked for.
     """
     is_401, is_403 = status_is(401), status_is(403)
     not_one_token, not_valid = (_challenge(f'error="{error}"') for error in ("invalid_request", "invalid_token"))
     not_bound = _bound_challenge('error="invalid_token", ')
     early = any_of(*(status_is(code) for code in _BEFORE_THE_ID))
+    unavailable = _mapper(status_is(503), (*extra, header("retry-after", "1", "ADD_IF_ABSENT")))
+    rest = _mapper(status_is_any(), extra)
     mappers = [
         # A service answered that it opens no connection, and Envoy says so by that answer's status; between proxies a
         # status of success would mean that it does (RFC 8441, section 5), and the client would be told 101.
@@ -114,11 +131,13 @@ def replies(extra: tuple[Any, ...] = (), *, login_at: str = "") -> Any:
         _mapper(all_of(is_401, header_is(binding.by_dpop())), (*extra, not_bound)),
         _mapper(all_of(is_401, has_header("authorization")), (*extra, not_valid)),
         _mapper(is_401, (*extra, _bound_challenge(""), _challenge("", "APPEND_IF_EXISTS_OR_ADD"))),
-        _mapper(status_is(503), (*extra, header("retry-after", "1", "ADD_IF_ABSENT"))),
+        unavailable,
         _mapper(early, extra, known=False),
-        _mapper(status_is_any(), extra),
+        rest,
     ]
-    return http_connection_manager_pb2.LocalReplyConfig(mappers=mappers)
+    as_pages = {Pages.NONE: [], Pages.MOST: [unavailable, rest], Pages.ALL: mappers}[pages]
+    ordered = [each for mapper in mappers for each in ([_as_page(mapper), mapper] if mapper in as_pages else [mapper])]
+    return http_connection_manager_pb2.LocalReplyConfig(mappers=ordered)
 
 
 def _to_login(where: str, extra: tuple[Any, ...]) -> Any:
@@ -135,6 +154,21 @@ def _mapper(match: Any, added: tuple[Any, ...], *, status: int | None = None, kn
         body_format_override=_document(known=known),
         headers_to_add=[*_PLAIN, *added],
     )
+
+
+def _as_page(mapper: Any) -> Any:
+    """Return the same answer for those who ask for a page."""
+    made = http_connection_manager_pb2.ResponseMapper()
+    made.CopyFrom(mapper)
+    made.filter.CopyFrom(all_of(error_pages.wanted(), mapper.filter))
+    made.body_format_override.CopyFrom(
+        error_pages.page(known="request_id" in mapper.body_format_override.json_format.fields)
+    )
+    del made.headers_to_add[:]
+    made.headers_to_add.extend(
+        error_pages.policy() if each.header.key == _POLICY else each for each in mapper.headers_to_add
+    )
+    return made
 
 
 def _document(*, known: bool) -> Any:
