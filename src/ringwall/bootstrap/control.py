@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ringwall.bootstrap.admin_socket import Action, serve
@@ -13,6 +14,7 @@ from ringwall.bootstrap.part import run_part
 from ringwall.bootstrap.revoking import FEED, RESTORE, REVOCATIONS, REVOKE, Revoking
 from ringwall.bootstrap.root_key import ATTACH, DETACH, EXPORT, RootKey
 from ringwall.bootstrap.state import StateFolder
+from ringwall.identity.issuer.admin_client import lift_revocation
 from ringwall.model.clock import SystemClock
 
 
@@ -53,7 +55,12 @@ def actions(control: ControlPlane) -> dict[str, Action]:
         return Action(lambda asked: asyncio.to_thread(work, asked), members)
 
     root_key = RootKey(control.authority)
-    revoking = Revoking(control.revoked, lambda: control.plan, control.clock)
+    revoking = Revoking(
+        control.revoked,
+        lambda: control.plan,
+        control.clock,
+        lift_at_issuer=partial(lift_revocation, control.bindings),
+    )
     return {
         "status": Action(status),
         EXPORT: change(root_key.export, passphrase=str),

@@ -33,8 +33,24 @@ _LONGEST_SECONDS: Final = 10 * 366 * 86_400.0
 class Revoking:
     """Carries out what is asked about one system's revocations; may be called from any thread."""
 
-    def __init__(self, revoked: RevocationList, plan: Callable[[], Plan], clock: Clock) -> None:
+    def __init__(
+        self,
+        revoked: RevocationList,
+        plan: Callable[[], Plan],
+        clock: Clock,
+        *,
+        lift_at_issuer: Callable[[Revoked, str], None],
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            revoked: the list that the proxies follow.
+            plan: the plan in force.
+            clock: where time comes from.
+            lift_at_issuer: lets the built-in issuer forget what it has revoked; a RingwallError where it cannot.
+        """
         self._revoked = revoked
+        self._lift_at_issuer = lift_at_issuer
         self._plan = plan
         self._clock = clock
 
@@ -56,7 +72,11 @@ class Revoking:
         return {"changed": changed, "revoked": [_shown(plan, entry) for entry in entries]}
 
     def restore(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Lift what `revoke` did; RevocationError where it is not revoked."""
+        """Lift what `revoke` did, or what the issuer told; RevocationError where it is not revoked.
+
+        The issuer forgets first: what it still knew, it would tell again when it starts. Where it is away, nothing is
+        lifted.
+        """
         kind, value, plan = _kind(asked), asked["value"], self._plan()
         known = self._revoked.revocations()
         named = [entry for entry in known if entry.kind is kind and value in {_name(plan, entry), entry.value}]
@@ -67,7 +87,10 @@ class Revoking:
             raise RevocationError(f"the {kind} {value[:80]!r} is not revoked", hint="see `ringwall revoke list`")
         if kind is Revoked.WORKLOAD:
             lifted += [e for e in known if e.kind is Revoked.CLIENT and e.value == lifted[0].value]
+        own = {issuer.url for issuer in plan.issuers if issuer.builtin}
         for entry in lifted:
+            if kind is not Revoked.WORKLOAD and entry.issuer in own:
+                self._lift_at_issuer(entry.kind, entry.value)
             self._revoked.lift(entry.kind, entry.value, entry.issuer)
         return {"lifted": [_shown(plan, entry) for entry in lifted]}
 

@@ -7,6 +7,7 @@ import pytest
 from tests.support.enforce_plans import plan, service, spiffe
 
 from ringwall.bootstrap.revoking import Revoking
+from ringwall.identity.issuer.admin_client import IssuerRequestError
 from ringwall.identity.revocation.revoked import RevocationError, RevocationList
 from ringwall.model.clock import ManualClock
 from ringwall.model.revocation import TOKEN_SECONDS, Revocation, Revoked
@@ -25,7 +26,14 @@ class World:
         self.clock = ManualClock(1000)
         self.list = RevocationList(tmp_path / "revocations.json", self.clock)
         self.plan = BOTH
-        self.asked = Revoking(self.list, lambda: self.plan, self.clock)
+        self.at_issuer: list[tuple[Revoked, str]] = []
+        self.issuer_is_away = False
+        self.asked = Revoking(self.list, lambda: self.plan, self.clock, lift_at_issuer=self._lift_at_issuer)
+
+    def _lift_at_issuer(self, kind: Revoked, value: str) -> None:
+        if self.issuer_is_away:
+            raise IssuerRequestError("the issuer does not answer")
+        self.at_issuer.append((kind, value))
 
     def revoke(self, kind: str, value: str, seconds: float = 0.0) -> dict[str, Any]:
         return self.asked.revoke({"kind": kind, "value": value, "lasts": seconds})
@@ -149,3 +157,22 @@ def test_the_issuer_can_revoke_nothing_but_what_it_issues(world: World, entry: A
     with pytest.raises(RevocationError, match="feed"):
         world.asked.feed({"entries": [["token", "good", 2000, None], entry]})
     assert world.list.revocations() == ()
+
+
+def test_the_issuer_forgets_what_is_lifted(world: World) -> None:
+    world.asked.feed({"entries": [["session", "s1", 1500.0, None]]})
+    world.revoke("user", "entra|a")
+    world.revoke("workload", "portal")
+    world.restore("session", "s1")
+    world.restore("user", "entra|a")
+    world.restore("workload", "portal")
+    assert world.at_issuer == [(Revoked.SESSION, "s1")]
+    assert world.list.revocations() == ()
+
+
+def test_nothing_is_lifted_that_the_issuer_would_tell_again(world: World) -> None:
+    world.asked.feed({"entries": [["session", "s1", 1500.0, None]]})
+    world.issuer_is_away = True
+    with pytest.raises(IssuerRequestError):
+        world.restore("session", "s1")
+    assert [each.value for each in world.list.revocations()] == ["s1"]

@@ -12,6 +12,7 @@ from ringwall.identity.issuer.access_tokens import DEVELOPMENT_SECONDS, TokenNot
 from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.admin_groups import GroupAdministration
 from ringwall.identity.issuer.admin_request import read_object, texts
+from ringwall.identity.issuer.admin_revocations import RevocationAdministration
 from ringwall.identity.issuer.admin_users import USER_HANDLERS, UserAdministration
 from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
 from ringwall.identity.issuer.clients.initial_access import DEFAULT_SECONDS, LONGEST_SECONDS, InitialAccess
@@ -100,6 +101,7 @@ def create_admin_app(
             Route("/registration-tokens", administration.registration_token, methods=["POST"]),
             *UserAdministration(people, directory=directory, clock=clock).routes(),
             *GroupAdministration(people, directory=directory).routes(),
+            *RevocationAdministration(storage).routes(),
         ],
         exception_handlers={**OPERATOR_HANDLERS, **USER_HANDLERS},
     )

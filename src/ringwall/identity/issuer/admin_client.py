@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from ringwall.identity.issuer.settings import admin_socket_of
 from ringwall.model.errors import RingwallError
+from ringwall.model.revocation import Revoked
 from ringwall.model.secret import Secret
 from ringwall.plan.bindings import Bindings
 
@@ -38,6 +39,11 @@ def registration_token(bindings: Bindings, *, seconds: int, reusable: bool) -> S
     """Return an initial access token, by which a client can register (RFC 7591, section 3)."""
     asked = {"lifetime": seconds, "reusable": reusable}
     return Secret(str(_ask(bindings, "POST", "/registration-tokens", asked)["initial_access_token"]))
+
+
+def lift_revocation(bindings: Bindings, kind: Revoked, value: str) -> None:
+    """Let the issuer forget that something is revoked, so that it does not tell so again."""
+    _ask(bindings, "POST", "/revocations/lift", {"kind": kind.value, "value": value})
 
 
 def rotate_keys(bindings: Bindings, *, compromised: bool = False) -> dict[str, Any]:

@@ -29,13 +29,14 @@ BATCH: Final = 500
 """Fits into one request of the control plane's socket."""
 _ANSWER_SECONDS: Final = 10.0
 
-_KINDS: Final = {
+KINDS: Final = {
     "token": Revoked.TOKEN,
     "session": Revoked.SESSION,
     "family": Revoked.GRANT,
     "account": Revoked.USER,
     "client": Revoked.CLIENT,
 }
+"""What the issuer's own kinds are called everywhere else."""
 _UP_TO: Final = frozenset({"account", "client"})
 
 _log = logging.getLogger(__name__)
@@ -98,13 +99,13 @@ class RevocationFeed:
     async def _deliver(self, new: Sequence[Revocation]) -> None:
         entries = [
             [
-                _KINDS[each.kind].value,
+                KINDS[each.kind].value,
                 each.subject,
                 each.expires,
                 issued_before(each.revoked) if each.kind in _UP_TO else None,
             ]
             for each in new
-            if each.kind in _KINDS
+            if each.kind in KINDS
         ]
         if entries:
             await _ask(self._socket, {"do": ACTION, "entries": entries})

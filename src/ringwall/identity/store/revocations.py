@@ -38,6 +38,7 @@ _FIND: Final = Statement(
 """,
     columns=_COLUMNS,
 )
+_REMOVE: Final = Statement("DELETE FROM revocations WHERE kind = :kind AND subject = :subject")
 _LATEST: Final = Statement("SELECT value FROM counters WHERE name = 'revocations'")
 _SWEEP: Final = Statement("""
     DELETE FROM revocations WHERE sequence IN
@@ -102,6 +103,10 @@ class Revocations:
         """Return the revocation of one thing, or None."""
         row = await self._driver.row(_FIND, kind=kind, subject=subject, now=now)
         return None if row is None else _revocation(row)
+
+    async def remove(self, kind: str, subject: str) -> bool:
+        """Forget a revocation, whose subject is to be believed again; return whether there was one."""
+        return bool(await self._driver.run(_REMOVE, kind=kind, subject=subject))
 
     async def sweep(self, *, now: float) -> int:
         """Delete some of the revocations that no longer matter, and return how many."""
