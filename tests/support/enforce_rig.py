@@ -85,14 +85,14 @@ class Rig:
             context.load_cert_chain(path)
         return context
 
-    def connect(self, where: Address, context: ssl.SSLContext | None) -> socket.socket:
+    def connect(self, where: Address, context: ssl.SSLContext | None, name: str = "localhost") -> socket.socket:
         if where.socket:
             raw = socket.socket(socket.AF_UNIX)
             raw.connect(where.socket)
         else:
             raw = socket.create_connection((where.host, where.port), timeout=10)
         raw.settimeout(10)
-        return raw if context is None else context.wrap_socket(raw, server_hostname="localhost")
+        return raw if context is None else context.wrap_socket(raw, server_hostname=name)
 
     def get(self, path: str, **more: Any) -> Answer:
         return self.request("GET", path, **more)
@@ -107,6 +107,7 @@ class Rig:
         body: bytes | None = None,
         to: Address | None = None,
         context: ssl.SSLContext | None = None,
+        name: str = "localhost",
     ) -> Answer:
         """Send one request, to the edge unless another address (then plain unless a context) is given."""
         where = to or self.bindings.edge
@@ -114,7 +115,7 @@ class Rig:
         if to is None and context is None:
             context = self.edge_context()
         connection = http.client.HTTPConnection("localhost")
-        connection.sock = self.connect(where, context)
+        connection.sock = self.connect(where, context, name)
         with contextlib.closing(connection):
             return self.on(connection, method, path, token=token, headers=headers, body=body)
 

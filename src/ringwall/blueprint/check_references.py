@@ -116,6 +116,8 @@ class _Checker:
             self._report.error(
                 "wrong-key", message, client.jwks[0][0][0].span if client.jwks[0] else client.span, hint=hint
             )
+        if client.certificates:
+            self._check_certificates(client)
         for key in client.jwks:
             for name, _ in key:
                 if name.value in _PRIVATE:
@@ -125,6 +127,14 @@ class _Checker:
                     )
             if "kty" not in {name.value for name, _ in key}:
                 self._report.error("missing-key", "a key needs its type, 'kty'", client.span)
+
+    def _check_certificates(self, client: Client) -> None:
+        where = client.certificates[0].span
+        if client.kind is not None and client.kind.value in {"native", "browser"}:
+            self._report.error("wrong-key", f"{client.name.value!r} cannot keep a key secret", where)
+        if self._blueprint.edge is None or not self._blueprint.edge.client_certificates:
+            hint = "name a domain under `client_certificates` of `edge`"
+            self._report.error("no-certificates", "clients are nowhere asked for a certificate", where, hint=hint)
 
     def _check_person(self, person: Person | Client) -> None:
         self._known("role", person.roles, self._roles)

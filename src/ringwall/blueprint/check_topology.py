@@ -48,6 +48,23 @@ def _check_edge(blueprint: Blueprint, files: Files, report: Report) -> None:
     for index, domain in enumerate(edge.domains):
         if domain.value in names[:index]:
             report.error("duplicate-domain", f"the domain {domain.value!r} is named twice", domain.span)
+    _check_client_certificates(edge, names, report)
+
+
+def _check_client_certificates(edge: Edge, names: list[str], report: Report) -> None:
+    """Browsers would ask people for a certificate, so it is not asked for where they sign in."""
+    for domain in edge.client_certificates:
+        if domain.value not in names:
+            hint = "name it under `domains` as well"
+            report.error("unknown-domain", f"{domain.value!r} is no domain of the edge", domain.span, hint=hint)
+        elif domain.value == names[0]:
+            hint = "use a domain of its own, and name it behind the first"
+            message = f"{domain.value!r} is where people sign in, and browsers would ask them for a certificate"
+            report.error("first-domain", message, domain.span, hint=hint)
+    if edge.client_certificates and edge.http3 is not None and edge.http3.value:
+        hint = "leave out `http3` or `client_certificates`"
+        message = "clients would move to HTTP/3, where no certificate is asked for"
+        report.error("http3-certificates", message, edge.http3.span, hint=hint)
 
 
 def _check_certificate(blueprint: Blueprint, edge: Edge, files: Files, report: Report) -> None:

@@ -83,6 +83,10 @@ EDGE: Final = Record(
         "http3": Field(Flag(), "Whether HTTP/3 is offered as well; default false."),
         "limit": Field(_LIMIT, "Requests of one client address, counted before tokens; default 50/s burst 100."),
         "principal_limit": Field(_LIMIT, "Requests of one signed-in principal; default none."),
+        "client_certificates": Field(
+            ListOf(Text("a host name", values.HOST, str.lower, "mtls.clinic.example"), minimum=1),
+            "Those of `domains` at which clients are asked for a certificate (RFC 8705); default none. Not the first.",
+        ),
         "dpop_nonces": Field(
             Flag(), "Whether proofs for bound tokens (DPoP) must carry a nonce of the edge; default false."
         ),
@@ -236,8 +240,14 @@ CLIENT: Final = Record(
             "true: people may let it in by a code that it shows (RFC 8628), for devices without a browser; "
             "default false.",
         ),
+        "certificates": Field(
+            ListOf(Text("a SHA-256 fingerprint", values.FINGERPRINT, values.fingerprint, "AB:CD:…"), minimum=1),
+            "SHA-256 fingerprints of certificates by which it proves who it is, in place of a secret (RFC 8705).",
+        ),
         "bound_tokens": Field(
-            Flag(), "true: it gets no token without a DPoP proof (RFC 9449) to bind it to; default false."
+            Flag(),
+            "true: it gets no token but one that is bound to a key, of a DPoP proof (RFC 9449) or of its certificate; "
+            "default false.",
         ),
         "roles": Field(ListOf(_IDENTIFIER), "Roles this client holds."),
         "scopes": Field(ListOf(_SCOPE), "Scopes it may ask for."),

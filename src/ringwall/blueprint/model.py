@@ -30,6 +30,7 @@ class Edge:
     limit: At[Rate] | None = None
     principal_limit: At[Rate] | None = None
     trusted_hops: At[int] | None = None
+    client_certificates: Names = ()
     dpop_nonces: At[bool] | None = None
 
 
@@ -124,6 +125,7 @@ class Client:
     title: At[str] | None = None
     pushed_requests: At[bool] | None = None
     device_flow: At[bool] | None = None
+    certificates: Names = ()
     bound_tokens: At[bool] | None = None
     given: frozenset[str] = frozenset()
 

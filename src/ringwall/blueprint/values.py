@@ -3,6 +3,7 @@
 Each function takes the text as written and returns its value, or raises BadValueError.
 """
 
+import base64
 import ipaddress
 import re
 import shlex
@@ -30,6 +31,8 @@ ORIGIN: Final = (
     r"^(https://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|http://(localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?$"
 )
 """As a browser writes it (RFC 6454, section 6.2); without TLS only on this machine."""
+FINGERPRINT: Final = r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"
+"""As `openssl x509 -noout -fingerprint -sha256` prints it; the colons may be left out."""
 HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
 REDIRECT: Final = r"^https?://[!-~]{1,400}$"
 SCOPE: Final = r"^[!#-\[\]-~]{1,128}$"
@@ -103,6 +106,11 @@ def size(text: str) -> int:
     """Return the bytes that `512KiB` or `1MiB` say."""
     unit = text.lstrip("0123456789")
     return int(text.removesuffix(unit)) * _BYTES[unit]
+
+
+def fingerprint(text: str) -> str:
+    """Return a fingerprint as tokens and proxies write it: base64url without padding (RFC 8705, section 3.1)."""
+    return base64.urlsafe_b64encode(bytes.fromhex(text.replace(":", ""))).rstrip(b"=").decode()
 
 
 def address(text: str) -> Endpoint:

@@ -163,6 +163,7 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             title=client.title.value if client.title is not None else "",
             pushed_requests=client.pushed_requests is not None and client.pushed_requests.value,
             device_flow=client.device_flow is not None and client.device_flow.value,
+            certificates=tuple(sorted(certificate.value for certificate in client.certificates)),
             bound_tokens=client.bound_tokens is not None and client.bound_tokens.value,
         )
         for client in blueprint.clients

@@ -25,7 +25,7 @@ def policies() -> Any:
 def holder() -> Any:
     """Return the filter that asks whether the sender of a bound token holds its key.
 
-    It works on requests whose verified token has a `cnf`, whatever it holds; all others pass it untouched.
+    It works on requests whose verified token has `cnf.jkt`, whatever that is; all others pass it untouched.
     """
     service = _http_service()
     service.authorization_request.headers_to_add.append(
@@ -39,7 +39,7 @@ def holder() -> Any:
     asking.filter_enabled_metadata.CopyFrom(
         metadata_pb2.MetadataMatcher(
             filter=JWT_NAMESPACE,
-            path=[{"key": CLAIMS_KEY}, {"key": "cnf"}],
+            path=[{"key": CLAIMS_KEY}, {"key": "cnf"}, {"key": "jkt"}],
             value=value_pb2.ValueMatcher(present_match=True),
         )
     )

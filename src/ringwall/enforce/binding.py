@@ -10,6 +10,7 @@ from envoy.config.rbac.v3 import rbac_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.type.matcher.v3 import string_pb2, value_pb2
 
+from ringwall.enforce import client_certificate
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE
 
 BOUND_AS_BEARER: Final = "bound-as-bearer"
@@ -23,11 +24,12 @@ BOUND_ELSEWHERE: Final = "bound-elsewhere"
 def at_edge() -> dict[str, Any]:
     """Return the policies of the edge.
 
-    1. A token with `cnf` comes by the scheme `DPoP` (RFC 9449, section 7.2).
+    1. A token with `cnf` comes by the scheme `DPoP` (RFC 9449, section 7.2), or is bound to the certificate of the
+       connection (RFC 8705, section 3).
     2. What comes by that scheme is bound to a key (RFC 9449, section 7.1).
     """
     return {
-        BOUND_AS_BEARER: _refusing(_has("cnf"), _not(_by_dpop())),
+        BOUND_AS_BEARER: _refusing(_has("cnf"), _not(_by_dpop()), _not(client_certificate.holds_it())),
         UNBOUND_AS_DPOP: _refusing(_by_dpop(), _has("sub"), _not(_has("cnf", "jkt"))),
     }
 

@@ -6,7 +6,7 @@
 4. shape of the request: an Authorization that is not one bearer token is refused, never ignored; so are a path with
    disguised dot segments, an odd Host (edge), and WebSocket connections from pages of other origins (edge)
 5. questions of browsers about pages of other origins (edge), on routes that bring a policy for them
-6. token verification (ECDS)
+6. token verification (ECDS); then, where clients are asked for a certificate, whether a token is bound to it
 7. what is not believed in spite of that (ECDS): what was revoked, a token, session, user, client or calling workload;
    and tokens that are bound to something else than what shows them
 8. who sends a bound token (edge): the decision point sees the proof, and is asked for no other token
@@ -33,7 +33,7 @@ from envoy.type.matcher.v3 import path_pb2, regex_pb2, string_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from ringwall.enforce import asking, browser, cors, names, websockets
+from ringwall.enforce import asking, browser, client_certificate, cors, names, websockets
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.problems import (
     CROSS_SITE_POLICY,
@@ -62,8 +62,14 @@ _DISGUISED = tuple(f"/{dots}{semicolon}" for dots in ("..", ".") for semicolon i
 _LOCAL_RATE_LIMIT = type_url(local_rate_limit_pb2.LocalRateLimit)
 
 
-def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
-    """Return the filters of the edge's or a service's listener; `address_limit` names the limit by address."""
+def chain(where: str, *, address_limit: str | None = None, certificates: bool = False) -> list[Any]:
+    """Return the filters of the edge's or a service's listener.
+
+    Args:
+        where: `edge`, or the service's name.
+        address_limit: name of the limit by client address, which the edge has.
+        certificates: clients are asked for a certificate.
+    """
     return [
         *([_discovered(address_limit, _LOCAL_RATE_LIMIT)] if address_limit else []),
         _discovered(names.body_limit(where), type_url(BodySizeLimit)),
@@ -71,6 +77,7 @@ def chain(where: str, *, address_limit: str | None = None) -> list[Any]:
         _fixed(SHAPE_FILTER, _shapes(with_host=address_limit is not None)),
         *([_fixed(cors.FILTER, cors.filter_config(), disabled=True)] if address_limit else []),
         _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
+        *([_fixed(client_certificate.FILTER, client_certificate.filter_config())] if certificates else []),
         _discovered(names.REVOCATIONS_FILTER, type_url(rbac_filter_pb2.RBAC)),
         *([_fixed(HOLDER_FILTER, asking.holder())] if address_limit else []),
         _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),

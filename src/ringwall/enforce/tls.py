@@ -58,8 +58,12 @@ def _socket(context: Any) -> Any:
     return base_pb2.TransportSocket(name="envoy.transport_sockets.tls", typed_config=pack(context))
 
 
-def edge_socket() -> Any:
-    """Return the public side: TLS 1.2 and 1.3, no client certificate, HTTP/2 before HTTP/1.1."""
+def edge_socket(*, certificates: bool = False) -> Any:
+    """Return the public side: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
+
+    With `certificates` a client is asked for one and need not have one. Any is taken, whoever has signed it: it proves
+    that its key is there, and nothing else is concluded from it. No session of TLS is resumed then.
+    """
     common = tls_pb2.CommonTlsContext(
         tls_params=common_pb2.TlsParameters(
             tls_minimum_protocol_version="TLSv1_2",
@@ -70,7 +74,12 @@ def edge_socket() -> Any:
         tls_certificate_sds_secret_configs=[_secret(names.EDGE_CERTIFICATE)],
         alpn_protocols=["h2", "http/1.1"],
     )
-    return _socket(tls_pb2.DownstreamTlsContext(common_tls_context=common))
+    context = tls_pb2.DownstreamTlsContext(common_tls_context=common)
+    if certificates:
+        context.common_tls_context.validation_context.trust_chain_verification = "ACCEPT_UNTRUSTED"
+        context.disable_stateless_session_resumption = True
+        context.disable_stateful_session_resumption = True
+    return _socket(context)
 
 
 def edge_quic_socket() -> Any:

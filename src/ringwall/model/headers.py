@@ -21,6 +21,9 @@ CROSS_SITE: Final = "x-ringwall-cross-site"
 REQUEST_ID: Final = "x-request-id"
 """Made by the edge; the same at every hop, in every log record and in every error answer."""
 
+CLIENT_CERTIFICATE: Final = "x-client-certificate-sha256"
+"""SHA-256, as base64url, of the certificate on a client's connection. The edge says it to the issuer alone."""
+
 IDENTITY_HEADERS: Final = (SUBJECT, ISSUER, ROLES, CALLER, OPERATION)
 """Everything that is removed from what arrives, and set anew."""
 
@@ -42,6 +45,7 @@ FORGEABLE: Final = (
     "x-ringwall-*",
     "x-envoy-*",
     "x-forwarded-*",
+    CLIENT_CERTIFICATE,
     "forwarded",
     "x-real-ip",
     "x-client-ip",

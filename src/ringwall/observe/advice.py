@@ -77,8 +77,8 @@ _NEW_PROOF: Final = "make a new proof for each request, with its method, its URL
 _PROOFS: Final = (
     (
         "bound-as-bearer",
-        "the token is bound to a key, and came as a bearer token",
-        "send it as `Authorization: DPoP TOKEN`, with a proof in `DPoP` for each request",
+        "the token is bound to a key or a certificate, and came as a bearer token without it",
+        "send it as `DPoP` with a proof for each request, or with its certificate, where `client_certificates` says so",
     ),
     ("unbound-as-dpop", "the token came by the scheme `DPoP` and is bound to no key", "send it as `Bearer`"),
     ("[proof-count]", "the request has no DPoP proof", _NEW_PROOF),

@@ -153,7 +153,8 @@ class Client(Part):
         jwks: public keys by which it proves who it is, a JWK set as JSON; empty where it has a secret or nothing.
         pushed_requests: whether it must push its authorization requests (RFC 9126, section 5).
         device_flow: whether devices with it may wait for a person to let them in (RFC 8628).
-        bound_tokens: whether it only ever gets tokens that are bound to a key (RFC 9449, section 5.2).
+        bound_tokens: whether it only ever gets tokens that are bound to a key (RFC 9449, section 5.2; RFC 8705).
+        certificates: SHA-256, as base64url, of each certificate by which it proves who it is (RFC 8705, section 2.2).
     """
 
     name: str
@@ -170,6 +171,7 @@ class Client(Part):
     pushed_requests: bool = Field(default=False, exclude_if=lambda pushed: not pushed)
     device_flow: bool = Field(default=False, exclude_if=lambda device: not device)
     bound_tokens: bool = Field(default=False, exclude_if=lambda bound: not bound)
+    certificates: tuple[str, ...] = Field(default=(), exclude_if=lambda certificates: not certificates)
 
     @property
     def public(self) -> bool:
@@ -351,6 +353,7 @@ class Edge(Part):
         per_ip: limit for each client address, counted before tokens are verified.
         per_principal: limit for each principal.
         trusted_hops: how many proxies in front are trusted to append to X-Forwarded-For.
+        client_certificates: those of the domains at which clients are asked for a certificate (RFC 8705).
         dpop_nonces: whether DPoP proofs must carry a nonce that the edge has given (RFC 9449, section 9).
     """
 
@@ -367,6 +370,7 @@ class Edge(Part):
     per_principal: Limit | None = None
     trusted_hops: int = 0
     max_connections: int = 10_000
+    client_certificates: tuple[str, ...] = Field(default=(), exclude_if=lambda domains: not domains)
     dpop_nonces: bool = Field(default=False, exclude_if=lambda nonces: not nonces)
 
 

@@ -27,9 +27,9 @@ timezone: Europe/Berlin
 trust_domain: clinic.example
 development: true
 mode: enforce
-edge: {listen: "127.0.0.1:8443", redirect: "127.0.0.1:8080", domains: [localhost], certificate: c.pem, key: k.pem,
-  http3: true, limit: 100/s burst 200, principal_limit: 5/m, trusted_hops: 1,
-  dpop_nonces: true}
+edge: {listen: "127.0.0.1:8443", redirect: "127.0.0.1:8080", domains: [localhost, b.test],
+  certificate: c.pem, key: k.pem, http3: true, limit: 100/s burst 200, principal_limit: 5/m, trusted_hops: 1,
+  dpop_nonces: true, client_certificates: [b.test]}
 issuers:
   local:
     administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]
@@ -52,7 +52,7 @@ people: {alice: {roles: [patient], claims: {patients: ["7"], level: 3, active: t
 clients:
   robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}, jwks: [{kty: EC, crv: P-256, x: AA, y: AA}]}
   app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
-    scopes: [offline_access],
+    scopes: [offline_access], certificates: ["abababababababababababababababababababababababababababababababab"],
     redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"],
     backchannel_logout_uri: "https://app.example/signed-out"}
 data: [health]

@@ -220,3 +220,10 @@ def test_the_table_says_each_thing_once_and_below_closed_paths() -> None:
     assert len(BY_NAME) == len(OPERATIONS)
     assert len({(o.method, shape(o.template)) for o in OPERATIONS}) == len(OPERATIONS)
     assert all(o.template.startswith(("/admin/", "/scim/")) for o in OPERATIONS)
+
+
+@pytest.mark.parametrize("blueprint", [BLUEPRINT, ADMINISTERED])
+def test_nobody_but_the_edge_calls_it(blueprint: str) -> None:
+    """What the edge tells it about a client, its certificate for instance, is believed: no service may say the same."""
+    callers = {caller for operation in operations_of(made(blueprint)).values() for caller in operation.inbound.callers}
+    assert callers == {"edge"}

@@ -1,6 +1,6 @@
 """The edge's other question: does the sender of a bound token hold its key (RFC 9449, section 7)?
 
-Asked for tokens with a `cnf` alone, after Envoy has verified them. Whatever goes wrong, the answer is no.
+Asked for tokens with `cnf.jkt` alone, after Envoy has verified them. Whatever goes wrong, the answer is no.
 """
 
 import json

@@ -12,6 +12,7 @@ from ringwall.identity.issuer.administration.authority import Authority
 from ringwall.identity.issuer.answers import HANDLERS
 from ringwall.identity.issuer.browser_sessions import BrowserSessions
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
+from ringwall.identity.issuer.clients.mutual_tls import MutualTlsMethod
 from ringwall.identity.issuer.clients.private_key_jwt import PrivateKeyMethod
 from ringwall.identity.issuer.clients.public import PublicMethod
 from ringwall.identity.issuer.clients.secret import SecretMethod
@@ -63,6 +64,7 @@ def create_app(context: IssuerContext) -> Starlette:
         [
             SecretMethod(context, throttle),
             PrivateKeyMethod(context),
+            MutualTlsMethod(directory),
             WorkloadMethod(context, services),
         ],
         public=PublicMethod(context),

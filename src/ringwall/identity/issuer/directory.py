@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.durable import stamp_of
-from ringwall.plan.model import ClaimType, Client, Head, Person, Registration
+from ringwall.plan.model import ClaimType, Client, Edge, Head, Person, Registration
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 from ringwall.plan.upstream import Upstream
 
@@ -33,6 +33,7 @@ class Directory:
             tell them apart (RFC 9068, section 5).
         registration: how clients may register themselves; None where they may not, nor did.
         upstreams: providers at which people can sign in.
+        certificate_url: its URL at the domain where clients are asked for a certificate; empty where there is none.
     """
 
     issuer: str
@@ -49,6 +50,7 @@ class Directory:
     upstreams: Mapping[str, Upstream]
     edge_host: str = ""
     edge_domains: tuple[str, ...] = ()
+    certificate_url: str = ""
 
     @property
     def origin(self) -> str:
@@ -79,7 +81,16 @@ class Directory:
             upstreams={upstream.name: upstream for upstream in plan.upstreams},
             edge_host=plan.edge.host if plan.edge is not None else "",
             edge_domains=plan.edge.domains if plan.edge is not None else (),
+            certificate_url=_certificate_url(builtin.url, plan.edge),
         )
+
+
+def _certificate_url(issuer: str, edge: Edge | None) -> str:
+    if edge is None or not edge.client_certificates:
+        return ""
+    parts = urlsplit(issuer)
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"https://{edge.client_certificates[0]}{port}{parts.path}"
 
 
 class LiveDirectory:

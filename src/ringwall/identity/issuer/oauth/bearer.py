@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 
 from ringwall.identity.dpop.proof import NonceNeededError, ProofRefusedError
+from ringwall.identity.issuer.clients.mutual_tls import CONFIRMATION, shown_certificate
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.dpop.proofs import HEADER, ProofTaker
 from ringwall.identity.issuer.request import Parameters
@@ -104,6 +105,10 @@ async def _check_binding(
     confirmation = claims.claims.get("cnf", {})
     if not confirmation and scheme == BEARER and HEADER not in request.headers:
         return
+    if scheme == BEARER and set(confirmation) == {CONFIRMATION} and HEADER not in request.headers:
+        shown = shown_certificate(request)  # RFC 8705, section 3
+        if shown and hmac.compare_digest(shown.encode(), str(confirmation[CONFIRMATION]).encode()):
+            return
     jkt = confirmation.get("jkt") if set(confirmation) == {"jkt"} else None
     if not isinstance(jkt, str) or scheme != DPOP:
         raise BearerRefusedError(401, "invalid_token", "the token is not bound as it is used", scheme=scheme)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import answer, cacheable
 from ringwall.identity.issuer.assurance import LEVELS
-from ringwall.identity.issuer.clients import private_key_jwt
+from ringwall.identity.issuer.clients import mutual_tls, private_key_jwt
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
@@ -16,6 +16,14 @@ from ringwall.identity.tokens.signing import ALGORITHM
 from ringwall.model.presented import ALGORITHMS
 
 _SECONDS: Final = 300
+_FOR_CERTIFICATES: Final = {
+    "token": "token",
+    "pushed_authorization_request": "par",
+    "device_authorization": "device_authorization",
+    "revocation": "revoke",
+    "introspection": "introspect",
+    "userinfo": "userinfo",
+}
 
 
 class MetadataEndpoint:
@@ -33,6 +41,7 @@ class MetadataEndpoint:
     def _document(self, directory: Directory) -> dict[str, Any]:
         """Return the document. Endpoint addresses follow from the plan, never from the request's `Host`."""
         base = directory.issuer.rstrip("/")
+        methods = [name for name in self._client_methods if directory.certificate_url or name != mutual_tls.METHOD]
         granted = {scope for client in directory.clients.values() for scope in client.scopes}
         if directory.registration is not None:
             granted |= set(directory.registration.scopes)
@@ -58,11 +67,11 @@ class MetadataEndpoint:
             "acr_values_supported": list(LEVELS),
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
-            "token_endpoint_auth_methods_supported": self._client_methods,
+            "token_endpoint_auth_methods_supported": methods,
             "token_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
             "dpop_signing_alg_values_supported": list(ALGORITHMS),
-            "revocation_endpoint_auth_methods_supported": self._client_methods,
-            "introspection_endpoint_auth_methods_supported": [name for name in self._client_methods if name != "none"],
+            "revocation_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_methods_supported": [name for name in methods if name != "none"],
             "introspection_signing_alg_values_supported": [ALGORITHM],
             "scopes_supported": sorted({*STANDARD_SCOPES, *granted}),
             "claims_supported": [
@@ -76,4 +85,12 @@ class MetadataEndpoint:
             "require_signed_request_object": False,
             "request_object_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
             "request_uri_parameter_supported": False,
+            **self._for_certificates(directory.certificate_url),
         }
+
+    def _for_certificates(self, base: str) -> dict[str, Any]:
+        """Return where clients show a certificate (RFC 8705, sections 3.3 and 5)."""
+        if not base:
+            return {}
+        aliases = {f"{name}_endpoint": f"{base}/{path}" for name, path in _FOR_CERTIFICATES.items()}
+        return {"tls_client_certificate_bound_access_tokens": True, "mtls_endpoint_aliases": aliases}

@@ -41,8 +41,8 @@ class TokenEndpoint:
 
         1. Read the form (RFC 6749, section 3.2). 2. Authenticate the client (section 2.3). 3. Only then look at the
         grant type, which must exist and be one for this kind of client (section 5.2). 4. See which key the client
-        holds, if it shows one (RFC 9449, section 5); where the plan says so, it must (section 5.2). 5. Let the grant
-        decide. 6. Answer without caching (RFC 6749, section 5.1).
+        holds, if it shows one (RFC 9449, section 5; RFC 8705, section 3); where the plan says so, it must (RFC 9449,
+        section 5.2). 5. Let the grant decide. 6. Answer without caching (RFC 6749, section 5.1).
         """
         form = await read_form(request)  # 1
         client = await self._clients.authenticate(request, form)  # 2
@@ -55,9 +55,10 @@ class TokenEndpoint:
         if grant.name not in (_OF_SERVICES if client.service else _GRANTS_OF[client.client.kind]):
             raise RequestRefusedError(400, "unauthorized_client", f"this client may not use {grant.name}")
         bound = await self._proofs.bind(request, PATH)  # 4
-        if client.client.bound_tokens and not bound.jkt:
+        confirmation = bound.confirmation or client.confirmation  # proxies take a token that is bound to one thing
+        if client.client.bound_tokens and not confirmation:
             raise RequestRefusedError(400, "invalid_request", "this client needs a DPoP proof for each token")
-        asked = TokenRequest(client=client, form=form, confirmation={**client.confirmation, **bound.confirmation})
+        asked = TokenRequest(client=client, form=form, confirmation=confirmation)
         members = _members(await grant.issue(asked), token_type="DPoP" if bound.jkt else "Bearer")  # 5
         return answer(members, headers=dict(bound.headers))  # 6
 
