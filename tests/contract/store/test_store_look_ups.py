@@ -14,7 +14,12 @@ from ringwall.identity.store.driver import Statement
 from ringwall.identity.store.revisions import VERSION_TABLE
 from ringwall.identity.store.url import DatabaseUrl
 
-READS_ALL = {"SELECT count(*) FROM accounts"}
+READS_ALL = {
+    "SELECT count(*) FROM accounts",
+    "SELECT count(*) FROM groups",
+    "SELECT name_key FROM accounts ORDER BY name_key LIMIT 1 OFFSET :place",
+    "SELECT name_key FROM groups ORDER BY name_key LIMIT 1 OFFSET :place",
+}
 """What says in its docstring that it reads everything."""
 
 

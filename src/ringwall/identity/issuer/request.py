@@ -66,13 +66,13 @@ def sent_path(request: Request) -> str:
     return raw.partition(b"?")[0].decode("ascii", "replace")
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body, at most MAX_BODY bytes."""
+async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """Return the body, of so many bytes at most."""
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY:
+            if len(body) > most:
                 raise RequestRefusedError(413, "invalid_request", "the request body is too large")
     except ClientDisconnect:
         raise RequestRefusedError(400, "invalid_request", "the request was broken off") from None

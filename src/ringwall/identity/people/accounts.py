@@ -87,7 +87,7 @@ class Accounts:
     ) -> Account:
         """Change an account as it is now, whoever else changes it; AccountTakenError where the new name is taken.
 
-        Who loses a role is signed out everywhere.
+        Who loses a role, or is disabled by it, is signed out everywhere.
 
         Args:
             account: its id.
@@ -110,11 +110,21 @@ class Accounts:
                 if taken is not None and taken.id != account:
                     raise AccountTakenError(error.message, hint=error.hint) from None
                 continue
-            if not set(before.effective_roles) <= set(kept.effective_roles):
-                await self.end_what_says_too_much(account, reason="roles-taken")
-            await self._journal.note("account-changed", by=by, account=account, **_difference(before, kept))
+            await self._follow(before, kept, by=by)
             return kept
         raise AccountError("the account is being changed by others at this moment", hint="try again")
+
+    async def _follow(self, before: Account, after: Account, *, by: str) -> None:
+        """Do what a change brings with it, and note it."""
+        disabled = after.disabled is not None
+        if disabled and before.disabled is None:
+            await self._end_everything(after.id, reason="account-disabled")
+        elif not set(before.effective_roles) <= set(after.effective_roles):
+            await self.end_what_says_too_much(after.id, reason="roles-taken")
+        if said := _difference(before, after):
+            await self._journal.note("account-changed", by=by, account=after.id, **said)
+        if disabled is (before.disabled is None):
+            await self._journal.note("account-disabled" if disabled else "account-enabled", by=by, account=after.id)
 
     async def disable(self, account: str, *, by: str, reason: str = "") -> Ended:
         """Let nobody sign in to an account any more, and end whatever was begun with it; what it holds is kept."""

@@ -124,6 +124,10 @@ class Credentials:
         """Set a password, and end every session but the `spared` one: who knew the old one may be in one of them."""
         found = await self._accounts.get(account)
         encoded = await self.checked_password(password, about_of(found))
+        await self.set_checked(account, encoded, by=by, spared=spared)
+
+    async def set_checked(self, account: str, encoded: str, *, by: str, spared: str = "") -> None:
+        """Set what `checked_password` has returned, as `set_password` does."""
         await self._database.passwords.set(account, Secret(encoded), now=self._clock.now())
         await self._journal.note("password-set", by=by, account=account)
         await self._accounts.end_sessions(account, by=by, spared=spared)

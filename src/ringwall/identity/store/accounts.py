@@ -35,12 +35,13 @@ _UPDATE: Final = Statement(
 _GET: Final = Statement("SELECT {columns} FROM accounts WHERE id = :id", columns=_COLUMNS)
 _BY_NAME: Final = Statement("SELECT {columns} FROM accounts WHERE name_key = :name_key", columns=_COLUMNS)
 _BY_EMAIL: Final = Statement(
-    "SELECT {columns} FROM accounts WHERE email_key = :email_key ORDER BY name_key LIMIT 10", columns=_COLUMNS
+    "SELECT {columns} FROM accounts WHERE email_key = :email_key ORDER BY name_key LIMIT :limit", columns=_COLUMNS
 )
 _PAGE: Final = Statement(
     "SELECT {columns} FROM accounts WHERE name_key > :after ORDER BY name_key LIMIT :limit", columns=_COLUMNS
 )
 _COUNT: Final = Statement("SELECT count(*) FROM accounts")
+_KEY_AT: Final = Statement("SELECT name_key FROM accounts ORDER BY name_key LIMIT 1 OFFSET :place")
 _DELETE: Final = Statement("DELETE FROM accounts WHERE id = :account RETURNING id")
 _BELONGINGS: Final = tuple(
     Statement("DELETE FROM {table} WHERE account = :account", table=table)  # the names are ours
@@ -206,11 +207,11 @@ class Accounts:
         row = await self._driver.row(_BY_NAME, name_key=name_key)
         return None if row is None else _account(row)
 
-    async def by_email(self, email_key: str) -> tuple[Account, ...]:
-        """Return up to ten accounts of an e-mail address; none for an empty one."""
+    async def by_email(self, email_key: str, *, limit: int = 10) -> tuple[Account, ...]:
+        """Return accounts of an e-mail address; none for an empty one."""
         if not email_key:
             return ()
-        return tuple(map(_account, await self._driver.rows(_BY_EMAIL, email_key=email_key)))
+        return tuple(map(_account, await self._driver.rows(_BY_EMAIL, email_key=email_key, limit=limit)))
 
     async def page(self, *, after: str = "", limit: int = 100) -> tuple[Account, ...]:
         """Return accounts in the order of `name_key`, beginning after that of the last one of the page before."""
@@ -219,6 +220,11 @@ class Accounts:
     async def count(self) -> int:
         """Return how many accounts there are; reads all of them."""
         return int((await self._driver.rows(_COUNT))[0][0])
+
+    async def key_at(self, place: int) -> str | None:
+        """Return the `name_key` of the account at a place, counted from 0; reads the keys of all before it."""
+        row = await self._driver.row(_KEY_AT, place=place)
+        return None if row is None else str(row[0])
 
     async def delete(self, account: str, *, now: float) -> bool:
         """Remove an account with its credentials and consents, and end its sessions and families, all at once.

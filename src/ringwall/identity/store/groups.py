@@ -40,6 +40,8 @@ _BY_NAME: Final = Statement("SELECT {columns} FROM groups WHERE name_key = :name
 _PAGE: Final = Statement(
     "SELECT {columns} FROM groups WHERE name_key > :after ORDER BY name_key LIMIT :limit", columns=_COLUMNS
 )
+_ALL: Final = Statement("SELECT count(*) FROM groups")
+_KEY_AT: Final = Statement("SELECT name_key FROM groups ORDER BY name_key LIMIT 1 OFFSET :place")
 _DELETE: Final = Statement("DELETE FROM groups WHERE id = :id RETURNING id")
 _EMPTY: Final = Statement("DELETE FROM memberships WHERE group_id = :id RETURNING account")
 _FORGET: Final = Statement("DELETE FROM external_ids WHERE subject = :id")
@@ -161,6 +163,15 @@ class Groups:
     async def page(self, *, after: str = "", limit: int = 100) -> tuple[Group, ...]:
         """Return groups in the order of `name_key`, beginning after that of the last one of the page before."""
         return tuple(map(_group, await self._driver.rows(_PAGE, after=after, limit=limit)))
+
+    async def count(self) -> int:
+        """Return how many groups there are; reads all of them."""
+        return int((await self._driver.rows(_ALL))[0][0])
+
+    async def key_at(self, place: int) -> str | None:
+        """Return the `name_key` of the group at a place, counted from 0; reads the keys of all before it."""
+        row = await self._driver.row(_KEY_AT, place=place)
+        return None if row is None else str(row[0])
 
     async def members(self, group: str, *, after: str = "", limit: int = MAX_MEMBERS) -> tuple[Member, ...]:
         """Return members in the order of their ids, beginning after the id of the last one of the page before."""
