@@ -43,6 +43,30 @@ class AdminOperation:
         return f"{ISSUER_SERVICE}/{self.name}"
 
 
+PROVISIONING: Final = (
+    AdminOperation("scim.config", "GET", "/scim/v2/ServiceProviderConfig", "Read what SCIM can do here"),
+    AdminOperation("scim.resource-types", "GET", "/scim/v2/ResourceTypes", "List the types of SCIM resources"),
+    AdminOperation("scim.resource-type", "GET", "/scim/v2/ResourceTypes/{name}", "Show a type of SCIM resources"),
+    AdminOperation("scim.schemas", "GET", "/scim/v2/Schemas", "List the SCIM schemas"),
+    AdminOperation("scim.schema", "GET", "/scim/v2/Schemas/{name}", "Show a SCIM schema"),
+    AdminOperation("scim.search", "POST", "/scim/v2/.search", "Search users and groups, over SCIM"),
+    AdminOperation("scim.users.list", "GET", "/scim/v2/Users", "List users, over SCIM"),
+    AdminOperation("scim.users.search", "POST", "/scim/v2/Users/.search", "Search users, over SCIM"),
+    AdminOperation("scim.users.create", "POST", "/scim/v2/Users", "Make a user, over SCIM"),
+    AdminOperation("scim.users.read", "GET", "/scim/v2/Users/{user}", "Show a user, over SCIM"),
+    AdminOperation("scim.users.replace", "PUT", "/scim/v2/Users/{user}", "Replace a user, over SCIM"),
+    AdminOperation("scim.users.change", "PATCH", "/scim/v2/Users/{user}", "Change a user, over SCIM"),
+    AdminOperation("scim.users.delete", "DELETE", "/scim/v2/Users/{user}", "Delete a user, over SCIM"),
+    AdminOperation("scim.groups.list", "GET", "/scim/v2/Groups", "List groups, over SCIM"),
+    AdminOperation("scim.groups.search", "POST", "/scim/v2/Groups/.search", "Search groups, over SCIM"),
+    AdminOperation("scim.groups.create", "POST", "/scim/v2/Groups", "Make a group, over SCIM"),
+    AdminOperation("scim.groups.read", "GET", "/scim/v2/Groups/{group}", "Show a group, over SCIM"),
+    AdminOperation("scim.groups.replace", "PUT", "/scim/v2/Groups/{group}", "Replace a group, over SCIM"),
+    AdminOperation("scim.groups.change", "PATCH", "/scim/v2/Groups/{group}", "Change a group, over SCIM"),
+    AdminOperation("scim.groups.delete", "DELETE", "/scim/v2/Groups/{group}", "Delete a group, over SCIM"),
+)
+"""SCIM 2.0 (RFC 7644)."""
+
 OPERATIONS: Final = (
     AdminOperation("api.read", "GET", "/admin/openapi.json", "Read the description of this API"),
     AdminOperation("users.list", "GET", "/admin/users", "List accounts"),
@@ -88,6 +112,7 @@ OPERATIONS: Final = (
     AdminOperation("revocations.list", "GET", "/admin/revocations", "List what is revoked"),
     AdminOperation("revocations.add", "POST", "/admin/revocations", "Revoke something"),
     AdminOperation("revocations.lift", "DELETE", "/admin/revocations/{kind}/{name}", "Lift a revocation"),
+    *PROVISIONING,
 )
 """Every operation of the administration."""
 

@@ -47,6 +47,7 @@ from ringwall.identity.issuer.oauth.token import TokenEndpoint
 from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
 from ringwall.identity.issuer.pages.forms import FormRefusedError, FormTokens
 from ringwall.identity.issuer.pages.render import Pages
+from ringwall.identity.issuer.scim.routes import scim_routes
 from ringwall.identity.issuer.services import Services
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.issuer.throttle import Throttle
@@ -122,8 +123,11 @@ def _about_tokens(context: IssuerContext, clients: ClientAuthenticator, standing
 
 
 def _for_administrators(context: IssuerContext) -> list[Route]:
-    actors = TokenHolders(context, proofs=ProofTaker(context))
-    return administration_routes(context, actors=actors, authority=Authority(context))
+    actors, authority = TokenHolders(context, proofs=ProofTaker(context)), Authority(context)
+    return [
+        *administration_routes(context, actors=actors, authority=authority),
+        *scim_routes(context, actors=actors, authority=authority),
+    ]
 
 
 def _for_people(context: IssuerContext) -> list[Route]:

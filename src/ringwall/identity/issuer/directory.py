@@ -29,6 +29,7 @@ class Directory:
         roles: names of the roles that there are.
         edge_host: address on which this system's edge listens; empty where it has none.
         edge_domains: host names that it answers.
+        includes: for each role, those that whoever holds it holds too.
         ambiguous: names of both a person and a client: no token is given to either, as `sub` could not
             tell them apart (RFC 9068, section 5).
         registration: how clients may register themselves; None where they may not, nor did.
@@ -43,6 +44,7 @@ class Directory:
     claim_paths: Mapping[str, tuple[str, ...]]
     claim_types: Mapping[str, ClaimType]
     roles: frozenset[str]
+    includes: Mapping[str, frozenset[str]]
     people: Mapping[str, Person]
     clients: Mapping[str, Client]
     ambiguous: frozenset[str]
@@ -74,6 +76,7 @@ class Directory:
             claim_paths={claim.name: claim.path for claim in plan.claims},
             claim_types={claim.name: claim.type for claim in plan.claims},
             roles=frozenset(role.name for role in plan.roles),
+            includes={role.name: frozenset(role.includes) for role in plan.roles},
             people=people,
             clients=clients,
             ambiguous=frozenset(people.keys() & clients.keys()),

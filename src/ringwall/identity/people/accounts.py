@@ -118,7 +118,7 @@ class Accounts:
         """Do what a change brings with it, and note it."""
         disabled = after.disabled is not None
         if disabled and before.disabled is None:
-            await self._end_everything(after.id, reason="account-disabled")
+            await self._endings.everything(after.id, reason="account-disabled")
         elif not set(before.effective_roles) <= set(after.effective_roles):
             await self.end_what_says_too_much(after.id, reason="roles-taken")
         if said := _difference(before, after):

@@ -41,7 +41,12 @@ class Asked:
 Handler = Callable[[Asked], Awaitable[Response]]
 
 
-def routes(handlers: Mapping[str, Handler], *, actors: Actors, authority: Authority) -> list[Route]:
+Refusal = Callable[[RingwallError], Response]
+
+
+def routes(
+    handlers: Mapping[str, Handler], *, actors: Actors, authority: Authority, refused: Refusal = problem_of
+) -> list[Route]:
     """Return the route of each handler, by the name of its operation, and what refuses everything beside them.
 
     For each request: 1. who asks; 2. the path means to the policies what it means to the router; 3. the policies let
@@ -58,7 +63,7 @@ def routes(handlers: Mapping[str, Handler], *, actors: Actors, authority: Author
                 authority.require(actor, operation.name, path)  # 3
                 return await handler(Asked(request=request, actor=actor, operation=operation))
             except RingwallError as error:
-                return problem_of(error)
+                return refused(error)
 
         return endpoint
 
@@ -66,15 +71,21 @@ def routes(handlers: Mapping[str, Handler], *, actors: Actors, authority: Author
         Route(BY_NAME[name].template, guarded(BY_NAME[name], handler), methods=[BY_NAME[name].method])
         for name, handler in handlers.items()
     ]
-    return [*made, *_nothing_else(made)]
+    return [*made, *_nothing_else(made, refused)]
 
 
-def _nothing_else(made: Iterable[Route]) -> Iterable[Route]:
+def _nothing_else(made: Iterable[Route], refused: Refusal) -> Iterable[Route]:
+    made = list(made)
+
+    async def nothing(request: Request) -> Response:
+        path = sent_path(request)
+        methods = sorted({m for route in made if matches(route.path, path) for m in route.methods or ()})
+        if methods:
+            allow = {"allow": ", ".join(methods)}
+            return refused(ProblemError(405, "method-not-allowed", "not by this method", headers=allow))
+        return refused(missing("operation"))
+
     taken = {f"/{route.path.split('/')[1]}" for route in made}
     for path in CLOSED:
         if path in taken:
-            yield Route(f"{path}/{{rest:path}}", _nothing, methods=list(_METHODS))
-
-
-async def _nothing(_: Request) -> Response:
-    return problem_of(ProblemError(404, "not-found", "there is nothing here"))
+            yield Route(f"{path}/{{rest:path}}", nothing, methods=list(_METHODS))

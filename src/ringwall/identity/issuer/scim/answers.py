@@ -6,6 +6,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ringwall.identity.issuer.administration.problems import ProblemError
 from ringwall.identity.issuer.answers import NO_STORE
 from ringwall.identity.issuer.request import RequestRefusedError
 from ringwall.identity.issuer.scim.errors import ScimError
@@ -55,6 +56,8 @@ def refused(error: RingwallError) -> Response:
     """Return an error."""
     if isinstance(error, ScimError):
         found = error
+    elif isinstance(error, ProblemError):
+        found = ScimError(error.status, "", error.message)
     elif isinstance(error, RequestRefusedError):
         found = ScimError(error.status, "invalidSyntax" if error.status == 400 else "", error.message)  # noqa: PLR2004  # HTTP
     elif isinstance(error, BusyError):
@@ -67,6 +70,8 @@ def refused(error: RingwallError) -> Response:
         _log.error("cannot answer: %s", error)
         found = ScimError(503, "", "try again later")
     headers = {"retry-after": "5"} if found.status == 503 else {}  # noqa: PLR2004  # HTTP
+    if isinstance(error, ProblemError):
+        headers |= error.headers
     return _json(found.told(), found.status, headers)
 
 

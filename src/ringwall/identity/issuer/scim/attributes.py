@@ -166,7 +166,6 @@ GROUP_TYPE: Final = ResourceType(
                 Attribute(name="value", mutability="immutable", case_exact=True),
                 Attribute(name="$ref", type="reference", mutability="immutable", references=("User",)),
                 Attribute(name="type", mutability="immutable", canonical=("User",)),
-                Attribute(name="display", mutability="readOnly"),
             ),
         ),
     ),

@@ -16,7 +16,7 @@ from ringwall.identity.issuer.scim.errors import ScimError, invalid_syntax
 from ringwall.identity.issuer.scim.if_match import IfMatch
 from ringwall.identity.issuer.scim.patch import operations, patched
 from ringwall.identity.issuer.scim.projection import Projection
-from ringwall.identity.issuer.scim.query import SEARCH, Query, find
+from ringwall.identity.issuer.scim.query import SEARCH, Query, Source, find, find_in_all
 from ringwall.identity.issuer.scim.values import checked_resource
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
 from ringwall.plan.model import ClaimType
@@ -61,6 +61,18 @@ class ScimEndpoints:
     async def schema(self, request: Request, _: Caller) -> Response:
         """Answer with one schema."""
         return told(_one(schemas(self._user_type(), self._base), request.path_params["name"]))
+
+    # Everything (section 3.4.2.1)
+
+    async def search(self, request: Request, caller: Caller) -> Response:
+        """Answer with users and groups, asked for in a body (section 3.4.3)."""
+        body = await _search(request)
+        users, groups = Query.of(body, self._user_type()), Query.of(body, GROUP_TYPE)
+        sources: list[tuple[Query, Source]] = [
+            (users, await self._users(caller)),
+            (groups, await self._groups(caller, members=groups.reads("members"))),
+        ]
+        return listed_answer(await find_in_all(sources), users)
 
     # Users (RFC 7643, section 4.1)
 

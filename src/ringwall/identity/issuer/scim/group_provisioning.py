@@ -110,13 +110,7 @@ class GroupProvisioning:
                 raise ScimError(400, "tooMany", "these groups have too many members; exclude `members`")
             if found:
                 resource["members"] = [
-                    {
-                        "value": each.id,
-                        "$ref": f"{self._base}/Users/{each.id}",
-                        "display": each.display_name or each.user_name,
-                        "type": "User",
-                    }
-                    for each in found
+                    {"value": each.id, "$ref": f"{self._base}/Users/{each.id}", "type": "User"} for each in found
                 ]
         return resource
 

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from ringwall.identity.issuer.scim.attributes import ResourceType
@@ -147,6 +147,32 @@ async def find(query: Query, source: Source) -> Found:
     if holds is None and not query.sort_by:
         return await _from_place(query, source)
     return _chosen(query, await _scan(source, holds), source.of)
+
+
+async def find_in_all(queries: Sequence[tuple[Query, Source]]) -> Found:
+    """Return what queries find one after the other, as one list.
+
+    Of a type that has not the attributes of the filter nothing is found (section 3.4.2.1); ScimError where none has.
+    """
+    resources: list[dict[str, Any]] = []
+    wrong: list[ScimError] = []
+    total = 0
+    for query, source in queries:
+        if query.cursor is not None:
+            raise ScimError(400, "invalidCursor", "a cursor goes through one type of resources")
+        part = replace(query, start=max(1, query.start - total), count=query.count - len(resources))
+        try:
+            found = await find(part, source)
+        except ScimError as error:
+            if error.scim_type != "invalidFilter":
+                raise
+            wrong.append(error)
+            continue
+        resources += found.resources
+        total += found.total or 0
+    if len(wrong) == len(queries):
+        raise wrong[0]
+    return Found(resources=resources, total=total)
 
 
 async def _candidates(tree: Filter | None, source: Source) -> Sequence[dict[str, Any]] | None:
