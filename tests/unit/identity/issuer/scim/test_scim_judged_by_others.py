@@ -17,7 +17,7 @@ def test_the_checker_finds_nothing_wrong(tmp_path: Path) -> None:
     everything = BLUEPRINT.replace("[clinician]}", "[clinician, admin, crm, reader]}")
     world = ScimWorld(tmp_path, blueprint=everything)
     client = WSGISCIMClient(
-        world.wsgi,  # type: ignore[arg-type]  # a WSGI application of fewer types
+        world.wsgi,
         base_url=BASE,
         headers={"Authorization": f"Bearer {world.hr.token}"},
     )
