@@ -28,6 +28,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "registration": ("Running", "let somebody register a client with the issuer"),
     "users": ("Running", "invite and administer the people who sign in"),
     "groups": ("Running", "administer groups of people, and the roles that they give"),
+    "upstreams": ("Running", "check providers at which people sign in, and try what comes of their claims"),
     "try": ("Running", "send the requests of a file and compare what is answered"),
     "rotate": ("Running", "replace the certificate authority or the token keys"),
     "revoke": ("Running", "refuse a token, session, user, client or service at every proxy, at once"),

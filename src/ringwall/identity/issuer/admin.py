@@ -13,6 +13,7 @@ from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.admin_groups import GroupAdministration
 from ringwall.identity.issuer.admin_request import read_object, texts
 from ringwall.identity.issuer.admin_revocations import RevocationAdministration
+from ringwall.identity.issuer.admin_upstreams import UpstreamAdministration
 from ringwall.identity.issuer.admin_users import USER_HANDLERS, UserAdministration
 from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
 from ringwall.identity.issuer.clients.initial_access import DEFAULT_SECONDS, LONGEST_SECONDS, InitialAccess
@@ -102,6 +103,11 @@ def create_admin_app(
             *UserAdministration(people, directory=directory, clock=clock).routes(),
             *GroupAdministration(people, directory=directory).routes(),
             *RevocationAdministration(storage).routes(),
+            Route(
+                "/upstreams/{name}/look",
+                UpstreamAdministration(people, directory=directory, clock=clock).look,
+                methods=["POST"],
+            ),
         ],
         exception_handlers={**OPERATOR_HANDLERS, **USER_HANDLERS},
     )

@@ -74,6 +74,22 @@ def ask_about_users(
     return _ask(bindings, method, path, body)
 
 
+def look_for_account(
+    bindings: Bindings, upstream: str, *, issuer: str, subject: str, claims: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return whose account somebody of a provider would get: `how`, and `user_name` with `stays`, or `refused`.
+
+    Args:
+        bindings: of the running system.
+        upstream: the provider's name in the plan in force.
+        issuer: who it is.
+        subject: who they are there.
+        claims: those by which an account could be found.
+    """
+    asked = {"issuer": issuer, "subject": subject, "claims": dict(claims)}
+    return _ask(bindings, "POST", f"/upstreams/{quote(upstream, safe='')}/look", asked)
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_TIMEOUT)

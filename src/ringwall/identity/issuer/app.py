@@ -52,6 +52,8 @@ from ringwall.identity.issuer.services import Services
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.issuer.throttle import Throttle
 from ringwall.identity.issuer.upstream_sign_in import UpstreamSignIn
+from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
+from ringwall.identity.issuer.upstream_sources import UpstreamSources
 from ringwall.plan.store import PlanStore
 
 
@@ -140,10 +142,14 @@ def _for_people(context: IssuerContext) -> list[Route]:
     sign_in = SignInPage(context, pages=pages, forms=forms)
     login = LoginEndpoint(context, authorize=authorize, page=sign_in, sessions=sessions, forms=forms)
     consent = ConsentEndpoint(context, authorize=authorize, sessions=sessions, forms=forms, pages=pages)
-    upstream = UpstreamSignIn(context, authorize=authorize, page=sign_in, pages=pages, sessions=sessions)
+    sources = UpstreamSources(context)
+    upstream = UpstreamSignIn(
+        context, authorize=authorize, page=sign_in, pages=pages, sessions=sessions, sources=sources
+    )
+    upstream_sign_out = UpstreamSignOut(context, sources=sources, pages=pages)
     invitation = InvitationEndpoint(context, sessions=sessions, forms=forms, pages=pages)
     device = DevicePage(context, sessions=sessions, pages=pages, forms=forms)
-    end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms)
+    end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms, elsewhere=upstream_sign_out)
     return [
         Route("/authorize", authorize.get, methods=["GET"]),
         Route("/authorize", authorize.post, methods=["POST"]),
@@ -151,6 +157,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/login", login.post, methods=["POST"]),
         Route("/upstream/{name}", upstream.begin, methods=["GET"]),
         Route("/upstream/{name}/callback", upstream.finish, methods=["GET"]),
+        Route("/upstream/{name}/signed-out", upstream_sign_out.finish, methods=["GET"]),
         Route("/upstream/{name}/callback", upstream.finish_by_form, methods=["POST"]),
         Route("/consent", consent.get, methods=["GET"]),
         Route("/consent", consent.post, methods=["POST"]),

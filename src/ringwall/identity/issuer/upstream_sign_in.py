@@ -6,9 +6,7 @@ browser that began can bring the answer, once, and to the URL of that provider a
 
 import hashlib
 import logging
-import os
 import secrets
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
@@ -29,6 +27,7 @@ from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
 from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.upstream_sources import UpstreamSources, see
 from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.identity.upstream.identity import (
@@ -38,13 +37,12 @@ from ringwall.identity.upstream.identity import (
     UpstreamIdentity,
     UpstreamUnavailableError,
 )
-from ringwall.identity.upstream.source import Begun, SignInSource, Wish
+from ringwall.identity.upstream.source import Begun, Wish
 from ringwall.model.secret import Secret
 from ringwall.plan.upstream import Upstream
 
 if TYPE_CHECKING:
     from ringwall.identity.upstream.linking import Linking
-    from ringwall.identity.upstream.sources import SignInSources
 
 BEGUN_SECONDS: Final = 900.0
 """How long somebody may take at the provider."""
@@ -67,13 +65,14 @@ class UpstreamSignIn:
         page: SignInPage,
         pages: Pages,
         sessions: BrowserSessions,
+        sources: UpstreamSources,
     ) -> None:
         self._context = context
         self._authorize = authorize
         self._page = page
         self._pages = pages
         self._sessions = sessions
-        self._sources: SignInSources | None = None
+        self._sources = sources
         self._linking: Linking | None = None
 
     async def begin(self, request: Request) -> Response:
@@ -84,7 +83,7 @@ class UpstreamSignIn:
         both random, and neither is worth anything without the other.
         """
         query: bytes = request.scope["query_string"]
-        upstream = self._upstream(request)
+        upstream = self._sources.named(request)
         if upstream is None:  # 1
             return self._pages.show("error", status=404, message="There is no such way to sign in.")
         try:  # 2
@@ -94,7 +93,7 @@ class UpstreamSignIn:
         if "none" in asked.prompts:
             return await self._authorize.get(request)
         wish = Wish(
-            return_to=self.address(upstream, "callback"),
+            return_to=self._sources.address(upstream, "callback"),
             now=self._context.clock.now(),
             login_hint=asked.login_hint,
             again="login" in asked.prompts,
@@ -103,7 +102,7 @@ class UpstreamSignIn:
             levels=asked.acr_values,
         )
         try:
-            begun = await self.source(upstream).begin(wish)
+            begun = await self._sources.of(upstream).begin(wish)
         except UpstreamError as error:
             return await self._say(request, query, asked, upstream, error)
         return await self._leave(request, query, upstream, begun)
@@ -115,7 +114,7 @@ class UpstreamSignIn:
         has signed somebody in, for us, for this sign-in. 3. They have an account, or get one. 4. They get a session
         with a fresh handle, whatever the browser brought, and go on with the client's request.
         """
-        upstream = self._upstream(request)
+        upstream = self._sources.named(request)
         if upstream is None:
             return self._pages.show("error", status=404, message="There is no such way to sign in.")
         try:
@@ -128,7 +127,7 @@ class UpstreamSignIn:
         query = str(kept["query"]).encode("latin-1")
         try:
             now = self._context.clock.now()
-            identity = await self.source(upstream).finish(kept["kept"], answer, now=now)  # 2
+            identity = await self._sources.of(upstream).finish(kept["kept"], answer, now=now)  # 2
             visitor = visitor_of(request)
             proof = await self._proof(upstream, identity, source=visitor.source)  # 3
         except UpstreamError as error:
@@ -148,34 +147,14 @@ class UpstreamSignIn:
 
         A form of another site comes without cookies; what the browser fetches then, has them.
         """
-        upstream = self._upstream(request)
+        upstream = self._sources.named(request)
         if upstream is None:
             return self._pages.show("error", status=404, message="There is no such way to sign in.")
         try:
             answer = await read_form(request)
         except RequestRefusedError as error:
             return self._pages.show("error", status=error.status, message="The answer is malformed.")
-        return _see(f"{self.address(upstream, 'callback')}?{answer.encoded()}")
-
-    def source(self, upstream: Upstream) -> SignInSource:
-        """Return what speaks to a provider."""
-        if self._sources is None:
-            from ringwall.identity.upstream.secrets import SecretPlaces  # noqa: PLC0415  # not on the way to a start
-            from ringwall.identity.upstream.sources import SignInSources  # noqa: PLC0415  # as above
-
-            self._sources = SignInSources(
-                places=SecretPlaces(self._context.settings.state.absolute().parent, os.environ),
-                clock=self._context.clock,
-                sign=self._context.keys.sign,
-            )
-        return self._sources.of(upstream, development=self._context.directory.current().development)
-
-    def address(self, upstream: Upstream, what: str) -> str:
-        """Return a URL of ours for one provider."""
-        return f"{self._context.directory.current().issuer.rstrip('/')}/upstream/{upstream.name}/{what}"
-
-    def _upstream(self, request: Request) -> Upstream | None:
-        return self._context.directory.current().upstreams.get(request.path_params["name"])
+        return see(f"{self._sources.address(upstream, 'callback')}?{answer.encoded()}")
 
     async def _leave(self, request: Request, query: bytes, upstream: Upstream, begun: Begun) -> Response:
         cookie = read_cookie(request, UPSTREAM) or secrets.token_urlsafe(32)
@@ -186,7 +165,7 @@ class UpstreamSignIn:
             now=self._context.clock.now(),
             seconds=BEGUN_SECONDS,
         )
-        response = _see(begun.location(state.reveal().decode("ascii")))
+        response = see(begun.location(state.reveal().decode("ascii")))
         write_cookie(response, UPSTREAM, cookie, seconds=_COOKIE_SECONDS)
         return response
 
@@ -249,8 +228,3 @@ class UpstreamSignIn:
 
 def _owner(upstream: Upstream, cookie: str) -> str:
     return f"upstream {upstream.name} {hashlib.sha256(cookie.encode()).hexdigest()}"
-
-
-def _see(location: str) -> Response:
-    headers: Mapping[str, str] = {"location": location, "cache-control": "no-store", "referrer-policy": "no-referrer"}
-    return Response(status_code=303, headers=headers)

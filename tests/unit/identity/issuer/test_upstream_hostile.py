@@ -35,10 +35,10 @@ def _key(kid: str) -> ECKey:
     return key
 
 
-def nobody_signs_in(here: UpstreamWorld, **changes: str | None) -> None:
+def nobody_signs_in(here: UpstreamWorld) -> None:
     async def run() -> None:
         async with browser(here.world.app) as page:
-            assert refused(await here.sign_in(page, **changes))
+            assert refused(await here.sign_in(page))
         assert await (await here.world.context.storage.database()).accounts.count() == 0
 
     asyncio.run(run())

@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.support.issuer_browser import browser, forms_of, sent_back
+from tests.support.issuer_browser import browser, forms_of, send, sent_back
+from tests.support.scripted_provider import Begun
 from tests.support.upstream_world import UpstreamWorld, refused, upstream_of, upstream_world
 
 
@@ -230,5 +231,57 @@ def test_a_link_of_the_page_leads_to_the_provider(here: UpstreamWorld) -> None:
             begun = parse_qs(urlsplit(left.headers["location"]).query)["state"][0]
             back = await here.come_back(page, {"error": "access_denied", "state": begun})
             assert back.status_code == 403
+
+    asyncio.run(run())
+
+
+def test_signing_out_here_signs_out_there_where_the_plan_says_so(here: UpstreamWorld) -> None:
+    async def run() -> None:
+        async with browser(here.world.app) as page:
+            await here.sign_in(page)
+            out = "/auth/end_session?client_id=portal&post_logout_redirect_uri=https://portal.example/&state=s"
+            asked = await page.get(out)
+            done = await send(page, forms_of(asked)[0], {})
+            assert done.headers["location"] == "https://portal.example/?state=s", "not asked for: signed out here alone"
+
+            here.put(upstream_of(here.provider, oidc={"logout": True}))
+            await here.sign_in(page)
+            asked = await page.get(out)
+            assert (
+                f"form-action 'self' https://portal.example {here.provider.url}"
+                in (asked.headers["content-security-policy"])
+            )
+            done = await send(page, forms_of(asked)[0], {})
+            there = Begun.of(done.headers["location"])
+            assert done.headers["location"].startswith(f"{here.provider.url}/logout?")
+            assert there["id_token_hint"] == here.provider.id_token
+            assert there["post_logout_redirect_uri"] == "https://localhost:8443/auth/upstream/hospital/signed-out"
+            assert sent_back(await page.get(here.party.url(prompt="none")))["error"] == "login_required", "at once"
+
+            back = f"/auth/upstream/hospital/signed-out?state={there['state']}"
+            wrong = await page.get(back.replace("hospital", "other"))
+            assert (wrong.status_code, "location" in wrong.headers) == (200, False)
+            assert (await page.get(back)).headers["location"] == "https://portal.example/?state=s"
+            for again in (
+                back,
+                "/auth/upstream/hospital/signed-out",
+                "/auth/upstream/hospital/signed-out?state=//evil",
+            ):
+                ended = await page.get(again)
+                assert (ended.status_code, "location" in ended.headers) == (200, False)
+
+    asyncio.run(run())
+
+
+def test_a_provider_that_is_away_keeps_nobody_signed_in(here: UpstreamWorld) -> None:
+    here.put(upstream_of(here.provider, oidc={"logout": True}))
+
+    async def run() -> None:
+        async with browser(here.world.app) as page:
+            await here.sign_in(page)
+            here.put(upstream_of(here.provider, oidc={"logout": True, "discovery": f"{here.provider.url}/nothing"}))
+            done = await send(page, forms_of(await page.get("/auth/end_session"))[0], {})
+            assert (done.status_code, "You are signed out" in done.text) == (200, True)
+            assert sent_back(await page.get(here.party.url(prompt="none")))["error"] == "login_required"
 
     asyncio.run(run())

@@ -13,6 +13,8 @@ from ringwall.identity.issuer.oauth.redirects import RegisteredUri, find_after_l
 from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
+from ringwall.identity.issuer.upstream_sources import see
 from ringwall.identity.tokens.claims import VerifiedClaims
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.model.cookies import TOKEN
@@ -43,11 +45,20 @@ class _Asked:
 class EndSessionEndpoint:
     """Ends the browser's session at the issuer, and every token that came from it."""
 
-    def __init__(self, context: IssuerContext, *, sessions: BrowserSessions, pages: Pages, forms: FormTokens) -> None:
+    def __init__(
+        self,
+        context: IssuerContext,
+        *,
+        sessions: BrowserSessions,
+        pages: Pages,
+        forms: FormTokens,
+        elsewhere: UpstreamSignOut,
+    ) -> None:
         self._context = context
         self._sessions = sessions
         self._pages = pages
         self._forms = forms
+        self._elsewhere = elsewhere
 
     async def get(self, request: Request) -> Response:
         """Take the request from the query (section 2)."""
@@ -83,7 +94,7 @@ class EndSessionEndpoint:
         person = await self._context.people.find(session.subject)
         response = self._pages.show(
             "sign_out",
-            form_targets=(asked.then.origin,) if asked.then else (),
+            form_targets=((asked.then.origin,) if asked.then else ()) + await self._elsewhere.origins(session),
             person=person.display_name if person is not None else session.subject,
             action=f"/sign-out?{query.decode('ascii')}",
             form_token=token,
@@ -123,11 +134,9 @@ class EndSessionEndpoint:
     async def _sign_out(self, session: BrowserSession | None, asked: _Asked) -> Response:
         if session is not None:
             await self._sessions.end(session.id, reason="signed-out")
-        if asked.then is None:
-            response = self._pages.show("signed_out")
-        else:
-            location = asked.then.with_query({"state": asked.state} if asked.state else {})
-            response = Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
+        then = asked.then.with_query({"state": asked.state} if asked.state else {}) if asked.then is not None else ""
+        away = await self._elsewhere.begin(session, then=then) if session is not None else None
+        response = away or (see(then) if then else self._pages.show("signed_out"))
         clear_cookie(response, SESSION)
         clear_cookie(response, TOKEN)
         return response
