@@ -76,7 +76,7 @@ def map_claims(upstream: Upstream, claims: Mapping[str, Any]) -> Mapped:
         authoritative=bool(email) and domain_of(email) in upstream.authoritative_for,
         level=level,
         level_because=because,
-        roles=_roles(upstream, claims),
+        roles=_roles(upstream, claims, left_out),
         attributes=tuple(_attributes(upstream, claims, left_out)),
         left_out=tuple(left_out),
     )
@@ -160,8 +160,14 @@ def _level(upstream: Upstream, claims: Mapping[str, Any]) -> tuple[str, str]:
     return best, because
 
 
-def _roles(upstream: Upstream, claims: Mapping[str, Any]) -> tuple[MappedRole, ...]:
+def _roles(upstream: Upstream, claims: Mapping[str, Any], left_out: list[str]) -> tuple[MappedRole, ...]:
     found: dict[str, MappedRole] = {}
+    names = claims.get("_claim_names")  # distributed claims (OpenID Connect Core 1.0, section 5.6.2)
+    elsewhere = set(names) if isinstance(names, Mapping) else set()
+    missing = sorted(elsewhere & {rule.claim[0] for rule in upstream.roles if rule.claim})
+    left_out.extend(
+        f"the claim {claim}: the provider keeps it elsewhere, mostly as it is too long" for claim in missing
+    )
     for rule in upstream.roles:
         if rule.role in found:
             continue
