@@ -97,6 +97,10 @@ class Chromium(webdriver.Chrome):
         """Wait until the browser is somewhere, whether or not there is anything."""
         self._until(lambda: self.current_url.startswith(start), lambda: self.current_url)
 
+    def until(self, done: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        self._until(done, lambda: f"{self.current_url}: {self.body}")
+
     def complaints(self) -> list[str]:
         """Return what the browser has complained of since the last time, such as a breach of a page's policy."""
         return [

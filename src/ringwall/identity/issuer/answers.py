@@ -1,12 +1,12 @@
 """How the issuer answers: JSON, never cached unless said otherwise, errors all of one shape."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ExceptionHandler
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
 from ringwall.identity.issuer.request import RequestRefusedError
@@ -15,6 +15,9 @@ from ringwall.model.errors import RingwallError
 
 NO_STORE: Final = "no-store"
 """RFC 6749, section 5.1."""
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+"""Answers an error."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ async def on_http(_: Request, error: Exception) -> Response:
     return refusal(error.status_code, kind, "there is nothing here", headers=dict(error.headers or {}))
 
 
-HANDLERS: Final[dict[Any, ExceptionHandler]] = {
+HANDLERS: Final[dict[Any, Handler]] = {
     RequestRefusedError: on_refused,
     TokenNotIssuedError: on_not_issued,
     RingwallError: on_unavailable,
@@ -79,5 +82,5 @@ HANDLERS: Final[dict[Any, ExceptionHandler]] = {
 }
 """For the public endpoints."""
 
-OPERATOR_HANDLERS: Final[dict[Any, ExceptionHandler]] = {**HANDLERS, TokenNotIssuedError: on_not_issued_to_operator}
+OPERATOR_HANDLERS: Final[dict[Any, Handler]] = {**HANDLERS, TokenNotIssuedError: on_not_issued_to_operator}
 """For the administration socket."""

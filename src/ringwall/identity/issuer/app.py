@@ -45,7 +45,8 @@ from ringwall.identity.issuer.oauth.revoke import RevokeEndpoint
 from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
 from ringwall.identity.issuer.oauth.token import TokenEndpoint
 from ringwall.identity.issuer.oauth.userinfo import UserinfoEndpoint
-from ringwall.identity.issuer.pages.forms import FormRefusedError, FormTokens
+from ringwall.identity.issuer.pages.errors import ErrorPages
+from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.scim.routes import scim_routes
 from ringwall.identity.issuer.services import Services
@@ -88,7 +89,7 @@ def create_app(context: IssuerContext) -> Starlette:
             *_for_administrators(context),
         ],
         middleware=[Middleware(BrowserClientOrigins, directory=directory)],
-        exception_handlers={**HANDLERS, FormRefusedError: Pages(directory).on_form_refused},
+        exception_handlers=ErrorPages(Pages(directory)).over(HANDLERS),
     )
     app.router.redirect_slashes = False  # it would believe the request's own Host
     return app

@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.assurance import Proof
-from ringwall.identity.issuer.host_cookies import SESSION, read_cookie, write_cookie
+from ringwall.identity.issuer.host_cookies import SESSION, clear_cookie, read_cookie, write_cookie
 from ringwall.identity.issuer.storage import Storage
 from ringwall.model.clock import Clock
+from ringwall.model.cookies import TOKEN
 from ringwall.model.secret import Secret
 
 IDLE_SECONDS: Final = 8 * 3600.0
@@ -125,6 +126,17 @@ class BrowserSessions:
 def set_cookie(response: Response, session: BrowserSession) -> None:
     """Give the browser its session."""
     write_cookie(response, SESSION, session.handle.reveal().decode("ascii"))
+
+
+def clear_session(response: Response) -> None:
+    """Take the browser's sessions away, here and at the edge, and what it keeps of their pages.
+
+    Browsers may keep pages for going back to, even those that are never to be stored; this drops them (W3C Clear Site
+    Data, section 3.1).
+    """
+    clear_cookie(response, SESSION)
+    clear_cookie(response, TOKEN)
+    response.headers["clear-site-data"] = '"cache"'
 
 
 def _of(proof: Proof, handle: Secret, identifier: str, at: float) -> BrowserSession:

@@ -12,6 +12,7 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.oauth.visitor import remember_device, visitor_of
 from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
 from ringwall.identity.issuer.pages.render import Pages
+from ringwall.identity.issuer.pages.wording import told
 from ringwall.identity.issuer.request import read_form
 from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.people.errors import BusyError, PasswordRefusedError, PeopleError, TooManyAttemptsError
@@ -57,8 +58,7 @@ class InvitationEndpoint:
             services = await self._context.people.services()
             done = await services.invitations.accept(handle, _visitor(request), password=password)  # 3
         except (PasswordRefusedError, BusyError) as error:
-            told = f"{error.message}. {error.hint}." if error.hint else f"{error.message}."
-            return await self._show(request, message=told[:1].upper() + told[1:])
+            return await self._show(request, message=told(error.message, error.hint))
         except PeopleError as error:
             return self._refuse(error)
         proof = Proof(subject=done.account, acr=done.acr.value, amr=done.amr, device=done.device_token)
@@ -98,7 +98,7 @@ class InvitationEndpoint:
 
     def _refuse(self, error: PeopleError) -> Response:
         status = 429 if isinstance(error, TooManyAttemptsError) else 400
-        return self._pages.show("error", status=status, message=f"{error.message[:1].upper()}{error.message[1:]}.")
+        return self._pages.show("error", status=status, message=told(error.message))
 
 
 def _handle(request: Request) -> Secret:

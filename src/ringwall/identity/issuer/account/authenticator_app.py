@@ -3,8 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.account.door import FORM_SECONDS, Door, Holder, told
+from ringwall.identity.issuer.account.door import FORM_SECONDS, Door, Holder
 from ringwall.identity.issuer.account.qr_code import qr_code
+from ringwall.identity.issuer.pages.wording import told
 from ringwall.identity.people.errors import CredentialError, SignInRefusedError, TooManyAttemptsError
 
 _PURPOSE = "app"

@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.account.door import Door, Here
-from ringwall.identity.issuer.host_cookies import SESSION, clear_cookie
+from ringwall.identity.issuer.browser_sessions import clear_session
 from ringwall.identity.people.errors import AccountError
-from ringwall.model.cookies import TOKEN
 
 
 class Connections:
@@ -73,6 +72,5 @@ class Connections:
 
     def _signed_out(self) -> Response:
         response = self._door.pages.show("signed_out")
-        clear_cookie(response, SESSION)
-        clear_cookie(response, TOKEN)
+        clear_session(response)
         return response

@@ -119,9 +119,3 @@ class Door:
     def _to_sign_in(self, place: str, **more: str | int) -> Response:
         location = sign_in_for(ACCOUNT, self.context.directory.current(), state=place, **more)
         return Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
-
-
-def told(message: str, hint: str = "") -> str:
-    """Return a refusal as a sentence for a page."""
-    text = f"{message}. {hint}." if hint else f"{message}."
-    return text[:1].upper() + text[1:]

@@ -3,8 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.account.door import FORM_SECONDS, Door, Holder, told
+from ringwall.identity.issuer.account.door import FORM_SECONDS, Door, Holder
 from ringwall.identity.issuer.oauth.visitor import binding_of
+from ringwall.identity.issuer.pages.wording import told
 from ringwall.identity.people.credentials import PasskeysUnavailableError
 from ringwall.identity.people.errors import AccountError, CredentialError, PasskeyRefusedError
 from ringwall.identity.tokens.encoding import EncodingError, decode_base64url, encode_json

@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.account.door import FORM_SECONDS, Door, Holder, told
+from ringwall.identity.issuer.account.door import FORM_SECONDS, Door, Holder
+from ringwall.identity.issuer.pages.wording import told
 from ringwall.identity.people.errors import BusyError, CredentialError, PasswordRefusedError
 from ringwall.model.secret import Secret
 

@@ -3,11 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.account.door import SET_UP, Door, Holder, told
+from ringwall.identity.issuer.account.door import SET_UP, Door, Holder
 from ringwall.identity.issuer.account.passkeys import keep, options_for
 from ringwall.identity.issuer.assurance import SETTING_UP, Proof
 from ringwall.identity.issuer.browser_sessions import set_cookie
 from ringwall.identity.issuer.oauth.visitor import visitor_of
+from ringwall.identity.issuer.pages.wording import told
 from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.people.credentials import PasskeysUnavailableError
 from ringwall.identity.people.errors import BusyError, PasswordRefusedError

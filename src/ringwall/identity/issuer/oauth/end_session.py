@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions
+from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSessions, clear_session
 from ringwall.identity.issuer.context import IssuerContext
-from ringwall.identity.issuer.host_cookies import SESSION, clear_cookie
 from ringwall.identity.issuer.id_tokens import read_hint
 from ringwall.identity.issuer.oauth.redirects import RegisteredUri, find_after_logout
 from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
@@ -17,7 +16,6 @@ from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
 from ringwall.identity.issuer.upstream_sources import see
 from ringwall.identity.tokens.claims import VerifiedClaims
 from ringwall.identity.tokens.errors import TokenRefusedError
-from ringwall.model.cookies import TOKEN
 from ringwall.model.errors import RingwallError
 
 
@@ -137,8 +135,7 @@ class EndSessionEndpoint:
         then = asked.then.with_query({"state": asked.state} if asked.state else {}) if asked.then is not None else ""
         away = await self._elsewhere.begin(session, then=then) if session is not None else None
         response = away or (see(then) if then else self._pages.show("signed_out"))
-        clear_cookie(response, SESSION)
-        clear_cookie(response, TOKEN)
+        clear_session(response)
         return response
 
 

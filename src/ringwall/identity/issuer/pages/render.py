@@ -1,11 +1,9 @@
 """Renders pages with headers that keep them from being framed, kept, or made to run anything."""
 
-import logging
 from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.directory import LiveDirectory
@@ -13,7 +11,6 @@ from ringwall.identity.issuer.directory import LiveDirectory
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_log = logging.getLogger(__name__)
 _HEADERS: Final = {
     "cache-control": "no-store",
     "x-frame-options": "DENY",
@@ -68,11 +65,6 @@ class Pages:
             + ("; script-src 'self'" if script else "")
         )
         return Response(content, status, {**_HEADERS, "content-security-policy": policy}, media_type="text/html")
-
-    async def on_form_refused(self, _: Request, error: Exception) -> Response:
-        """Answer a form that is not taken, for the person who sent it."""
-        _log.warning("a form was refused: %s", error)
-        return self.show("error", status=403, message="This page was open for too long, or was not ours.")
 
     def _templates(self) -> "Environment":
         if self._environment is None:

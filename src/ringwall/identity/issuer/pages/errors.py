@@ -1,0 +1,54 @@
+"""Errors for people: a browser that goes to an address gets a page, every program what its protocol says."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringwall.identity.issuer.answers import Handler
+from ringwall.identity.issuer.pages.forms import FormRefusedError
+from ringwall.identity.issuer.pages.render import Pages
+
+_MESSAGES: Final = {
+    403: "You may not do this.",
+    404: "There is nothing at this address.",
+    405: "There is nothing at this address.",
+    413: "What was sent is too large.",
+    429: "There were too many requests. Wait a minute.",
+    503: "This does not work at the moment. Try again in a few seconds.",
+}
+_ELSE: Final = "The request is malformed."
+
+_log = logging.getLogger(__name__)
+
+
+class ErrorPages:
+    """Puts pages in the place of what programs are told."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def over(self, handlers: Mapping[Any, Handler]) -> dict[Any, Handler]:
+        """Return handlers that answer browsers with pages."""
+        return {**{kind: self._instead_of(each) for kind, each in handlers.items()}, FormRefusedError: self._on_form}
+
+    async def _on_form(self, _: Request, error: Exception) -> Response:
+        """Answer a form that is not taken, for the person who sent it."""
+        _log.warning("a form was refused: %s", error)
+        return self._pages.show("error", status=403, message="This page was open for too long, or was not ours.")
+
+    def _instead_of(self, handler: Handler) -> Handler:
+        async def answer(request: Request, error: Exception) -> Response:
+            told = await handler(request, error)
+            # Only a browser that opens an address says so (W3C Fetch Metadata, section 2.1), whatever else it accepts.
+            if request.headers.get("sec-fetch-dest") != "document":
+                return told
+            page = self._pages.show("error", status=told.status_code, message=_MESSAGES.get(told.status_code, _ELSE))
+            for name in ("retry-after", "allow"):
+                if name in told.headers:
+                    page.headers[name] = told.headers[name]
+            return page
+
+        return answer
