@@ -94,7 +94,7 @@ def create_admin_app(
 ) -> Starlette:
     """Return the application for the administration socket."""
     administration = Administration(directory=directory, keys=keys, clock=clock, initial=InitialAccess(storage, clock))
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/dev/token", administration.development_token, methods=["POST"]),
             Route("/keys/rotate", administration.rotate, methods=["POST"]),
@@ -111,3 +111,5 @@ def create_admin_app(
         ],
         exception_handlers={**OPERATOR_HANDLERS, **USER_HANDLERS},
     )
+    app.router.redirect_slashes = False  # as for the public application
+    return app
