@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test check test-deep bench lock clean
+.PHONY: help up down demo test check test-peers test-deep bench lock clean
 
 help:
 	@echo "make up         start the clinic example, secured, and show what it lets through"
@@ -14,6 +14,7 @@ help:
 	@echo "make demo       the same as up, then stop; fails if any request is answered unexpectedly"
 	@echo "make test       format check, lint, types, import contracts, all tests"
 	@echo "make test-deep  the long differential and fuzz runs"
+	@echo "make test-peers with a real Keycloak (needs Java 17 and Maven; fetches about 150 MB once)"
 	@echo "make bench      the benchmarks; also written to .ringwall/bench.json"
 
 $(READY): requirements.lock pyproject.toml
@@ -49,7 +50,10 @@ check: $(READY)
 
 # Real processes on a busy machine can be late: what fails is tried once more, and the summary names it (-rR).
 test: check
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not deep" --reruns 1 -rRs
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not deep and not peers" --reruns 1 -rRs
+
+test-peers: $(READY)
+	$(BIN)/pytest -m peers -s tests/peers
 
 test-deep: $(READY)
 	$(BIN)/pytest -m deep -s
