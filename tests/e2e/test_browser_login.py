@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,8 +27,9 @@ services:
     run: python echo.py
     expose: /
     login: true
-    operations: [home: GET /home, buy: POST /home, secret: GET /secret]
-    allow: [{operations: [home, buy], roles: [customer]}, {operations: [secret], roles: [clerk]}]
+    operations: [home: GET /home, buy: POST /home, secret: GET /secret, fresh: GET /fresh, sure: GET /sure]
+    step_up: [{operations: [fresh], max_age: 4s}, {operations: [sure], acr: mfa}]
+    allow: [{operations: [home, buy, fresh, sure], roles: [customer]}, {operations: [secret], roles: [clerk]}]
   api:
     run: python echo.py
     expose: /api
@@ -176,6 +178,42 @@ def test_signing_out_takes_both_cookies(browser: Browser) -> None:
     assert browser.send_form(asked, "form_token").status_code == 200
     assert cookies.TOKEN not in browser.cookies
     assert "alice" in browser.page("/home").text, "the page for signing in"
+
+
+def test_signing_out_ends_the_session_at_the_edge_for_whoever_has_kept_the_cookie(browser: Browser) -> None:
+    """Taking the cookie from the browser would leave a copy of it good until it expires."""
+    browser.sign_in("alice")
+    kept = f"{cookies.TOKEN}={browser.cookies[cookies.TOKEN]}"
+    assert browser.without_jar("/home", kept).status_code == 200
+    assert browser.send_form(browser.page("/auth/end_session"), "form_token").status_code == 200
+    end = time.monotonic() + 10
+    while browser.without_jar("/home", kept).status_code != 401:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_an_operation_that_asks_for_a_fresh_sign_in_gets_one(browser: Browser) -> None:
+    _seen(browser.sign_in("alice"))
+    signed_in = time.monotonic()
+    while browser.get("/fresh").status_code == 200:
+        assert time.monotonic() < signed_in + 30
+        time.sleep(0.2)
+    refused = browser.get("/fresh")
+    assert 'error="insufficient_user_authentication", max_age="4"' in refused.headers["www-authenticate"]
+    assert _seen(browser.page("/home"))["path"] == "/home", "everything else goes on"
+    asked = browser.page("/fresh?a=b&return_to=/c")
+    assert asked.url.path != "/fresh"
+    seen = _seen(browser.send_form(asked, "alice", person="alice"))
+    assert seen["path"] == "/fresh?a=b&return_to=/c"
+
+
+def test_whoever_cannot_sign_in_as_surely_as_asked_is_told_so_and_not_sent_around(browser: Browser) -> None:
+    _seen(browser.sign_in("alice"))
+    assert 'acr_values="mfa phr"' in browser.get("/sure").headers["www-authenticate"]
+    asked = browser.page("/sure")
+    assert asked.status_code == 200
+    told = browser.send_form(asked, "alice", person="alice")
+    assert (told.status_code, told.url.path) == (400, "/auth/session")
 
 
 @pytest.mark.parametrize(

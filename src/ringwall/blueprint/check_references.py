@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from ringwall.blueprint.check_step_up import check_step_up
 from ringwall.blueprint.model import Blueprint, Client, Issuer, Names, Person, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
@@ -215,6 +216,7 @@ class _Checker:
                 report.error("self-call", f"{name.value!r} does not need leave to call itself", callee.span)
         self._check_operations(service)
         self._check_websockets(service)
+        check_step_up(self._blueprint, service, report)
         for form in service.allow:
             if service.operations is not None:
                 self._known("operation", form.operations, {operation.id for operation in service.operations})

@@ -248,6 +248,7 @@ def _check_tcp(service: Service, report: Report) -> None:
         ("operations", [operation.span for operation in service.declared or ()]),
         ("allow", [form.span for form in service.allow]),
         ("websockets", [operation.span for operation in service.websockets]),
+        ("step_up", [form.span for form in service.step_up]),
     ):
         for span in spans[:1]:
             message = f"{name!r} speaks plain TCP, which has no {what!r}"

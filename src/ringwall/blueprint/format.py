@@ -16,6 +16,7 @@ from ringwall.blueprint.model import (
     Registration,
     Role,
     Service,
+    StepUp,
 )
 from ringwall.blueprint.operations import OperationShape
 from ringwall.blueprint.shape import (
@@ -275,6 +276,19 @@ ALLOW: Final = Record(
     tells_given=True,
 )
 
+STEP_UP: Final = Record(
+    StepUp,
+    {
+        "operations": Field(ListOf(_OPERATION, minimum=1), "Operations of this service; default: all of them."),
+        "acr": Field(
+            Text("an authentication level", r"^[!#-\[\]-~]{1,128}$", str, "mfa"),
+            "How surely the person has signed in: `pwd` a password, `mfa` two factors, `phr` a passkey, or surer. "
+            "Without the built-in issuer: what `acr` must be.",
+        ),
+        "max_age": Field(_DURATION, "How long ago the person has signed in at most."),
+    },
+)
+
 CORS: Final = Record(
     Cors,
     {
@@ -286,7 +300,7 @@ CORS: Final = Record(
         ),
         "headers": Field(
             ListOf(Text("a header's name", values.HEADER, str.lower, "x-api-version")),
-            "Request headers that they may send besides `authorization` and `content-type`.",
+            "Request headers that they may send besides `authorization`, `content-type` and `dpop`.",
         ),
         "credentials": Field(
             Flag(), "Whether browsers may send cookies along; default false. A token in `authorization` is no cookie."
@@ -342,6 +356,9 @@ SERVICE: Final = Record(
         ),
         "websockets": Field(
             ListOf(_OPERATION, minimum=1), "Operations, by name, whose requests may become WebSocket connections."
+        ),
+        "step_up": Field(
+            ListOf(STEP_UP, minimum=1), "Operations that ask for a surer or fresher sign-in (RFC 9470); default none."
         ),
         "allow": Field(ListOf(ALLOW), "Short forms of permits; all keys of one form must hold."),
         "limit": Field(_LIMIT, "Requests of one principal; default none."),

@@ -181,6 +181,16 @@ class Cors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepUp:
+    """What operations ask of the sign-in behind a token."""
+
+    span: Span
+    operations: Names = ()
+    acr: At[str] | None = None
+    max_age: At[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One service of the system."""
 
@@ -201,6 +211,7 @@ class Service:
     contract: At[str] | None = None
     declared: tuple[Operation, ...] | None = None
     websockets: Names = ()
+    step_up: tuple[StepUp, ...] = ()
     allow: tuple[Allow, ...] = ()
     limit: At[Rate] | None = None
     mode: At[str] | None = None

@@ -11,7 +11,7 @@ from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.base import canonical, digest_of
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Operation, Param, Role, Source
+from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Operation, Param, Role, Source, StepUp
 from ringwall.plan.rule import DENY, Always, AnyOf, CallerIs, Case, CompiledRule, Predicate
 
 _OPERATIONS: TypeAdapter[tuple[Operation, ...]] = TypeAdapter(tuple[Operation, ...])
@@ -29,6 +29,7 @@ class Declared:
     holds: tuple[str, ...]
     source: Source
     websocket: bool = False
+    step_up: StepUp | None = None
     own_tokens: bool = False
 
 
@@ -109,6 +110,7 @@ class RuleMaker:
                     str(o.source),
                     o.source.column,
                     o.websocket,
+                    o.step_up and [o.step_up.acr, o.step_up.max_age],
                     o.own_tokens,
                 ]
                 for o in scope.operations
@@ -144,11 +146,12 @@ class RuleMaker:
             method=declared.method,
             template=declared.template,
             websocket=declared.websocket,
+            step_up=declared.step_up,
             own_tokens=declared.own_tokens,
             params=declared.params,
             inbound=inbound,
             edge=edge,
-            rule_id=digest_of([declared.id, *rules])[:_RULE_ID_DIGITS],
+            rule_id=digest_of([declared.id, *rules, *_demand(declared)])[:_RULE_ID_DIGITS],
             policies=compiler.applicable(declared.id, scope.name),
             holds=declared.holds,
             source=declared.source,
@@ -182,6 +185,10 @@ class RuleMaker:
 
     def _spiffe_id(self, caller: str) -> str:
         return str(SpiffeId(self._trust_domain, "/edge" if caller == EDGE else f"/service/{caller}"))
+
+
+def _demand(declared: Declared) -> list[object]:
+    return [] if declared.step_up is None else [declared.step_up.model_dump(mode="json")]
 
 
 def merged(parts: Sequence[Made]) -> Made:

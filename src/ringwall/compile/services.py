@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import lru_cache
 
 from ringwall.blueprint.model import Blueprint
@@ -10,10 +11,11 @@ from ringwall.blueprint.model import Service as BlueprintService
 from ringwall.compile.cedar.schema import ActionShape
 from ringwall.compile.edge import lower_limit
 from ringwall.compile.rules import Declared, ServiceScope
+from ringwall.model.assurance import at_least
 from ringwall.model.errors import Span
 from ringwall.model.route import segments
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.model import Cors, Listen, Mode, Operation, Param, Protocol, Run, Service, Source
+from ringwall.plan.model import Cors, Listen, Mode, Operation, Param, Protocol, Run, Service, Source, StepUp
 
 
 def callers_of(blueprint: Blueprint) -> dict[str, list[str]]:
@@ -31,6 +33,7 @@ def scope_of(service: BlueprintService, blueprint: Blueprint, callers: Sequence[
     modes = {mode.value for mode in (service.mode, blueprint.mode) if mode is not None}
     holds = tuple(sorted(data.value for data in service.holds))
     websockets = {operation.value for operation in service.websockets}
+    demands = _demands(service)
     return ServiceScope(
         name=name,
         zone=service.zone.value if service.zone is not None else "app",
@@ -38,10 +41,25 @@ def scope_of(service: BlueprintService, blueprint: Blueprint, callers: Sequence[
         callers=tuple(sorted(callers)),
         mode=Mode.SHADOW if Mode.SHADOW.value in modes else Mode.ENFORCE,
         operations=tuple(
-            _declared(name, operation, holds, websocket=operation.id in websockets)
+            replace(
+                _declared(name, operation, holds, websocket=operation.id in websockets),
+                step_up=demands.get(operation.id),
+            )
             for operation in service.known_operations
         ),
     )
+
+
+def _demands(service: BlueprintService) -> dict[str, StepUp]:
+    """Return what operations ask of the sign-in behind a token."""
+    return {
+        name: StepUp(
+            acr=at_least(form.acr.value) if form.acr is not None else (),
+            max_age=form.max_age.value if form.max_age is not None else None,
+        )
+        for form in service.step_up
+        for name in [named.value for named in form.operations] or [o.id for o in service.known_operations]
+    }
 
 
 def _declared(service: str, operation: BlueprintOperation, holds: tuple[str, ...], *, websocket: bool) -> Declared:
@@ -125,7 +143,7 @@ def lower_service(
     )
 
 
-_CORS_HEADERS = ("authorization", "content-type")
+_CORS_HEADERS = ("authorization", "content-type", "dpop")
 
 
 def _cors(service: BlueprintService) -> Cors | None:

@@ -12,9 +12,10 @@
 8. who sends a bound token (edge): the decision point sees the proof, and is asked for no other token
 9. limit by principal (ECDS), which needs a verified `sub`
 10. RBAC: denies everything; each operation's route brings its own rule (RDS)
-11. facts for the decision point, set from what the proxy itself knows
-12. the decision point: asked on every route that does not switch it off
-13. router
+11. whether the sign-in behind the token is as sure and as fresh as some operations ask, on their routes
+12. facts for the decision point, set from what the proxy itself knows
+13. the decision point: asked on every route that does not switch it off
+14. router
 """
 
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ from envoy.type.matcher.v3 import path_pb2, regex_pb2, string_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from ringwall.enforce import asking, browser, client_certificate, cors, names, websockets
+from ringwall.enforce import asking, browser, client_certificate, cors, names, step_up, websockets
 from ringwall.enforce.body_size import BodySizeLimit
 from ringwall.enforce.problems import (
     CROSS_SITE_POLICY,
@@ -82,6 +83,7 @@ def chain(where: str, *, address_limit: str | None = None, certificates: bool = 
         *([_fixed(HOLDER_FILTER, asking.holder())] if address_limit else []),
         _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),
         _fixed(RBAC_FILTER, deny_all()),
+        _fixed(step_up.FILTER, step_up.filter_config(), disabled=True),
         _fixed(FACTS_FILTER, header_mutation_pb2.HeaderMutation(), disabled=True),
         _fixed(DECISION_FILTER, asking.policies()),
         router(quiet=address_limit is None),

@@ -11,7 +11,7 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce import binding, error_pages
+from ringwall.enforce import binding, error_pages, step_up
 from ringwall.enforce.log_filters import (
     all_of,
     any_of,
@@ -25,6 +25,7 @@ from ringwall.enforce.log_filters import (
 from ringwall.enforce.proto import header, u32
 from ringwall.model import headers
 from ringwall.model.presented import ALGORITHMS
+from ringwall.plan.attributes import ROUTE_METADATA, ROUTE_METADATA_CHALLENGE, ROUTE_METADATA_SIGN_IN
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -86,12 +87,17 @@ _PLAIN = (
 
 _TITLE = f"%CEL({TITLES}[response.code])%"
 _ID = "%REQ(x-request-id)%"
+_DEMAND = f"%METADATA(ROUTE:{ROUTE_METADATA}:{ROUTE_METADATA_CHALLENGE})%"
+_RETURN_TO = "return_to=%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"
 _SET = "OVERWRITE_IF_EXISTS_OR_ADD"
 _ALGORITHMS = f'algs="{" ".join(ALGORITHMS)}"'
 _REVOKED = "response.code_details.contains('[revoked-') && !response.code_details.contains('[revoked-workload]')"
 """The token, or what it stands for, was revoked (RFC 6750, section 3.1); a workload that was has no token to renew."""
 _ANSWERED = "response.code_details == 'ext_authz_denied'"
 """The decision point has refused a bound token, and has brought the challenge along."""
+_STEP_UP = f"response.code_details.contains('[{step_up.POLICY}')"
+"""The policies would let it pass; the sign-in behind the token is not as sure or as fresh as the operation asks."""
+_ASKS_FOR_MORE = f"'{ROUTE_METADATA_SIGN_IN}' in xds.route_metadata.filter_metadata['{ROUTE_METADATA}']"
 _NO_ROUTE = "!has(xds.route_name)"
 """No route matched. The rule that refuses whatever brings no rules of its own has refused it; it is said as 404."""
 _NO_HANDSHAKE = "response.code_details == 'websocket_handshake_unsuccessful'"
@@ -118,7 +124,9 @@ def replies(extra: tuple[Any, ...] = (), *, login_at: str = "", pages: Pages = P
         # A service answered that it opens no connection, and Envoy says so by that answer's status; between proxies a
         # status of success would mean that it does (RFC 8441, section 5), and the client would be told 101.
         _mapper(all_of(status_is_at_most(299), cel(_NO_HANDSHAKE)), extra, status=502),
-        *([_to_login(login_at, extra)] if login_at else []),
+        *([_to_step_up(login_at, extra), _to_login(login_at, extra)] if login_at else []),
+        _mapper(all_of(is_403, cel(_STEP_UP), header_is(binding.by_dpop())), (*extra, _step_up_bound()), status=401),
+        _mapper(all_of(is_403, cel(_STEP_UP)), (*extra, _challenge(_DEMAND)), status=401),
         _mapper(all_of(is_403, _because(TOKEN_SHAPE_POLICY)), (*extra, not_one_token), status=401),
         _mapper(all_of(is_403, _because(HOST_SHAPE_POLICY)), extra, status=400),
         _mapper(all_of(is_403, _because(PATH_SHAPE_POLICY)), extra, status=400),
@@ -143,8 +151,20 @@ def replies(extra: tuple[Any, ...] = (), *, login_at: str = "", pages: Pages = P
 def _to_login(where: str, extra: tuple[Any, ...]) -> Any:
     """Send a browser to sign in where it asked for a page; a program gets its 401."""
     refused = any_of(status_is(401), all_of(status_is(403), cel(_REVOKED)))
-    target = header("location", f"{where}?return_to=%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%")
+    target = header("location", f"{where}?{_RETURN_TO}")
     return _mapper(all_of(has_header(headers.WANTS_A_PAGE), refused), (*extra, target), status=302)
+
+
+def _to_step_up(where: str, extra: tuple[Any, ...]) -> Any:
+    """The same for operations that ask for a surer or fresher sign-in, which is asked for at once."""
+    refused = any_of(status_is(401), all_of(status_is(403), any_of(cel(_REVOKED), cel(_STEP_UP))))
+    target = header("location", f"{where}?%METADATA(ROUTE:{ROUTE_METADATA}:{ROUTE_METADATA_SIGN_IN})%{_RETURN_TO}")
+    asks = all_of(has_header(headers.WANTS_A_PAGE), refused, cel(_ASKS_FOR_MORE))
+    return _mapper(asks, (*extra, target), status=302)
+
+
+def _step_up_bound() -> Any:
+    return _bound_challenge(f"{_DEMAND}, ")
 
 
 def _mapper(match: Any, added: tuple[Any, ...], *, status: int | None = None, known: bool = True) -> Any:

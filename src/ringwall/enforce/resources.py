@@ -243,7 +243,14 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
             continue
         callers = None if at_edge else [plan.spiffe_of(caller) for caller in hop.callers]
         made = routes.operation_routes(
-            service, operation, hop, mode=mode, callers=callers, cluster=cluster, browsers=browsers
+            service,
+            operation,
+            hop,
+            mode=mode,
+            callers=callers,
+            edge_id=plan.spiffe_of(EDGE),
+            cluster=cluster,
+            browsers=browsers,
         )
         order = precedence(operation.method, prefix + operation.template)
         yield table.Entry((0, *order), prefix + operation.template, table.route_list(made.own))

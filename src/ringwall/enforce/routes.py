@@ -16,12 +16,19 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
 
-from ringwall.enforce import browser, cors, filters, names, rbac, tokens, websockets
+from ringwall.enforce import browser, cors, filters, names, rbac, step_up, tokens, websockets
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
 from ringwall.model import headers
 from ringwall.model.route import answered
-from ringwall.plan.attributes import RBAC_FILTER, ROUTE_METADATA, ROUTE_METADATA_OPERATION, ROUTE_METADATA_RULE
+from ringwall.plan.attributes import (
+    RBAC_FILTER,
+    ROUTE_METADATA,
+    ROUTE_METADATA_CHALLENGE,
+    ROUTE_METADATA_OPERATION,
+    ROUTE_METADATA_RULE,
+    ROUTE_METADATA_SIGN_IN,
+)
 from ringwall.plan.model import EDGE, Cors, HopRule, Mode, Operation, Service
 from ringwall.plan.routes import template_regex
 from ringwall.plan.rule import DecisionPointRule
@@ -53,10 +60,13 @@ def operation_routes(
     *,
     mode: Mode,
     callers: Sequence[str] | None,
+    edge_id: str,
     cluster: str,
     browsers: bool = False,
 ) -> OperationRoutes:
     """Return the routes of one operation at one hop, most often one; `callers` is None at the edge.
+
+    `edge_id` is the SPIFFE ID of the edge.
 
     The edge takes the service's prefix away again. `browsers` have cookies of the issuer, which stay at the edge.
     """
@@ -64,6 +74,9 @@ def operation_routes(
     prefix = (service.prefix or "") if callers is None else ""
     for websocket in (True, False) if operation.websocket else (False,):
         common = _common(service, operation, hop, mode, callers, websocket=websocket)
+        if operation.step_up is not None and mode is Mode.ENFORCE:
+            asked = step_up.per_route(operation.step_up, edge=None if callers is None else edge_id)
+            common["typed_per_filter_config"][step_up.FILTER] = pack(asked)
         if browsers and not service.builtin:
             common["typed_per_filter_config"][browser.FILTER] = pack(browser.per_route(login=service.login))
         own = route_components_pb2.Route(
@@ -177,6 +190,9 @@ def _match(method: str, prefix: str, template: str, *, websocket: bool = False) 
 def _metadata(operation: Operation) -> Any:
     fields = Struct()
     fields.update({ROUTE_METADATA_OPERATION: operation.id, ROUTE_METADATA_RULE: operation.rule_id})
+    if operation.step_up is not None:
+        fields[ROUTE_METADATA_CHALLENGE] = step_up.challenge(operation.step_up)
+        fields[ROUTE_METADATA_SIGN_IN] = step_up.query(operation.step_up)
     return base_pb2.Metadata(filter_metadata={ROUTE_METADATA: fields})
 
 

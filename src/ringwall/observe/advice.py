@@ -76,6 +76,16 @@ _DENIED: Final = (
 _NEW_PROOF: Final = "make a new proof for each request, with its method, its URL and the hash of the token"
 _PROOFS: Final = (
     (
+        "[step-up-age]",
+        "the person signed in too long ago for this operation",
+        "sign in again with the `max_age` of the challenge; `step_up` of the service says so",
+    ),
+    (
+        "[step-up]",
+        "the person is not signed in as surely as this operation asks, or nobody is",
+        "sign in again with the `acr_values` of the challenge; `step_up` of the service says so",
+    ),
+    (
         "bound-as-bearer",
         "the token is bound to a key or a certificate, and came as a bearer token without it",
         "send it as `DPoP` with a proof for each request, or with its certificate, where `client_certificates` says so",

@@ -20,6 +20,7 @@ _BY_DETAIL: Final = (
     ("rbac_access_denied_matched_policy[foreign-origin]", Outcome.REJECTED),
     ("upgrade_failed", Outcome.REJECTED),
     ("rbac_access_denied_matched_policy[revoked-", Outcome.UNAUTHENTICATED),
+    ("rbac_access_denied_matched_policy[step-up", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied_matched_policy[bound-as-bearer]", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied_matched_policy[unbound-as-dpop]", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied", Outcome.DENIED),

@@ -16,6 +16,12 @@ RBAC_FILTER = "ringwall.rbac"
 ROUTE_METADATA = "ringwall"
 """Route metadata namespace; holds `op` (operation id) and `rule` (rule id)."""
 
+ROUTE_METADATA_CHALLENGE = "challenge"
+"""Key of what the challenge of an operation with a demand on the sign-in says; on no other route."""
+
+ROUTE_METADATA_SIGN_IN = "sign-in"
+"""Key of the same as parameters of a request to sign in."""
+
 ROUTE_METADATA_OPERATION = "op"
 """Key of the operation id in the route metadata."""
 

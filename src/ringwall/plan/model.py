@@ -233,6 +233,18 @@ class HopRule(Part):
     callers: tuple[str, ...]
 
 
+class StepUp(Part):
+    """What an operation asks of the sign-in behind a token (RFC 9470).
+
+    Attributes:
+        acr: the token's `acr` is one of these; empty for any.
+        max_age: people have signed in so many seconds ago at most; None for any time.
+    """
+
+    acr: tuple[str, ...] = ()
+    max_age: int | None = None
+
+
 class Operation(Part):
     """One operation of a service: what Cedar calls an action.
 
@@ -250,6 +262,7 @@ class Operation(Part):
         websocket: whether a request may become a WebSocket connection.
         own_tokens: whether bearer tokens are the operation's own business, so that proxies look at none, and everybody
             is a guest to them.
+        step_up: what it asks of the sign-in behind a token; None for nothing.
         source: where the operation is declared.
     """
 
@@ -258,6 +271,7 @@ class Operation(Part):
     template: str
     websocket: bool = Field(default=False, exclude_if=lambda websocket: not websocket)
     own_tokens: bool = Field(default=False, exclude_if=lambda own: not own)
+    step_up: StepUp | None = Field(default=None, exclude_if=lambda demand: demand is None)
     params: tuple[Param, ...] = ()
     inbound: HopRule
     edge: HopRule | None = None

@@ -74,6 +74,7 @@ services:
     contract: portal.yaml
     login: true
     websockets: [GET /live]
+    step_up: [{operations: [GET /live], acr: mfa, max_age: 10m}]
     limit: 20/10s burst 40
     mode: shadow
     timeout: 30s

@@ -121,7 +121,7 @@ def test_pages_of_other_origins_are_named_once_and_in_order() -> None:
     made = edited("    expose: /api\n", f"    expose: /api\n    cors: {cors}\n").by_name["orders"].cors
     assert made is not None
     assert made.origins == ("http://localhost:5173", "https://b.example")
-    assert made.headers == ("authorization", "content-type", "x-version")
+    assert made.headers == ("authorization", "content-type", "dpop", "x-version")
     assert not made.credentials
     plan = plan_files(FILES).plan
     assert plan.by_name["orders"].cors is None

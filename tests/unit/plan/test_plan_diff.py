@@ -71,6 +71,12 @@ def test_nothing_changed() -> None:
             ("changed", "operation", "web/list", "websocket"),
             True,
         ),
+        (
+            "calls: [core]",
+            "calls: [core]\n    step_up: [{operations: [list], acr: mfa, max_age: 5m}]",
+            ("changed", "operation", "web/list", "step-up"),
+            False,
+        ),
         ("expose: /\n", 'expose: /\n    cors: {origins: ["https://a.example"]}\n', ("added", "cors", "web", ""), True),
     ],
 )

@@ -30,6 +30,9 @@ from ringwall.plan.model import EDGE
 _START_SECONDS: Final = 600
 _RETURN: Final = b"return_to="
 _LONGEST: Final = 2048
+_DEMAND: Final = re.compile(r"(acr_values|max_age)=([A-Za-z0-9+_.:-]{1,256})&", re.ASCII)
+_DEMANDS: Final = re.compile(rb"(?:acr_values=[A-Za-z0-9+_.:-]{1,256}&)?(?:max_age=[0-9]{1,9}&)?")
+"""What the edge puts before `return_to`, which is the last parameter and not encoded."""
 _PATH: Final = re.compile(rb"/(?![/\\])[!-\[\]-~]*")
 """A path of this host with its query: never `//host`, and no character that a browser reads as another."""
 
@@ -45,15 +48,16 @@ class EdgeSessionEndpoint:
     async def get(self, request: Request) -> Response:
         """Begin, or take the answer of the authorization endpoint."""
         query: bytes = request.scope["query_string"]
-        if query.startswith(_RETURN):
-            return self._begin(query.removeprefix(_RETURN))
+        asked, marker, to = query.partition(_RETURN)
+        if marker and _DEMANDS.fullmatch(asked):
+            return self._begin(to, dict(_DEMAND.findall(asked.decode("ascii"))))
         try:
             return await self._finish(request, parse_parameters(query))
         except (RequestRefusedError, EncodingError):
             return self._pages.show("error", status=400, message="Signing in did not work. Open the page again.")
 
-    def _begin(self, to: bytes) -> Response:
-        """Send the browser to the authorization endpoint.
+    def _begin(self, to: bytes, demands: dict[str, str]) -> Response:
+        """Send the browser to the authorization endpoint, with what the operation asks of the sign-in (RFC 9470).
 
         1. It comes back to a path of this host, else to the first page. 2. Only this browser can finish: state and
         verifier are in a cookie (RFC 6749, section 10.12; RFC 7636, section 4.1).
@@ -71,6 +75,7 @@ class EdgeSessionEndpoint:
             "state": state,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
+            **{name: value.replace("+", " ") for name, value in demands.items()},
         }
         response = _see(f"{issuer}/authorize?{urlencode(asked)}")
         kept = ".".join((state, verifier, encode_base64url(to)))  # 2
