@@ -171,6 +171,10 @@ ISSUER: Final = Record(
         "registration": Field(
             REGISTRATION, "Lets clients register themselves with Ringwall's own issuer (RFC 7591); default: none may."
         ),
+        "profile": Field(
+            _choice(values.PROFILES),
+            "`fapi2`: Ringwall's own issuer follows the FAPI 2.0 Security Profile for every client; default none.",
+        ),
         "upstreams": Field(
             MapOf(_NAME, UPSTREAM), "Providers of others at which people sign in to the built-in issuer; default: none."
         ),
@@ -249,6 +253,9 @@ CLIENT: Final = Record(
             Flag(),
             "true: it gets no token but one that is bound to a key, of a DPoP proof (RFC 9449) or of its certificate; "
             "default false.",
+        ),
+        "profile": Field(
+            _choice(values.PROFILES), "`fapi2`: the FAPI 2.0 Security Profile, for this client; default the issuer's."
         ),
         "roles": Field(ListOf(_IDENTIFIER), "Roles this client holds."),
         "scopes": Field(ListOf(_SCOPE), "Scopes it may ask for."),

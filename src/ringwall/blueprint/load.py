@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ringwall.blueprint.check_access import check_access
+from ringwall.blueprint.check_profile import check_profile
 from ringwall.blueprint.check_references import check_references
 from ringwall.blueprint.check_routes import check_routes
 from ringwall.blueprint.check_topology import check_topology
@@ -57,6 +58,7 @@ def read_blueprint(
     policy_files = _policy_files(files, blueprint, report)
     blueprint = replace(blueprint, services=services, policy_files=policy_files, texts=report.texts)
     check_references(blueprint, report)
+    check_profile(blueprint, report)
     check_topology(blueprint, files, report)
     check_routes(blueprint, report)
     check_access(blueprint, report)

@@ -69,6 +69,7 @@ class Issuer:
     roles: IssuerRoles | None = None
     administration: tuple["Allow", ...] = ()
     registration: Registration | None = None
+    profile: At[str] | None = None
     upstreams: tuple[Upstream, ...] = ()
     given: frozenset[str] = frozenset()
 
@@ -127,6 +128,7 @@ class Client:
     device_flow: At[bool] | None = None
     certificates: Names = ()
     bound_tokens: At[bool] | None = None
+    profile: At[str] | None = None
     given: frozenset[str] = frozenset()
 
 

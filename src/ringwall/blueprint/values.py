@@ -45,6 +45,7 @@ EDGE: Final = "edge"
 PROTOCOLS: Final = ("http1", "http2", "grpc", "tcp")
 MODES: Final = ("enforce", "shadow")
 CLAIM_TYPES: Final = ("string", "long", "bool", "set<string>")
+PROFILES: Final = ("fapi2",)
 CLIENT_KINDS: Final = ("machine", "web", "native", "browser")
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 

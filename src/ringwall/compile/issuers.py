@@ -7,7 +7,7 @@ from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.model import Blueprint, Client, Issuer, Person, Registration
 from ringwall.blueprint.shape import At
 from ringwall.plan.base import canonical
-from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Role
+from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Profile, Role
 from ringwall.plan.model import Client as PlanClient
 from ringwall.plan.model import Issuer as PlanIssuer
 from ringwall.plan.model import Person as PlanPerson
@@ -36,13 +36,11 @@ def lower_issuers(blueprint: Blueprint, edge: Edge | None) -> tuple[PlanIssuer, 
     for issuer in blueprint.issuers or ():
         name = issuer.name.value
         own = issuer.builtin
-        found.append(_builtin(name, blueprint, edge, issuer.registration) if own else _external(issuer, blueprint))
+        found.append(_builtin(name, blueprint, edge, issuer) if own else _external(issuer, blueprint))
     return tuple(sorted(found, key=lambda issuer: issuer.name))
 
 
-def _builtin(
-    name: str, blueprint: Blueprint, edge: Edge | None, registration: Registration | None = None
-) -> PlanIssuer:
+def _builtin(name: str, blueprint: Blueprint, edge: Edge | None, issuer: Issuer | None = None) -> PlanIssuer:
     domain = edge.domains[0] if edge is not None else "localhost"
     host = f"[{domain}]" if ":" in domain else domain
     port = "" if edge is None or edge.port == _HTTPS else f":{edge.port}"
@@ -52,7 +50,8 @@ def _builtin(
         builtin=True,
         audiences=(blueprint.system.value,),
         algorithms=BUILTIN_ALGORITHMS,
-        registration=_registration(registration) if registration is not None else None,
+        registration=_registration(issuer.registration) if issuer is not None and issuer.registration else None,
+        profile=Profile(issuer.profile.value) if issuer is not None and issuer.profile else None,
     )
 
 
@@ -145,8 +144,17 @@ def _jwks(client: Client) -> str:
     return canonical({"keys": keys}).decode() if keys else ""
 
 
+def _profile(client: Client, issuers: Sequence[PlanIssuer]) -> Profile | None:
+    whole = next((issuer.profile for issuer in issuers if issuer.builtin), None)
+    return Profile(client.profile.value) if client.profile is not None else whole
+
+
 def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[PlanClient, ...]:
-    """Return the clients, ordered by name; the edge is one of them where services ask browsers to sign in."""
+    """Return the clients, ordered by name; the edge is one of them where services ask browsers to sign in.
+
+    The FAPI 2.0 Security Profile has them push their requests and bind their tokens (sections 5.3.2.1 and 5.3.2.2).
+    """
+    strict = {client.name.value for client in blueprint.clients if _profile(client, issuers) is Profile.FAPI2}
     found = [_edge_client(issuer) for issuer in issuers if issuer.builtin and _asks_to_sign_in(blueprint)]
     found += [
         PlanClient(
@@ -161,10 +169,12 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             jwks=_jwks(client),
             third_party=client.third_party is not None and client.third_party.value,
             title=client.title.value if client.title is not None else "",
-            pushed_requests=client.pushed_requests is not None and client.pushed_requests.value,
+            pushed_requests=client.name.value in strict
+            or (client.pushed_requests is not None and client.pushed_requests.value),
             device_flow=client.device_flow is not None and client.device_flow.value,
             certificates=tuple(sorted(certificate.value for certificate in client.certificates)),
-            bound_tokens=client.bound_tokens is not None and client.bound_tokens.value,
+            bound_tokens=client.name.value in strict or (client.bound_tokens is not None and client.bound_tokens.value),
+            profile=_profile(client, issuers),
         )
         for client in blueprint.clients
     ]

@@ -76,6 +76,12 @@ class ClientKind(StrEnum):
     BROWSER = "browser"
 
 
+class Profile(StrEnum):
+    """A set of rules that somebody else has written down, which an issuer can follow as a whole."""
+
+    FAPI2 = "fapi2"
+
+
 class Registration(Part):
     """Who may register clients with the built-in issuer (RFC 7591), and what such clients may be.
 
@@ -109,6 +115,7 @@ class Issuer(Part):
         role_claim: path to the list of role names inside the token.
         roles: pairs (value in the token, role in the blueprint).
         registration: how clients may register themselves with the built-in issuer; None where they may not.
+        profile: what the built-in issuer follows for every client; None for nothing but its own rules.
     """
 
     name: str
@@ -120,6 +127,7 @@ class Issuer(Part):
     role_claim: tuple[str, ...] = ("roles",)
     roles: tuple[tuple[str, str], ...] = ()
     registration: Registration | None = Field(default=None, exclude_if=lambda registration: registration is None)
+    profile: Profile | None = Field(default=None, exclude_if=lambda profile: profile is None)
 
 
 class Role(Part):
@@ -155,6 +163,7 @@ class Client(Part):
         device_flow: whether devices with it may wait for a person to let them in (RFC 8628).
         bound_tokens: whether it only ever gets tokens that are bound to a key (RFC 9449, section 5.2; RFC 8705).
         certificates: SHA-256, as base64url, of each certificate by which it proves who it is (RFC 8705, section 2.2).
+        profile: what the issuer follows for it, besides its own rules.
     """
 
     name: str
@@ -172,6 +181,7 @@ class Client(Part):
     device_flow: bool = Field(default=False, exclude_if=lambda device: not device)
     bound_tokens: bool = Field(default=False, exclude_if=lambda bound: not bound)
     certificates: tuple[str, ...] = Field(default=(), exclude_if=lambda certificates: not certificates)
+    profile: Profile | None = Field(default=None, exclude_if=lambda profile: profile is None)
 
     @property
     def public(self) -> bool:

@@ -51,6 +51,35 @@ def test_a_chain_of_rotations(url: str) -> None:
     asyncio.run(body())
 
 
+def test_a_token_that_is_kept_stays_the_same_and_lasts_longer(url: str) -> None:
+    async def body() -> None:
+        async with await Database.open(url) as database:
+            step = await _start(database, binding="jkt:x")
+
+            async def keep(token: Secret, at: float, *, client: str = "shop", binding: str = "jkt:x") -> float:
+                kept = await database.families.keep(
+                    token, client=client, binding=binding, now=NOW + at, idle_seconds=600
+                )
+                assert (kept.generation, kept.id) == (1, step.family.id)
+                return kept.expires - NOW
+
+            assert [await keep(step.token, at) for at in (100, 300, 500)] == [700, 900, 1000]  # not past its end
+            for wrong in ({"client": "other"}, {"binding": ""}):
+                with pytest.raises(HandleRefusedError):
+                    await keep(step.token, 500, **wrong)
+            for token in (Secret("rwrt_x"), Secret(step.token.reveal()[:-1] + b"_")):
+                with pytest.raises(HandleRefusedError):
+                    await keep(token, 500)
+            with pytest.raises(HandleRefusedError):
+                await keep(step.token, 1000)
+            other = await _start(database)
+            await _rotate(database, other.token, 1)
+            with pytest.raises(HandleRefusedError):
+                await database.families.keep(other.token, client="shop", now=NOW + 2, idle_seconds=600)
+
+    asyncio.run(body())
+
+
 def test_parallel_requests_within_the_grace_get_the_same_successor(url: str) -> None:
     async def body() -> None:
         async with await Database.open(url) as database:

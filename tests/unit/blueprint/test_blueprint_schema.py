@@ -35,6 +35,7 @@ issuers:
     administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]
     registration: {open: true, kinds: [web, machine], scopes: ["items:read"], hosts: ["*.partner.example"],
       device_flow: true, lifetime: 720h}
+    profile: fapi2
     upstreams:
       entra: {preset: entra, tenant: organizations, tenants: [8eaef023-2b34-4da1-9baa-8bc8c9d6a490], title: Work,
         client_id: x, secret: {env: RINGWALL_SECRET_ENTRA}, accounts: create, create_for: [a.example],
@@ -50,7 +51,8 @@ claims: {patients: set<string>, level: {type: long, from: realm_access.level}}
 roles: {patient: , clinician: {includes: [patient]}}
 people: {alice: {roles: [patient], claims: {patients: ["7"], level: 3, active: true, name: x}}}
 clients:
-  robot: {roles: [patient], scopes: ["items:read"], claims: {level: 1}, jwks: [{kty: EC, crv: P-256, x: AA, y: AA}]}
+  robot: {roles: [patient], profile: fapi2, scopes: ["items:read"], claims: {level: 1},
+    jwks: [{kty: EC, crv: P-256, x: AA, y: AA}]}
   app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
     scopes: [offline_access], certificates: ["abababababababababababababababababababababababababababababababab"],
     redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"],

@@ -52,4 +52,6 @@ class IssuerContext:
         if not is_registered_id(name):
             return None
         found = await (await self.storage.database()).clients.get(name)
-        return None if found is None else client_of(found, directory.registration, now=self.clock.now())
+        return (
+            None if found is None else client_of(found, directory.registration, directory.profile, now=self.clock.now())
+        )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.durable import stamp_of
-from ringwall.plan.model import ClaimType, Client, Edge, Head, Person, Registration
+from ringwall.plan.model import ClaimType, Client, Edge, Head, Person, Profile, Registration
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 from ringwall.plan.upstream import Upstream
 
@@ -33,6 +33,7 @@ class Directory:
         ambiguous: names of both a person and a client: no token is given to either, as `sub` could not
             tell them apart (RFC 9068, section 5).
         registration: how clients may register themselves; None where they may not, nor did.
+        profile: what is followed for every client.
         upstreams: providers at which people can sign in.
         certificate_url: its URL at the domain where clients are asked for a certificate; empty where there is none.
     """
@@ -49,6 +50,7 @@ class Directory:
     clients: Mapping[str, Client]
     ambiguous: frozenset[str]
     registration: Registration | None = None
+    profile: Profile | None = None
     upstreams: Mapping[str, Upstream]
     edge_host: str = ""
     edge_domains: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class Directory:
             clients=clients,
             ambiguous=frozenset(people.keys() & clients.keys()),
             registration=builtin.registration,
+            profile=builtin.profile,
             upstreams={upstream.name: upstream for upstream in plan.upstreams},
             edge_host=plan.edge.host if plan.edge is not None else "",
             edge_domains=plan.edge.domains if plan.edge is not None else (),

@@ -1,12 +1,17 @@
 """Finds the one way in which a client authenticates, and lets it."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from starlette.requests import Request
 
 from ringwall.identity.issuer.clients.model import AuthenticatedClient, ClientMethod, unauthenticated
 from ringwall.identity.issuer.clients.public import PublicMethod
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError
+from ringwall.plan.model import Profile
+
+FAPI2_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
+"""FAPI 2.0 Security Profile, section 5.3.2.1, item 6."""
 
 
 class ClientAuthenticator:
@@ -36,7 +41,8 @@ class ClientAuthenticator:
 
         1. More than one way at once is refused (RFC 6749, section 2.3). 2. Who shows no credentials can only be a
         public client. 3. The method checks what is shown. 4. A client whose `client_id` is there as well means itself
-        by it (RFC 6749, section 3.2.1). 5. A client that is revoked is nobody.
+        by it (RFC 6749, section 3.2.1). 5. A client that is revoked is nobody. 6. Under FAPI 2.0
+        nobody authenticates by a secret, or not at all (FAPI 2.0 Security Profile, section 5.3.2.1, items 3 and 6).
         """
         shown = [method for method in self._methods if method.presented(request, form)]
         if len(shown) > 1:  # 1
@@ -46,5 +52,7 @@ class ClientAuthenticator:
         if form.get("client_id", found.client.name) != found.client.name:  # 4
             raise unauthenticated()
         if self._revoked(found.client.name):  # 5
+            raise unauthenticated()
+        if found.client.profile is Profile.FAPI2 and found.method not in FAPI2_METHODS:  # 6
             raise unauthenticated()
         return found

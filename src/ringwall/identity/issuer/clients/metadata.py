@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
-from ringwall.identity.issuer.clients.private_key_jwt import ALGORITHMS
+from ringwall.identity.issuer.clients.keys import ALGORITHMS, algorithms_of
 from ringwall.identity.issuer.clients.registered import kind_of, may_return_to
 from ringwall.identity.issuer.clients.titles import TitleRefusedError, checked_title
 from ringwall.identity.issuer.grants import names
@@ -18,7 +18,7 @@ from ringwall.identity.tokens.keys import KeySet, parse_key
 from ringwall.identity.tokens.signing import ALGORITHM
 from ringwall.model.clients import RedirectUriError, check_redirect_uri
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import ClientKind, Registration
+from ringwall.plan.model import ClientKind, Profile, Registration
 
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 METHODS: Final = (*SECRET_METHODS, "private_key_jwt", "none")
@@ -65,7 +65,9 @@ class MetadataRefusedError(RingwallError):
         self.oauth = oauth
 
 
-def read_metadata(given: Mapping[str, Any], policy: Registration, *, taken: Callable[[str], bool]) -> dict[str, Any]:
+def read_metadata(
+    given: Mapping[str, Any], policy: Registration, profile: Profile | None = None, *, taken: Callable[[str], bool]
+) -> dict[str, Any]:
     """Return the metadata of a client as they are registered, or raise MetadataRefusedError.
 
     1. Each member that is known is of its type; what is not known is left out (RFC 7591, section 2). 2. A software
@@ -77,6 +79,7 @@ def read_metadata(given: Mapping[str, Any], policy: Registration, *, taken: Call
     Args:
         given: what the client sent.
         policy: what clients may be.
+        profile: what is followed for every client.
         taken: says of a name whether it is too much like that of somebody else.
     """
     asked = {name: value for name, value in given.items() if value is not None}
@@ -87,6 +90,9 @@ def read_metadata(given: Mapping[str, Any], policy: Registration, *, taken: Call
         raise MetadataRefusedError("software statements are not taken", oauth="unapproved_software_statement")
     _refuse(asked)  # 3
     accepted = _use(asked, policy)  # 4
+    method = accepted["token_endpoint_auth_method"]
+    if profile is Profile.FAPI2 and method != "private_key_jwt":
+        raise MetadataRefusedError("`token_endpoint_auth_method` can only be private_key_jwt")
     kind = kind_of(accepted)
     if kind not in policy.kinds:
         raise MetadataRefusedError(f"clients of this kind ({kind.value}) cannot register here")
@@ -94,7 +100,7 @@ def read_metadata(given: Mapping[str, Any], policy: Registration, *, taken: Call
     if names.AUTHORIZATION_CODE in accepted["grant_types"] and not accepted.get("redirect_uris"):
         raise MetadataRefusedError("`redirect_uris` is missing", oauth="invalid_redirect_uri")
     accepted |= _scope(asked, kind, policy)  # 6
-    accepted |= _keys(asked, accepted["token_endpoint_auth_method"])  # 7
+    accepted |= _keys(asked, method, algorithms_of(profile))  # 7
     if "client_name" in asked:  # 8
         accepted["client_name"] = _name(asked["client_name"], taken)
     return accepted
@@ -184,7 +190,7 @@ def _scope(asked: Mapping[str, Any], kind: ClientKind, policy: Registration) -> 
     return {"scope": " ".join(granted)} if granted else {}
 
 
-def _keys(asked: Mapping[str, Any], method: str) -> dict[str, Any]:
+def _keys(asked: Mapping[str, Any], method: str, algorithms: tuple[str, ...]) -> dict[str, Any]:
     """Return its keys for signatures; a key that it keeps for encryption is of no use here, and is left out."""
     members = asked.get("jwks", {}).get("keys", [])
     if not isinstance(members, list) or not all(isinstance(key, dict) for key in members) or len(members) > MAX_KEYS:
@@ -194,9 +200,9 @@ def _keys(asked: Mapping[str, Any], method: str) -> dict[str, Any]:
         parsed = KeySet(tuple(parse_key(key) for key in keys)).keys
     except (KeyRefusedError, EncodingError) as error:
         raise MetadataRefusedError(f"`jwks` is not taken: {error}") from None
-    usable = [key for key in parsed if key.algorithm.name in ALGORITHMS]
+    usable = [key for key in parsed if key.algorithm.name in algorithms]
     if method == "private_key_jwt" and not usable:
-        raise MetadataRefusedError(f"private_key_jwt needs `jwks` with a key for one of {', '.join(ALGORITHMS)}")
+        raise MetadataRefusedError(f"private_key_jwt needs `jwks` with a key for one of {', '.join(algorithms)}")
     if method == "none" or not keys:
         return {}
     if not all(key.kid.isascii() and key.kid.isprintable() for key in parsed):

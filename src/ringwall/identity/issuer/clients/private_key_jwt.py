@@ -6,16 +6,14 @@ from typing import Final
 from starlette.requests import Request
 
 from ringwall.identity.issuer.clients.assertion import BEARER, shown_assertion
+from ringwall.identity.issuer.clients.keys import keys_of
 from ringwall.identity.issuer.clients.model import AuthenticatedClient, unauthenticated
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import Parameters
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.errors import KeyRefusedError, TokenRefusedError
-from ringwall.identity.tokens.keys import KeySet
-from ringwall.plan.model import Client
+from ringwall.plan.model import Client, Profile
 
-ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256")
-"""What a client's key may be for; each key is good for its own one only (RFC 8725, section 3.1)."""
 LONGEST_SECONDS: Final = 3600.0
 """An assertion may be good for so long, as that is what libraries write."""
 OLDEST_SECONDS: Final = 600.0
@@ -47,7 +45,8 @@ class PrivateKeyMethod:
         2. Its subject is a client that has keys (RFC 7523, section 3, point 2.B).
         3. One of these keys has signed it, with that key's algorithm (point 9); its type is not that of another kind
            of token (RFC 8725, section 3.11); `iss` and `sub` are the client (points 1 and 2), `aud` is the issuer or
-           its token endpoint (point 3), `exp` is there and ahead, `nbf` is not (points 4 and 5).
+           its token endpoint (point 3), or, under FAPI 2.0, the issuer alone, as text (FAPI 2.0 Security Profile,
+           section 5.3.2.1, item 8); `exp` is there and ahead, `nbf` is not (points 4 and 5).
         4. It is good for an hour at most, and was made minutes ago at most (points 4 and 6).
         5. `jti` is there and was never seen (point 7; OpenID Connect Core 1.0, section 9).
         """
@@ -73,14 +72,16 @@ class PrivateKeyMethod:
 
     def _verified(self, text: str, client: Client) -> VerifiedClaims:
         issuer = self._context.directory.current().issuer
+        strict = client.profile is Profile.FAPI2
         expected = Expected(
             issuer=client.name,
-            audiences=frozenset({issuer, f"{issuer}/token"}),
+            audiences=frozenset({issuer} if strict else {issuer, f"{issuer}/token"}),
             types=_TYPES,
             leeway=LEEWAY_SECONDS,
         )
-        keys = KeySet(tuple(key for key in KeySet.parse(client.jwks).keys if key.algorithm.name in ALGORITHMS))
-        claims = verify_token(text, keys=keys, expected=expected, clock=self._context.clock)
+        claims = verify_token(text, keys=keys_of(client), expected=expected, clock=self._context.clock)
+        if strict and claims.claims["aud"] != issuer:
+            raise TokenRefusedError("audience", "the assertion's `aud` is not the issuer alone, as text")
         if claims.subject != client.name:
             raise TokenRefusedError("subject", "the assertion is about somebody else than who made it")
         return claims

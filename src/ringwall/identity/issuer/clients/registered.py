@@ -13,7 +13,7 @@ import orjson
 from ringwall.identity.issuer.grants import names
 from ringwall.identity.store.clients import RegisteredClient
 from ringwall.model.clients import REGISTERED_PREFIX
-from ringwall.plan.model import Client, ClientKind, Registration
+from ringwall.plan.model import Client, ClientKind, Profile, Registration
 
 _ID: Final = re.compile(re.escape(REGISTERED_PREFIX) + r"[A-Za-z0-9_-]{22}", re.ASCII)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -45,7 +45,9 @@ def may_return_to(uri: str, kind: ClientKind, policy: Registration) -> bool:
     return not policy.hosts or any(_covers(allowed, host) for allowed in policy.hosts)
 
 
-def client_of(registered: RegisteredClient, policy: Registration, *, now: float) -> Client | None:
+def client_of(
+    registered: RegisteredClient, policy: Registration, profile: Profile | None = None, *, now: float
+) -> Client | None:
     """Return what a registered client may be now; None where its registration has ended, or its kind is not allowed.
 
     It is always somebody else's: people are asked before it learns about them.
@@ -54,6 +56,7 @@ def client_of(registered: RegisteredClient, policy: Registration, *, now: float)
     kind = kind_of(metadata)
     if kind not in policy.kinds or (policy.seconds and registered.changed + policy.seconds <= now):
         return None
+    strict = profile is Profile.FAPI2
     uris = {
         name: tuple(uri for uri in metadata.get(name, ()) if may_return_to(uri, kind, policy))
         for name in ("redirect_uris", "post_logout_redirect_uris")
@@ -66,9 +69,10 @@ def client_of(registered: RegisteredClient, policy: Registration, *, now: float)
         scopes=tuple(scope for scope in metadata.get("scope", "").split() if scope in policy.scopes),
         backchannel_logout_uri=_logout_uri(metadata, kind, policy),
         jwks=orjson.dumps(metadata["jwks"]).decode() if "jwks" in metadata else "",
-        pushed_requests=bool(metadata.get("require_pushed_authorization_requests")),
-        bound_tokens=bool(metadata.get("dpop_bound_access_tokens")),
-        device_flow=policy.device_flow and names.DEVICE_CODE in metadata["grant_types"],
+        pushed_requests=strict or bool(metadata.get("require_pushed_authorization_requests")),
+        bound_tokens=strict or bool(metadata.get("dpop_bound_access_tokens")),
+        device_flow=policy.device_flow and not strict and names.DEVICE_CODE in metadata["grant_types"],
+        profile=profile,
         **uris,
     )
 

@@ -7,7 +7,9 @@ from ringwall.identity.issuer.grants.login_tokens import binding_of, invalid_gra
 from ringwall.identity.issuer.grants.reuse import end_what_came_of
 from ringwall.identity.issuer.oauth.resources import check_resources
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
+from ringwall.identity.store.families import Family
 from ringwall.model.secret import Secret
+from ringwall.plan.model import Profile
 
 
 class RefreshTokenGrant:
@@ -39,20 +41,7 @@ class RefreshTokenGrant:
             _narrowed(wanted, family.payload["scopes"])  # 2
         except HandleRefusedError:
             pass  # an earlier token of the family: what that means is decided where it is used up
-        try:
-            refreshed = await database.families.rotate(  # 3
-                presented,
-                client=client,
-                binding=binding_of(asked),
-                now=now,
-                idle_seconds=context.settings.refresh_idle_seconds,
-            )
-        except HandleReusedError as reuse:
-            await end_what_came_of(context, reuse)
-            raise invalid_grant() from None
-        except HandleRefusedError:
-            raise invalid_grant() from None
-        family = refreshed.family
+        family, successor = await self._use(asked, presented)  # 3
         person = await context.people.find(family.account)
         if person is None:  # 4
             await database.families.end(family.id, reason="account", now=now)
@@ -60,7 +49,31 @@ class RefreshTokenGrant:
         login = login_claims(family.payload, session=family.payload["sid"], grant=family.id)
         scopes = _narrowed(wanted, family.payload["scopes"])
         access, id_token = make_tokens(context, asked, person, scopes=scopes, login=login, nonce="")
-        return TokenAnswer(access=access, refresh=refreshed.token, id_token=id_token)
+        return TokenAnswer(access=access, refresh=successor, id_token=id_token)
+
+    async def _use(self, asked: TokenRequest, presented: Secret) -> tuple[Family, Secret | None]:
+        """Return the grant of a token that is used up by this, with its successor.
+
+        Under FAPI 2.0 there is none, and the token stays good: its client authenticates by a key (FAPI 2.0 Security
+        Profile, section 5.3.2.1, item 9).
+        """
+        context, client = self._context, asked.client.client
+        families = (await context.storage.database()).families
+        now, idle = context.clock.now(), context.settings.refresh_idle_seconds
+        binding = binding_of(asked)
+        try:
+            if client.profile is Profile.FAPI2:
+                kept = await families.keep(presented, client=client.name, binding=binding, now=now, idle_seconds=idle)
+                return kept, None
+            refreshed = await families.rotate(
+                presented, client=client.name, binding=binding, now=now, idle_seconds=idle
+            )
+        except HandleReusedError as reuse:
+            await end_what_came_of(context, reuse)
+            raise invalid_grant() from None
+        except HandleRefusedError:
+            raise invalid_grant() from None
+        return refreshed.family, refreshed.token
 
 
 def _narrowed(wanted: tuple[str, ...], granted: list[str]) -> tuple[str, ...]:

@@ -8,12 +8,15 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import answer, cacheable
 from ringwall.identity.issuer.assurance import LEVELS
-from ringwall.identity.issuer.clients import mutual_tls, private_key_jwt
+from ringwall.identity.issuer.clients import mutual_tls
+from ringwall.identity.issuer.clients.authenticate import FAPI2_METHODS
+from ringwall.identity.issuer.clients.keys import algorithms_of
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
 from ringwall.identity.tokens.signing import ALGORITHM
 from ringwall.model.presented import ALGORITHMS
+from ringwall.plan.model import Profile
 
 _SECONDS: Final = 300
 _FOR_CERTIFICATES: Final = {
@@ -45,12 +48,15 @@ class MetadataEndpoint:
         granted = {scope for client in directory.clients.values() for scope in client.scopes}
         if directory.registration is not None:
             granted |= set(directory.registration.scopes)
+        strict = directory.profile is Profile.FAPI2
+        signed_with = list(algorithms_of(directory.profile))
+        methods = [name for name in self._client_methods if not strict or name in FAPI2_METHODS]
         return {
             "issuer": directory.issuer,
             "authorization_endpoint": f"{base}/authorize",
             "token_endpoint": f"{base}/token",
             "pushed_authorization_request_endpoint": f"{base}/par",
-            "require_pushed_authorization_requests": False,
+            "require_pushed_authorization_requests": strict,
             "device_authorization_endpoint": f"{base}/device_authorization",
             "userinfo_endpoint": f"{base}/userinfo",
             "end_session_endpoint": f"{base}/end_session",
@@ -68,7 +74,7 @@ class MetadataEndpoint:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": methods,
-            "token_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
+            "token_endpoint_auth_signing_alg_values_supported": signed_with,
             "dpop_signing_alg_values_supported": list(ALGORITHMS),
             "revocation_endpoint_auth_methods_supported": methods,
             "introspection_endpoint_auth_methods_supported": [name for name in methods if name != "none"],
@@ -83,7 +89,7 @@ class MetadataEndpoint:
             "claims_parameter_supported": False,
             "request_parameter_supported": True,
             "require_signed_request_object": False,
-            "request_object_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
+            "request_object_signing_alg_values_supported": signed_with,
             "request_uri_parameter_supported": False,
             **self._for_certificates(directory.certificate_url),
         }

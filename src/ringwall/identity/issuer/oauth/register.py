@@ -141,9 +141,10 @@ class RegisterEndpoint:
             raise RequestRefusedError(400, "invalid_request", "`client_secret` is not this client's") from None
 
     def _metadata(self, given: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
-        known = _names_of(self._context.directory.current())
+        directory = self._context.directory.current()
+        known = _names_of(directory)
         try:
-            return read_metadata(given, policy, taken=lambda name: skeleton_of(name) in known)
+            return read_metadata(given, policy, directory.profile, taken=lambda name: skeleton_of(name) in known)
         except MetadataRefusedError as error:
             raise RequestRefusedError(400, error.oauth, error.message) from None
 

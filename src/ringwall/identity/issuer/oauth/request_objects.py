@@ -2,12 +2,11 @@
 
 from typing import Any, Final
 
-from ringwall.identity.issuer.clients.private_key_jwt import ALGORITHMS
+from ringwall.identity.issuer.clients.keys import keys_of
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import MAX_BODY, REPEATABLE, Parameters
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.errors import KeyRefusedError, TokenRefusedError
-from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.errors import RingwallError
 from ringwall.plan.model import Client
 
@@ -58,8 +57,7 @@ class RequestObjects:
             about_somebody=False,
         )
         try:
-            keys = KeySet(tuple(key for key in KeySet.parse(client.jwks).keys if key.algorithm.name in ALGORITHMS))
-            found = verify_token(text, keys=keys, expected=expected, clock=self._context.clock)  # 1
+            found = verify_token(text, keys=keys_of(client), expected=expected, clock=self._context.clock)  # 1
         except (TokenRefusedError, KeyRefusedError) as error:
             raise RequestObjectRefusedError(f"the request object is not believed: {error.message}") from None
         now = self._context.clock.now()
