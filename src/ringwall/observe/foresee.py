@@ -170,7 +170,11 @@ class Foresight:
             return Verdict(outcome=Outcome.UNAUTHENTICATED, reasons=(asker.disbelieved,))
         if question.caller in self._revoked:
             return _REVOKED
-        return decide(self._evaluator, service, operation, question)
+        verdict = decide(self._evaluator, service, operation, question)
+        if verdict.outcome is not Outcome.ALLOWED or verdict.only_reports or operation.step_up is None:
+            return verdict
+        asked = f"the sign-in has to be so, which is not judged here: {operation.step_up}"
+        return replace(verdict, reasons=(*verdict.reasons, asked))
 
     def _question(self, asker: Asker, asked: Asked, operation: Operation, *, hop: str, caller: str) -> Question:
         return Question(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ringwall.plan.base import Part
 from ringwall.plan.matrix import Cell, access_matrix
-from ringwall.plan.model import Cors, HopRule, Limit, Operation, Plan, Service, StepUp
+from ringwall.plan.model import Cors, HopRule, Limit, Operation, Plan, Service
 from ringwall.plan.rule import DecisionPointRule
 from ringwall.plan.tables import limit_text
 from ringwall.plan.verdicts import Verdict
@@ -190,16 +190,9 @@ def _operations(before: Service, after: Service) -> Iterator[Change]:
             was, now = _words(old.websocket), _words(new.websocket)
             yield Change(Kind.CHANGED, "operation", name, "websocket", was, now, widens=new.websocket)
         if old.step_up != new.step_up:
-            was, now = (_demand(operation.step_up) for operation in (old, new))
+            was, now = (str(operation.step_up or "none") for operation in (old, new))
             yield Change(Kind.CHANGED, "operation", name, "step-up", was, now, widens=new.step_up is None)
         yield from _rules(name, old, new)
-
-
-def _demand(demand: StepUp | None) -> str:
-    if demand is None:
-        return "none"
-    age = [] if demand.max_age is None else [f"signed in {demand.max_age} s ago at most"]
-    return ", ".join([*(["acr " + " or ".join(demand.acr)] if demand.acr else []), *age])
 
 
 def _rules(name: str, old: Operation, new: Operation) -> Iterator[Change]:

@@ -254,6 +254,10 @@ class StepUp(Part):
     acr: tuple[str, ...] = ()
     max_age: int | None = None
 
+    def __str__(self) -> str:
+        age = [] if self.max_age is None else [f"signed in {self.max_age} s ago at most"]
+        return ", ".join([*(["acr " + " or ".join(self.acr)] if self.acr else []), *age])
+
 
 class Operation(Part):
     """One operation of a service: what Cedar calls an action.

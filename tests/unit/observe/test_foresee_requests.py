@@ -9,6 +9,7 @@ from ringwall.model.events import Outcome
 from ringwall.observe.askers import Asker, ForeseeError, asker_of_token, known_asker
 from ringwall.observe.foresee import Asked, Foreseen, Foresight
 from ringwall.plan.evaluate import Evaluator
+from ringwall.plan.model import StepUp
 
 PLAN = small_plan()
 FORESIGHT = Foresight(PLAN, Evaluator(PLAN))
@@ -159,3 +160,16 @@ def test_what_is_no_token_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ForeseeError) as caught:
         asker_of_token(PLAN, f"secret{text}", at=0)
     assert "secret" not in str(caught.value)
+
+
+def test_what_an_operation_asks_of_the_sign_in_is_told() -> None:
+    """Nobody knows how a person of the plan will sign in."""
+    patients = PLAN.by_name["patients"]
+    asking = [
+        each.model_copy(update={"step_up": StepUp(acr=("mfa", "phr"), max_age=60)}) for each in patients.operations
+    ]
+    changed = patients.model_copy(update={"operations": tuple(asking)})
+    plan = PLAN.model_copy(update={"services": tuple(changed if s is patients else s for s in PLAN.services)})
+    asked = Asked(method="GET", path="/api/patients/7", time=float(MORNING))
+    for hop in Foresight(plan, Evaluator(plan)).hops(known_asker(plan, "alice"), asked):
+        assert "acr mfa or phr, signed in 60 s ago at most" in hop.verdict.why

@@ -131,3 +131,13 @@ def test_no_proof_is_taken_twice(tmp_path_factory: pytest.TempPathFactory, acts:
         else:
             clock.advance(abs(number))
     memory.close()
+
+
+def test_where_nobody_knows_when_the_machine_started_nothing_made_until_now_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr(seen, "_BOOT", tmp_path / "missing")
+    SeenProofs(tmp_path, clock).close()
+    with contextlib.closing(SeenProofs(tmp_path, clock)) as memory:
+        assert not _taken(memory, "1", clock.now() + PROOF_SECONDS)
