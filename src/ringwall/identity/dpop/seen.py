@@ -7,6 +7,7 @@ a clock that jumps forth and back, nor a machine that crashes, makes an old proo
 
 import hashlib
 import logging
+import secrets
 import struct
 from io import FileIO
 from pathlib import Path
@@ -24,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _HEAD: Final = struct.Struct(">8s36sd")
 _MARK: Final = b"rw-dpop1"
 _ENTRY: Final = struct.Struct(">16sd")
+_BOOT_BYTES: Final = 36
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -152,5 +154,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _boot_id() -> bytes:
-    """Return what names this start of the machine."""
-    return _BOOT.read_bytes().strip()[:36]
+    """Return what names this start of the machine; where that cannot be known, every start counts as another."""
+    try:
+        return _BOOT.read_bytes().strip()[:_BOOT_BYTES].ljust(_BOOT_BYTES)
+    except OSError:
+        return secrets.token_bytes(_BOOT_BYTES)
