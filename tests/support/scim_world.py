@@ -38,6 +38,14 @@ issuers:
 services:
   web: {{run: python web.py, operations: [home: GET /], expose: /, allow: [{{public: true}}]}}
 """
+POLICIES = """
+permit (principal is User, action == Action::"web/home", resource) when {
+  principal has department && principal.department == "er" &&
+  principal has employeeNumber && principal.employeeNumber == "7" &&
+  principal has groups && principal.groups.contains("Ward 7")
+};
+"""
+"""Claims are in the plan where a policy reads them."""
 
 
 class Provisioner:
@@ -95,7 +103,7 @@ class Provisioner:
 class ScimWorld(IssuerWorld):
     """An issuer with clients that provision."""
 
-    def __init__(self, state: Path, *, blueprint: str = BLUEPRINT, policies: str = "") -> None:
+    def __init__(self, state: Path, *, blueprint: str = BLUEPRINT, policies: str = POLICIES) -> None:
         super().__init__(state, plan=admin_plan(blueprint=blueprint, policies=policies))
         self.hr, self.crm, self.batch = (self._client(name) for name in ("hr", "crm", "batch"))
 

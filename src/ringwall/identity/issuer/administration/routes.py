@@ -80,7 +80,7 @@ def _nothing_else(made: Iterable[Route], refused: Refusal) -> Iterable[Route]:
     async def nothing(request: Request) -> Response:
         path = sent_path(request)
         methods = sorted({m for route in made if matches(route.path, path) for m in route.methods or ()})
-        if methods:
+        if methods and request.method not in methods:
             allow = {"allow": ", ".join(methods)}
             return refused(ProblemError(405, "method-not-allowed", "not by this method", headers=allow))
         return refused(missing("operation"))

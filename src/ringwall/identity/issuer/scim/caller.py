@@ -52,8 +52,8 @@ class Caller:
         if before == after and not password:
             return
         self._manages(before)
-        was, now = set(before.roles) & self.known, set(after.roles) & self.known
-        self.may_give(was ^ now)
+        self.may_give(set(after.roles) - set(before.roles))
+        self.may_give((set(before.roles) - set(after.roles)) & self.known)
         only_disabled = after.disabled is not None and replace(after, disabled=before.disabled) == before
         if not (self.machine and only_disabled and not password):
             self._outranks(before)

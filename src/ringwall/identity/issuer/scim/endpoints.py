@@ -229,7 +229,8 @@ def _condition(request: Request) -> IfMatch:
 
 async def _search(request: Request) -> dict[str, Any]:
     body = await _body(request)
-    if SEARCH not in (body.get("schemas") or ()):
+    named = body.get("schemas")
+    if not isinstance(named, list) or SEARCH not in named:
         raise invalid_syntax(f"`schemas` does not name {SEARCH}")
     return body
 

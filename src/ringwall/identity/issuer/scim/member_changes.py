@@ -72,7 +72,10 @@ def split_members(
 def ids_of(value: Any) -> set[str]:
     """Return the ids of members; ScimError where one is none of an account."""
     found = set()
-    for each in checked(value, _members()) or ():
+    given = value if isinstance(value, list) else [] if value is None else [value]
+    if any(isinstance(each, dict) and "value" not in {name.lower() for name in each} for each in given):
+        raise invalid_value("a member has no `value`")
+    for each in checked(given, _members()) or ():
         if each.get("type", "User").lower() != "user":
             raise invalid_value("groups do not hold groups")
         if not each.get("value"):

@@ -17,7 +17,7 @@ from ringwall.identity.issuer.scim.errors import ScimError, invalid_value
 from ringwall.identity.issuer.scim.filter import Compare, Filter, Logical, named, parse_filter, parse_path
 from ringwall.identity.issuer.scim.match import Predicate, compile_filter, key_of, listed
 from ringwall.identity.issuer.scim.projection import Projection
-from ringwall.identity.issuer.scim.resolve import Place, resolve
+from ringwall.identity.issuer.scim.resolve import IGNORED, Place, resolve
 
 LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 SEARCH: Final = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -213,7 +213,7 @@ def _chosen(query: Query, found: list[dict[str, Any]], of: ResourceType) -> Foun
     """Return the page of what was found that a query asks for."""
     if query.sort_by:
         place = resolve(parse_path(query.sort_by, kind="invalidValue"), of, kind="invalidValue")
-        if place.attribute is not None:
+        if place is not IGNORED:
             found = _sorted(found, place, descending=query.descending)
     shown = [] if query.cursor else found[query.start - 1 : query.start - 1 + query.count]
     return Found(resources=[query.projection.apply(each) for each in shown], total=len(found))
