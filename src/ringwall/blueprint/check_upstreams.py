@@ -14,6 +14,15 @@ from ringwall.blueprint.values import Endpoint
 _GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
+_OIDC_KEYS: Final = frozenset(
+    {
+        *("preset", "issuer", "discovery", "tenant", "tenants", "client_id", "secret", "authentication"),
+        *("scopes", "algorithms", "userinfo", "logout", "amr"),
+    }
+)
+"""What means nothing to a SAML provider."""
+
+
 def check_upstreams(blueprint: Blueprint, report: Report) -> None:
     """Report what is missing, too much, or dangling."""
     for issuer in blueprint.issuers or ():
@@ -51,9 +60,12 @@ class _Checker:
         self._name = upstream.name.value
 
     def run(self) -> None:
-        self._check_issuer()
-        self._check_tenants()
-        self._check_client()
+        if "saml" in self._upstream.given:
+            self._check_saml()
+        else:
+            self._check_issuer()
+            self._check_tenants()
+            self._check_client()
         self._check_accounts()
         roles = {role.name.value for role in self._blueprint.roles}
         named = [role for rules in self._upstream.roles for _, role in rules.map]
@@ -64,6 +76,22 @@ class _Checker:
         for attribute, _ in self._upstream.attributes:
             if attribute.value not in claims:
                 self._report.unknown("claim", attribute.value, attribute.span, claims)
+
+    def _check_saml(self) -> None:
+        saml = self._upstream.saml
+        if saml is None:
+            return  # reported where it was read
+        for key in sorted(self._upstream.given & _OIDC_KEYS):
+            message = f"{self._name!r} speaks SAML, and has no {key!r}"
+            self._report.error("wrong-key", message, saml.span, hint=f"remove {key!r}, or 'saml'")
+        provider, at = saml.provider, saml.metadata
+        if provider is None or at is None:
+            return  # reported where it was read
+        if not provider.location:
+            hint = "its SingleSignOnService needs the binding HTTP-Redirect"
+            self._report.error("bad-metadata", f"{self._name!r} takes no requests by redirect", at.span, hint=hint)
+            return
+        self._check_url(At(provider.location, at.span))
 
     def _check_issuer(self) -> None:
         upstream, preset = self._upstream, self._preset

@@ -14,6 +14,7 @@ from ringwall.blueprint.files import FileRefusedError, Files
 from ringwall.blueprint.format import BLUEPRINT, EDGE
 from ringwall.blueprint.model import Blueprint, Edge, Operation, PolicyFile, Service
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.saml_metadata import with_saml_metadata
 from ringwall.blueprint.shape import At
 from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
@@ -56,7 +57,8 @@ def read_blueprint(
         blueprint = _with_listen(blueprint, listen, report)
     services = tuple(_with_operations(files, service, cache, report) for service in blueprint.services)
     policy_files = _policy_files(files, blueprint, report)
-    blueprint = replace(blueprint, services=services, policy_files=policy_files, texts=report.texts)
+    issuers = with_saml_metadata(blueprint.issuers, files, report)
+    blueprint = replace(blueprint, issuers=issuers, services=services, policy_files=policy_files, texts=report.texts)
     check_references(blueprint, report)
     check_profile(blueprint, report)
     check_topology(blueprint, files, report)

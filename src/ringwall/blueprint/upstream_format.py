@@ -4,7 +4,7 @@ from typing import Final
 
 from ringwall.blueprint import values
 from ringwall.blueprint.shape import Either, Field, Flag, ListOf, One, Pairs, Record, Text, Words
-from ringwall.blueprint.upstream_model import Upstream, UpstreamRoles, UpstreamSecret
+from ringwall.blueprint.upstream_model import Upstream, UpstreamRoles, UpstreamSaml, UpstreamSecret
 from ringwall.blueprint.upstream_presets import PRESETS
 
 _LEVELS: Final = ("pwd", "mfa", "phr")
@@ -54,6 +54,23 @@ UPSTREAM_ROLES: Final = Record(
     },
 )
 
+_ATTRIBUTE = Text("the name of an attribute", r"^[^\x00-\x20\x7f]{1,400}$", str, "mail")
+
+SAML: Final = Record(
+    UpstreamSaml,
+    {
+        "metadata": Field(
+            Text("a path", r"^[^\0]{1,400}$", str, "idp/adfs.xml"),
+            "File with the provider's metadata, below this folder: who it is, where it is, and its keys.",
+            required=True,
+        ),
+        "subject": Field(_ATTRIBUTE, "Attribute that says who somebody is and never changes; default: the NameID."),
+        "email": Field(_ATTRIBUTE, "Attribute with the address; default `email`."),
+        "display_name": Field(_ATTRIBUTE, "Attribute with the name that people read; default `name`."),
+    },
+    tells_given=True,
+)
+
 UPSTREAM: Final = Record(
     Upstream,
     {
@@ -64,6 +81,7 @@ UPSTREAM: Final = Record(
         "preset": Field(
             _choice(tuple(PRESETS)), "Which provider it is; default `oidc`, any. It fills in what is left out here."
         ),
+        "saml": Field(SAML, "Speak SAML 2.0 to it. Keys of OpenID Connect have no place beside it."),
         "issuer": Field(_URL, "What `iss` must be, exactly."),
         "discovery": Field(_URL, "Metadata document; default: `issuer` + /.well-known/openid-configuration."),
         "tenant": Field(_WORD, "Entra: the tenant's id, or `organizations` with `tenants`."),

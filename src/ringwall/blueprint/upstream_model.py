@@ -19,6 +19,34 @@ class UpstreamSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamlMetadata:
+    """What a SAML provider says of itself.
+
+    Attributes:
+        entity_id: who it is.
+        location: where it takes requests by redirect; empty where it takes none.
+        certificates: base64 DER of those for signatures.
+    """
+
+    entity_id: str
+    location: str
+    certificates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSaml:
+    """How a SAML provider is spoken to; `provider` is what its metadata says, once that has been read."""
+
+    span: Span
+    metadata: At[str] | None = None
+    subject: At[str] | None = None
+    email: At[str] | None = None
+    display_name: At[str] | None = None
+    provider: SamlMetadata | None = None
+    given: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRoles:
     """Roles by one claim."""
 
@@ -35,6 +63,7 @@ class Upstream:
     span: Span
     title: At[str] | None = None
     preset: At[str] | None = None
+    saml: UpstreamSaml | None = None
     issuer: At[str] | None = None
     discovery: At[str] | None = None
     tenant: At[str] | None = None

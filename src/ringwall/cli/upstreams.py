@@ -15,8 +15,11 @@ from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.jws import UnverifiedToken
 from ringwall.identity.upstream.mapping import Mapped, map_claims
-from ringwall.identity.upstream.oidc.inspect import Remark, inspect
+from ringwall.identity.upstream.oidc.inspect import inspect
 from ringwall.identity.upstream.oidc.provider import Provider
+from ringwall.identity.upstream.remark import Remark
+from ringwall.identity.upstream.saml.inspect import inspect as inspect_saml
+from ringwall.identity.upstream.saml.source import entity_id_of
 from ringwall.identity.upstream.secrets import SecretPlaces
 from ringwall.model.clock import SystemClock
 from ringwall.model.errors import RingwallError
@@ -51,7 +54,8 @@ def upstreams(
         return _check(plan, chosen, SecretPlaces(blueprint.parent, os.environ), output)
     if claims is None or not name:
         raise UsageError("`ringwall upstreams try` needs a provider", hint="`ringwall upstreams` lists them")
-    return _try(_named(plan, name), _read(claims), output)
+    upstream = _named(plan, name)
+    return _try(upstream, _as_said(upstream, _read(claims)), output)
 
 
 def _named(plan: Plan, name: str) -> Upstream:
@@ -72,7 +76,7 @@ def _list(plan: Plan, output: Output) -> None:
         {
             "name": upstream.name,
             "title": upstream.title,
-            "issuer": upstream.oidc.issuer if upstream.oidc is not None else "",
+            "issuer": upstream.issuer,
             "redirect_uri": _callback(plan, upstream),
             "creates_accounts": upstream.create,
         }
@@ -95,7 +99,10 @@ def _check(plan: Plan, chosen: tuple[Upstream, ...], places: SecretPlaces, outpu
     fetcher = Fetcher(development=plan.development)
     found: dict[str, tuple[Remark, ...]] = {}
     for upstream in chosen:
-        if upstream.oidc is not None:
+        if upstream.saml is not None:
+            metadata = entity_id_of(_callback(plan, upstream))
+            found[upstream.name] = inspect_saml(upstream.saml, metadata=metadata)
+        elif upstream.oidc is not None:
             output.progress(f"asking {upstream.name} …")
             provider = Provider(
                 upstream.name, upstream.oidc, fetcher=fetcher, clock=SystemClock(), development=plan.development
@@ -133,6 +140,14 @@ def _read(file: Path) -> dict[str, Any]:
         return decode_json_object(content if content.startswith(b"{") else UnverifiedToken.parse(content).payload)
     except (EncodingError, TokenRefusedError) as error:
         raise RingwallError(f"{file} holds neither claims nor an ID token: {error}") from None
+
+
+def _as_said(upstream: Upstream, claims: dict[str, Any]) -> dict[str, Any]:
+    """Return claims as the provider says them: a SAML provider's are attributes, with `name_id` beside them."""
+    if upstream.saml is None:
+        return claims
+    subject = claims.get(upstream.saml.subject or "name_id", "")
+    return {"sub": subject, **claims, "email_verified": True}
 
 
 def _try(upstream: Upstream, claims: dict[str, Any], output: Output) -> int:
@@ -194,11 +209,10 @@ def _account(upstream: Upstream, claims: dict[str, Any]) -> dict[str, Any]:
     except NotRunningError:
         return {"how": "accounts were not looked at: the system does not run"}
     asked = {upstream.email[0], upstream.email_verified[0], *upstream.tenant_claim[:1]}
-    issuer = claims.get("iss", upstream.oidc.issuer if upstream.oidc is not None else "")
     return look_for_account(
         bindings,
         upstream.name,
-        issuer=str(issuer),
+        issuer=str(claims.get("iss", upstream.issuer)),
         subject=str(claims.get("sub", "")),
         claims={name: claims[name] for name in sorted(asked) if name in claims},
     )

@@ -6,10 +6,10 @@ from typing import TypeVar
 from ringwall.blueprint.check_upstreams import preset_of
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.shape import At
-from ringwall.blueprint.upstream_model import Upstream
+from ringwall.blueprint.upstream_model import Upstream, UpstreamSaml
 from ringwall.blueprint.upstream_presets import ENTRA_TENANTS, Preset
 from ringwall.model.errors import Span
-from ringwall.plan.upstream import TENANT, AttributeRule, ClientAuthentication, OidcProvider, RoleRule
+from ringwall.plan.upstream import TENANT, AttributeRule, ClientAuthentication, OidcProvider, RoleRule, SamlProvider
 from ringwall.plan.upstream import Upstream as PlanUpstream
 
 T = TypeVar("T")
@@ -31,13 +31,16 @@ def _lower(upstream: Upstream) -> PlanUpstream:
     return PlanUpstream(
         name=upstream.name.value,
         title=_text(upstream.title, upstream.name.value),
-        oidc=_oidc(upstream, preset),
+        oidc=_oidc(upstream, preset) if upstream.saml is None else None,
+        saml=_saml(upstream.saml) if upstream.saml is not None else None,
         tenants=tuple(sorted(tenants)),
         tenant_claim=preset.tenant_claim,
         create=_text(upstream.accounts, "") == "create",
         create_for=tuple(sorted(at.value for at in upstream.create_for)),
         authoritative_for=tuple(sorted(at.value for at in upstream.authoritative_for)),
-        user_name=upstream.user_name.value if upstream.user_name is not None else preset.user_name,
+        user_name=upstream.user_name.value if upstream.user_name is not None else _user_name(upstream, preset),
+        display_name=(_text(upstream.saml.display_name, "name"),) if upstream.saml is not None else ("name",),
+        email=(_text(upstream.saml.email, "email"),) if upstream.saml is not None else ("email",),
         email_verified=preset.email_verified,
         email_needs_tenant=preset.email_needs_tenant,
         roles=_roles(upstream),
@@ -68,6 +71,20 @@ def _oidc(upstream: Upstream, preset: Preset) -> OidcProvider:
         userinfo=upstream.userinfo.value if upstream.userinfo is not None else preset.userinfo,
         logout=upstream.logout is not None and upstream.logout.value,
     )
+
+
+def _saml(saml: UpstreamSaml) -> SamlProvider:
+    assert saml.provider is not None  # noqa: S101  # metadata that cannot be read is an error of the check
+    return SamlProvider(
+        entity_id=saml.provider.entity_id,
+        location=saml.provider.location,
+        certificates=saml.provider.certificates,
+        subject=_text(saml.subject, ""),
+    )
+
+
+def _user_name(upstream: Upstream, preset: Preset) -> tuple[str, ...]:
+    return preset.user_name if upstream.saml is None else ("name_id",)
 
 
 def _roles(upstream: Upstream) -> tuple[RoleRule, ...]:

@@ -1,7 +1,7 @@
 """Identity providers of others at which people sign in, and what is made of what they say.
 
-The part that every protocol has is `Upstream`; what one protocol needs is a part of its own, such as `OidcProvider`.
-Secrets are never here: only where they lie.
+The part that every protocol has is `Upstream`; what one protocol needs is a part of its own: `OidcProvider`,
+`SamlProvider`. Secrets are never here: only where they lie.
 """
 
 from enum import StrEnum
@@ -81,6 +81,22 @@ class OidcProvider(Part):
     logout: bool = False
 
 
+class SamlProvider(Part):
+    """A SAML 2.0 provider, from its metadata (saml-metadata-2.0-os, section 2.4.3).
+
+    Attributes:
+        entity_id: who it is.
+        location: where it takes authentication requests by redirect.
+        certificates: base64 DER of those that hold its keys for signatures.
+        subject: the attribute that says who somebody is; empty for the NameID.
+    """
+
+    entity_id: str
+    location: str
+    certificates: tuple[str, ...] = Field(min_length=1)
+    subject: str = ""
+
+
 class Upstream(Part):
     """A provider at which people sign in.
 
@@ -88,6 +104,7 @@ class Upstream(Part):
         name: in the blueprint, and in URLs.
         title: what people read on its button.
         oidc: how it is spoken to, where that is OpenID Connect.
+        saml: how it is spoken to, where that is SAML 2.0.
         tenants: tenants whose people may sign in; all where it is empty.
         tenant_claim: where the provider names the tenant.
         create: whether who has no account gets one.
@@ -105,6 +122,7 @@ class Upstream(Part):
     name: str
     title: str
     oidc: OidcProvider | None = None
+    saml: SamlProvider | None = None
     tenants: tuple[str, ...] = ()
     tenant_claim: tuple[str, ...] = ()
     create: bool = False
@@ -119,3 +137,10 @@ class Upstream(Part):
     attributes: tuple[AttributeRule, ...] = ()
     acr: tuple[tuple[str, str], ...] = ()
     amr: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def issuer(self) -> str:
+        """Who the provider is: its `iss`, or its entity ID."""
+        if self.saml is not None:
+            return self.saml.entity_id
+        return self.oidc.issuer if self.oidc is not None else ""

@@ -157,6 +157,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/login", login.get, methods=["GET"]),
         Route("/login", login.post, methods=["POST"]),
         Route("/upstream/{name}", upstream.begin, methods=["GET"]),
+        Route("/upstream/{name}/metadata", upstream.metadata, methods=["GET"]),
         Route("/upstream/{name}/callback", upstream.finish, methods=["GET"]),
         Route("/upstream/{name}/signed-out", upstream_sign_out.finish, methods=["GET"]),
         Route("/upstream/{name}/callback", upstream.finish_by_form, methods=["POST"]),

@@ -79,12 +79,12 @@ async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
     return bytes(body)
 
 
-def parse_parameters(raw: bytes) -> Parameters:
+def parse_parameters(raw: bytes, most: int = MAX_BODY) -> Parameters:
     """Return the parameters of a query or of a form's body (RFC 6749, appendix B).
 
     A parameter that is there twice is refused (RFC 6749, sections 3.1 and 3.2), unless it may be (RFC 8707, section 2).
     """
-    if len(raw) > MAX_BODY:
+    if len(raw) > most:
         raise RequestRefusedError(414, "invalid_request", "the query is too long")
     first: dict[str, str] = {}
     more: dict[str, tuple[str, ...]] = {}
@@ -103,12 +103,12 @@ def parse_parameters(raw: bytes) -> Parameters:
     return Parameters({name: value for name, value in first.items() if value}, more)
 
 
-async def read_form(request: Request) -> Parameters:
+async def read_form(request: Request, most: int = MAX_BODY) -> Parameters:
     """Return the parameters of a form (RFC 6749, sections 3.2 and appendix B)."""
     media_type, _, _ = request.headers.get("content-type", "").partition(";")
     if media_type.strip().lower() != _FORM:
         raise RequestRefusedError(400, "invalid_request", f"the content type must be {_FORM}")
-    return parse_parameters(await read_body(request))
+    return parse_parameters(await read_body(request, most), most)
 
 
 def decode_parameter(raw: bytes) -> str:

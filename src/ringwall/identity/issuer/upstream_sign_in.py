@@ -26,7 +26,7 @@ from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
 from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
 from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.pages.render import Pages
-from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.request import MAX_BODY, Parameters, RequestRefusedError, parse_parameters, read_form
 from ringwall.identity.issuer.upstream_sources import UpstreamSources, see
 from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.store.errors import HandleRefusedError
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 BEGUN_SECONDS: Final = 900.0
 """How long somebody may take at the provider."""
 _COOKIE_SECONDS: Final = 3600
+_MAX_SAML: Final = 256 * 1024
+_SAML_FIELDS: Final = ("SAMLResponse", "RelayState")
+_SENT_ONCE_MORE: Final = "sent_once_more"
 _GONE: Final = (
     "Signing in took too long, or was begun in another browser. Go back to where you came from, and start again."
 )
@@ -121,6 +124,9 @@ class UpstreamSignIn:
             answer = parse_parameters(request.scope["query_string"])
         except RequestRefusedError as error:
             return self._pages.show("error", status=error.status, message="The answer is malformed.")
+        return await self._finish(request, upstream, answer)
+
+    async def _finish(self, request: Request, upstream: Upstream, answer: Parameters) -> Response:
         kept = await self._take(request, upstream, answer)  # 1
         if kept is None:
             return self._pages.show("error", status=400, message=_GONE)
@@ -143,18 +149,41 @@ class UpstreamSignIn:
         return response
 
     async def finish_by_form(self, request: Request) -> Response:
-        """Take an answer by form (OAuth 2.0 Form Post Response Mode) and let the browser bring it by GET.
+        """Take an answer by form (OAuth 2.0 Form Post Response Mode; saml-bindings-2.0-os, section 3.5).
 
-        A form of another site comes without cookies; what the browser fetches then, has them.
+        A form of another site comes without our cookies. What the browser fetches then has them, so the answer is
+        brought by GET; one that a URL cannot hold is sent once more, by a form of ours.
         """
         upstream = self._sources.named(request)
         if upstream is None:
             return self._pages.show("error", status=404, message="There is no such way to sign in.")
         try:
-            answer = await read_form(request)
+            answer = await read_form(request, MAX_BODY if upstream.saml is None else _MAX_SAML)
         except RequestRefusedError as error:
             return self._pages.show("error", status=error.status, message="The answer is malformed.")
+        if upstream.saml is not None:
+            if read_cookie(request, UPSTREAM) is not None or _SENT_ONCE_MORE in answer:
+                return await self._finish(request, upstream, answer)
+            fields = {name: answer[name] for name in _SAML_FIELDS if name in answer} | {_SENT_ONCE_MORE: "1"}
+            uri = self._sources.address(upstream, "callback")
+            return self._pages.show("form_post", script=True, uri=uri, fields=fields)
         return see(f"{self._sources.address(upstream, 'callback')}?{answer.encoded()}")
+
+    async def metadata(self, request: Request) -> Response:
+        """Answer with what a SAML provider has to know about us (saml-metadata-2.0-os, section 2.4.4)."""
+        from ringwall.identity.upstream.saml.metadata import (  # noqa: PLC0415  # not on the way to a start
+            MEDIA_TYPE,
+            service_provider,
+        )
+
+        upstream = self._sources.named(request)
+        if upstream is None or upstream.saml is None:
+            return self._pages.show("error", status=404, message="There is no such way to sign in.")
+        about = service_provider(
+            entity_id=self._sources.address(upstream, "metadata"),
+            return_to=self._sources.address(upstream, "callback"),
+        )
+        return Response(about, media_type=MEDIA_TYPE, headers={"cache-control": "no-store"})
 
     async def _leave(self, request: Request, query: bytes, upstream: Upstream, begun: Begun) -> Response:
         cookie = read_cookie(request, UPSTREAM) or secrets.token_urlsafe(32)

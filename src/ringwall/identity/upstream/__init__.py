@@ -10,11 +10,12 @@ How it goes, for every protocol:
 4. `linking.Linking.sign_in` finds the account by issuer and subject, makes or links one where the plan allows it, and
    brings its roles and attributes up to date.
 
-`oidc/` is the source for OpenID Connect. Another protocol is another folder with a `SignInSource`, a part of its own
-beside `oidc` in `plan.upstream.Upstream`, and a line in `sources.SignInSources`. Claims of other protocols become a
-mapping of texts and lists of texts, so that the same rules fit.
+`oidc/` is the source for OpenID Connect, `saml/` the one for SAML 2.0. Another protocol is another folder with a
+`SignInSource`, a part of its own beside `oidc` and `saml` in `plan.upstream.Upstream`, and a line in
+`sources.SignInSources`. Claims of other protocols become a mapping of texts and lists of texts, so that the same rules
+fit.
 
 What browsers see is `identity.issuer.upstream_sign_in`. It keeps what `begin` wants kept under a random state (`state`,
 or `RelayState`), binds it to the browser by a cookie, and uses it up. Answers that come by a form of another site come
-without cookies, so `finish_by_form` turns them into a GET; one that is too large for a URL has to be put aside first.
+without cookies: those that fit are turned into a GET, larger ones are sent once more by a form of our own.
 """

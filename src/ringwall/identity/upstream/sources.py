@@ -4,6 +4,7 @@ from ringwall.identity.federation.fetch import Fetcher
 from ringwall.identity.upstream.identity import UpstreamUnavailableError
 from ringwall.identity.upstream.oidc.exchange import Sign
 from ringwall.identity.upstream.oidc.source import OidcSource
+from ringwall.identity.upstream.saml.source import SamlSource
 from ringwall.identity.upstream.secrets import SecretPlaces
 from ringwall.identity.upstream.source import SignInSource
 from ringwall.model.clock import Clock
@@ -35,6 +36,8 @@ class SignInSources:
             return known[2]
         if known is not None:
             known[2].provider.close()
+        if upstream.saml is not None:
+            return SamlSource(upstream)  # it keeps nothing
         if upstream.oidc is None:
             raise UpstreamUnavailableError("protocol", f"{upstream.name} speaks no protocol that this Ringwall knows")
         source = OidcSource(

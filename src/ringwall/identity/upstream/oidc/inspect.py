@@ -1,31 +1,16 @@
 """What is wrong between the plan and a provider, found by asking it; for the operator, before people do."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from ringwall.identity.upstream.oidc.provider import Known, Provider
+from ringwall.identity.upstream.remark import Remark
 from ringwall.identity.upstream.secrets import SecretPlaces
 from ringwall.model.errors import RingwallError
 from ringwall.plan.upstream import ClientAuthentication, OidcProvider, Upstream
 
 _BASIC: Final = ["client_secret_basic"]
 """What a provider takes that does not say (OpenID Connect Discovery 1.0, section 3)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
-    """Something about a provider.
-
-    Attributes:
-        wrong: whether people cannot sign in, or not as the plan means it.
-        text: what it is.
-        hint: what to do.
-    """
-
-    wrong: bool
-    text: str
-    hint: str = ""
 
 
 def inspect(upstream: Upstream, provider: Provider, places: SecretPlaces) -> tuple[Remark, ...]:
