@@ -10,7 +10,7 @@ from ringwall.cli.locate import running
 from ringwall.cli.main import EXIT_FAILED, EXIT_OK, UsageError
 from ringwall.cli.output import Output, Style
 from ringwall.identity.federation.fetch import Fetcher
-from ringwall.identity.issuer.admin_client import look_for_account
+from ringwall.identity.issuer.admin_client import link_account, look_for_account, unlink_account
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.jws import UnverifiedToken
@@ -30,18 +30,32 @@ _MAX_FILE: Final = 65_536
 
 
 def upstreams(
-    do: Literal["list", "check", "try"] = "list", name: str = "", /, *, claims: Path | None = None, json: bool = False
+    do: Literal["list", "check", "try", "link", "unlink"] = "list",
+    name: str = "",
+    /,
+    *,
+    claims: Path | None = None,
+    user: str | None = None,
+    subject: str | None = None,
+    issuer: str | None = None,
+    json: bool = False,
 ) -> int:
-    """Say how people sign in at providers of others, by the blueprint as it is now.
+    """Say how people sign in at providers of others, by the blueprint as it is now; link accounts to people of theirs.
 
     Args:
         do: `list`; `check` asks each provider and says what is wrong; `try` says what would come of somebody's claims:
-            which account, roles and attributes, and by which rule of the blueprint. Nothing is changed.
+            which account, roles and attributes, and by which rule of the blueprint; nothing is changed. `link` lets
+            somebody of a provider sign in to an account, `unlink` lets nobody of that provider any more.
         name: A provider under `upstreams`; for `check` all of them where it is not given.
         claims: For `try`: a file with claims as JSON, or an ID token, of which nothing is verified.
+        user: For `link` and `unlink`: user name of the account.
+        subject: For `link`: who they are at the provider, as `sub` says it.
+        issuer: For `link`: the provider's `iss`, where it has one for each tenant.
         json: Print one JSON document.
     """
     output = Output(as_json=json)
+    if do in {"link", "unlink"}:
+        return _link(do, name, output, user=user, subject=subject, issuer=issuer)
     if (do == "try") is not (claims is not None):
         raise UsageError("`ringwall upstreams try NAME --claims FILE` tries claims", hint="others take no --claims")
     blueprint = find_blueprint(Path())
@@ -56,6 +70,22 @@ def upstreams(
         raise UsageError("`ringwall upstreams try` needs a provider", hint="`ringwall upstreams` lists them")
     upstream = _named(plan, name)
     return _try(upstream, _as_said(upstream, _read(claims)), output)
+
+
+def _link(do: str, name: str, output: Output, *, user: str | None, subject: str | None, issuer: str | None) -> int:
+    if not name or not user or (do == "link") is not bool(subject):
+        hint = "`ringwall upstreams link NAME --user USER --subject SUB`, or `unlink NAME --user USER`"
+        raise UsageError("it has to be said who is meant", hint=hint)
+    _, _, bindings = running()
+    if do == "link":
+        told = link_account(bindings, name, user_name=user, subject=str(subject), issuer=issuer)
+        said = f"{user} is whoever is {subject} at {told['issuer']}"
+    else:
+        told = unlink_account(bindings, name, user_name=user)
+        said = f"{told['unlinked']} of {name} can sign in to {user} no more"
+    output.json(f"upstreams-{do}", told)
+    output.text(said)
+    return EXIT_OK
 
 
 def _named(plan: Plan, name: str) -> Upstream:

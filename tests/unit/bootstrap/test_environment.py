@@ -98,8 +98,12 @@ def test_a_proxy_finds_time_zones_even_where_the_machine_has_none(tmp_path: Path
     assert "RINGWALL_KEY_PASSPHRASE" not in of_proxy(OPERATOR, "m", zones=tmp_path)
 
 
-def test_only_the_issuer_gets_the_database() -> None:
-    given = {"RINGWALL_DATABASE_URL": "postgresql://u:hunter2@db/x", "RINGWALL_DATABASE_URL_FILE": "/etc/url"}
+def test_only_the_issuer_gets_the_database_and_what_providers_have_given_it() -> None:
+    given = {
+        "RINGWALL_DATABASE_URL": "postgresql://u:hunter2@db/x",
+        "RINGWALL_DATABASE_URL_FILE": "/etc/url",
+        "RINGWALL_SECRET_SSO": "hunter2",
+    }
     environ = OPERATOR | given
     assert given.items() <= of_issuer(environ, "m").items()
     assert of_issuer(OPERATOR, "m") == of_key_holder(OPERATOR, "m")

@@ -103,11 +103,7 @@ def create_admin_app(
             *UserAdministration(people, directory=directory, clock=clock).routes(),
             *GroupAdministration(people, directory=directory).routes(),
             *RevocationAdministration(storage).routes(),
-            Route(
-                "/upstreams/{name}/look",
-                UpstreamAdministration(people, directory=directory, clock=clock).look,
-                methods=["POST"],
-            ),
+            *UpstreamAdministration(people, directory=directory, clock=clock).routes(),
         ],
         exception_handlers={**OPERATOR_HANDLERS, **USER_HANDLERS},
     )

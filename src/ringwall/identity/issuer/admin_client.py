@@ -90,6 +90,19 @@ def look_for_account(
     return _ask(bindings, "POST", f"/upstreams/{quote(upstream, safe='')}/look", asked)
 
 
+def link_account(
+    bindings: Bindings, upstream: str, *, user_name: str, subject: str, issuer: str | None
+) -> dict[str, Any]:
+    """Link somebody of a provider to an account; `issuer` where the provider has several."""
+    asked = {"user_name": user_name, "subject": subject} | ({"issuer": issuer} if issuer else {})
+    return _ask(bindings, "POST", f"/upstreams/{quote(upstream, safe='')}/links", asked)
+
+
+def unlink_account(bindings: Bindings, upstream: str, *, user_name: str) -> dict[str, Any]:
+    """Part an account from everybody of a provider; return `{"unlinked": how many}`."""
+    return _ask(bindings, "POST", f"/upstreams/{quote(upstream, safe='')}/unlink", {"user_name": user_name})
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_TIMEOUT)

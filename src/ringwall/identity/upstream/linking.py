@@ -6,17 +6,17 @@ here stays.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.errors import AccountError, UserNameError
 from ringwall.identity.people.journal import NOBODY, Journal
-from ringwall.identity.people.profile import Profile, checked_attributes, checked_email
+from ringwall.identity.people.profile import Profile, checked_email
 from ringwall.identity.store.accounts import Account
 from ringwall.identity.store.database import Database
 from ringwall.identity.store.links import Link
+from ringwall.identity.upstream.giving import Given, Giver, kept_email
 from ringwall.identity.upstream.identity import NoAccountError, UpstreamIdentity, UpstreamRefusedError
 from ringwall.identity.upstream.mapping import Mapped, domain_of, map_claims, tenant_allowed
 from ringwall.model.clock import Clock
@@ -64,6 +64,7 @@ class Linking:
         self._journal = journal
         self._clock = clock
         self._accounts = accounts
+        self._giver = Giver(database, clock, accounts=accounts)
 
     async def look(self, upstream: Upstream, identity: UpstreamIdentity) -> Outcome:
         """Say whose account somebody would get; changes nothing.
@@ -116,14 +117,63 @@ class Linking:
         )
         return UpstreamSignedIn(account=account, level=mapped.level)
 
+    async def links_of(self, account: str) -> tuple[Link, ...]:
+        """Return the links of an account."""
+        return await self._database.links.of_account(account)
+
+    async def link(self, upstream: Upstream, account: Account, *, issuer: str, subject: str, by: str) -> None:
+        """Link somebody to an account by hand; NoAccountError where they are linked already.
+
+        Args:
+            upstream: the provider, in the plan.
+            account: whose it is to be.
+            issuer: the provider's `iss`.
+            subject: who they are there.
+            by: as in `Journal.note`.
+        """
+        if not 0 < len(subject) <= _MAX_SUBJECT:
+            raise NoAccountError("subject", f"a subject has 1 to {_MAX_SUBJECT} characters")
+        made = await self._database.links.add(
+            issuer=issuer,
+            subject=subject,
+            account=account.id,
+            upstream=upstream.name,
+            payload=Given().payload(),
+            now=self._clock.now(),
+        )
+        if made is None:
+            raise NoAccountError(
+                "linked", "somebody's account is linked to this person already", hint="unlink it first"
+            )
+        await self._journal.note("account-linked", by=by, account=account.id, upstream=upstream.name, issuer=issuer)
+
+    async def unlink(self, upstream: Upstream, account: Account, *, by: str) -> int:
+        """Part an account from everybody of a provider, with the roles and attributes that came of it; return how many.
+
+        Sessions go on, and end where a role is lost with the link.
+        """
+        found = [link for link in await self.links_of(account.id) if link.upstream == upstream.name]
+        for link in found:
+            await self._giver.give(link, Mapped(), upstream=upstream.name, by=by, names=False)
+            await self._database.links.remove(link)
+            await self._journal.note(
+                "account-unlinked", by=by, account=account.id, upstream=upstream.name, issuer=link.issuer
+            )
+        return len(found)
+
     async def _account(self, upstream: Upstream, identity: UpstreamIdentity, mapped: Mapped) -> str:
         for _ in range(_TRIES):
             outcome = await self.look(upstream, identity)
             if outcome.refused is not None:
                 raise outcome.refused
             link = outcome.link or await self._link(upstream, identity, mapped, outcome.account)
-            if link is not None and await self._update(upstream, link, mapped):
-                return link.account
+            brought = None
+            if link is not None:
+                brought = await self._giver.give(link, mapped, upstream=upstream.name, by=link.account)
+            if brought is not None and brought.disabled is not None:
+                raise NoAccountError("account-disabled", "the account is disabled")
+            if brought is not None:
+                return brought.id
         raise UpstreamRefusedError("busy", "the account is being changed by others at this moment")
 
     async def _by_email(self, identity: UpstreamIdentity, email: str) -> Outcome | None:
@@ -144,12 +194,13 @@ class Linking:
     ) -> Link | None:
         """Link somebody to an account, which is made where there is none; None where somebody else was faster."""
         made = account if account is not None else await self._create(upstream, identity, mapped)
+        given = Given.to(mapped, roles=made.roles, attributes=made.attributes, own=account is None)
         link = await self._database.links.add(
             issuer=identity.issuer,
             subject=identity.subject,
             account=made.id,
             upstream=upstream.name,
-            payload=_given(mapped, local_roles=made.roles, local_attributes=made.attributes, own=account is None),
+            payload=given.payload(),
             now=self._clock.now(),
         )
         if link is None:
@@ -165,7 +216,7 @@ class Linking:
         """Make an account; a name that somebody has already never leads to theirs."""
         for name in _names(upstream, identity, mapped):
             try:
-                profile = Profile.checked(user_name=name, display_name=mapped.display_name, email=_kept_email(mapped))
+                profile = Profile.checked(user_name=name, display_name=mapped.display_name, email=kept_email(mapped))
             except (UserNameError, AccountError):
                 continue
             if await self._database.accounts.by_name(profile.name_key) is None:
@@ -174,121 +225,6 @@ class Linking:
                 except AccountError:
                     continue
         raise UpstreamRefusedError("user-name", "no user name could be found for a new account")
-
-    async def _update(self, upstream: Upstream, link: Link, mapped: Mapped) -> bool:
-        """Give the account what the provider says now, and take what it said before; False to look again.
-
-        What the link gives is written before the account is, with what it gave before: whenever this breaks off, no
-        role of the provider's is taken for one that was given here.
-        """
-        others = [each for each in await self._database.links.of_account(link.account) if each != link]
-        before = _Given.of(link.payload)
-        elsewhere = [_Given.of(each.payload) for each in others]
-        found = await self._database.accounts.get(link.account)
-        if found is None:
-            return False
-        provided = {*before.roles, *(role for each in elsewhere for role in each.roles)}
-        local_roles = tuple(role for role in found.roles if role not in provided)
-        from_elsewhere = {name for each in elsewhere for name in each.attributes}
-        local = {name: value for name, value in found.attributes.items() if name not in before.attributes}
-        given = _given(mapped, local_roles=local_roles, local_attributes=local, own=before.own)
-        wider = {
-            **given,
-            "roles": sorted({*given["roles"], *before.roles}),
-            "attributes": sorted({*given["attributes"], *before.attributes}),
-        }
-        now = self._clock.now()
-        if not await self._database.links.use(link, upstream=upstream.name, payload=wider, now=now):
-            return False
-        kept_roles = {*given["roles"], *(role for each in elsewhere for role in each.roles)}
-        values = {each.name: each.value for each in mapped.attributes if each.name in given["attributes"]}
-
-        def change(was: Account) -> Account:
-            mine = tuple(role for role in was.roles if role not in provided)
-            return replace(
-                was,
-                roles=tuple(sorted({*mine, *kept_roles})),
-                attributes=checked_attributes(
-                    {
-                        **{
-                            name: value
-                            for name, value in was.attributes.items()
-                            if name not in before.attributes or name in from_elsewhere
-                        },
-                        **values,
-                    }
-                ),
-                **_profile(was, before, given),  # type: ignore[arg-type]  # names of texts, all of them
-            )
-
-        try:
-            account = await self._accounts.change(link.account, change, by=link.account)
-        except AccountError as error:
-            raise UpstreamRefusedError("attributes", error.message, hint=error.hint) from None
-        if wider != given:
-            await self._database.links.use(link, upstream=upstream.name, payload=given, now=now)
-        if account.disabled is not None:
-            raise NoAccountError("account-disabled", "the account is disabled")
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What a link has given its account."""
-
-    roles: tuple[str, ...]
-    attributes: tuple[str, ...]
-    display_name: str
-    email: str
-    own: bool
-
-    @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> "_Given":
-        return cls(
-            tuple(payload.get("roles", ())),
-            tuple(payload.get("attributes", ())),
-            str(payload.get("display_name", "")),
-            str(payload.get("email", "")),
-            bool(payload.get("own", False)),
-        )
-
-
-def _given(
-    mapped: Mapped,
-    *,
-    local_roles: Iterable[str],
-    local_attributes: Mapping[str, Any],
-    own: bool,
-) -> dict[str, Any]:
-    """Return what a provider gives an account that has `local_roles` and `local_attributes` of its own.
-
-    `own`: the account was made for this link, so its names follow the provider's until somebody changes them here.
-    """
-    return {
-        "roles": sorted({each.role for each in mapped.roles} - set(local_roles)),
-        "attributes": sorted({each.name for each in mapped.attributes} - local_attributes.keys()),
-        "display_name": mapped.display_name if own else "",
-        "email": _kept_email(mapped) if own else "",
-        "own": own,
-    }
-
-
-def _profile(was: Account, before: _Given, given: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names that follow the provider: those that nobody has changed here."""
-    changed: dict[str, str] = {}
-    if before.own and was.display_name == before.display_name:
-        changed["display_name"] = given["display_name"]
-    if before.own and was.email == before.email:
-        changed["email"], changed["email_key"] = checked_email(given["email"])
-    return changed
-
-
-def _kept_email(mapped: Mapped) -> str:
-    """Return the address that an account keeps: only one for which the provider's word is taken.
-
-    Any other could be somebody else's, who would then be led to this account when they first come.
-    """
-    return mapped.email if mapped.authoritative else ""
 
 
 def _unless_disabled(outcome: Outcome) -> Outcome:

@@ -292,6 +292,40 @@ def test_a_deleted_account_takes_its_links_along(tmp_path: Path) -> None:
     here(tmp_path, scenario)
 
 
+def test_the_operator_links_and_parts_by_hand(tmp_path: Path) -> None:
+    async def scenario(here: Here) -> None:
+        alice = await here.world.account("alice", roles=("patient",), display_name="Alice")
+        bert = await here.world.account("bert")
+        linking = here.linking
+        await linking.link(CLOSED, alice, issuer=ISSUER, subject="s1", by="operator")
+        for account in (alice, bert):
+            with pytest.raises(NoAccountError, match="already"):
+                await linking.link(CLOSED, account, issuer=ISSUER, subject="s1", by="operator")
+        with pytest.raises(NoAccountError, match="characters"):
+            await linking.link(CLOSED, alice, issuer=ISSUER, subject="", by="operator")
+        signed_in = await here.sign_in({"groups": ["staff"], "ward": "north", "name": "Other"}, by=CLOSED)
+        assert (signed_in.id, signed_in.roles, signed_in.display_name) == (alice.id, ("clerk", "patient"), "Alice")
+        assert await linking.unlink(OTHER, signed_in, by="operator") == 0
+        assert await linking.unlink(CLOSED, signed_in, by="operator") == 1
+        parted = await here.world.people.accounts.get(alice.id)
+        assert (parted.roles, parted.attributes) == (("patient",), {}), "what came by the link goes with it"
+        assert await here.refused({}, by=CLOSED) == "no-account"
+        kinds = await here.world.event_kinds(alice.id)
+        assert [kind for kind in kinds if "link" in kind] == ["account-linked", "account-unlinked"]
+
+    here(tmp_path, scenario)
+
+
+def test_a_disabled_account_can_be_parted(tmp_path: Path) -> None:
+    async def scenario(here: Here) -> None:
+        made = await here.sign_in({"groups": ["staff"]})
+        await here.world.people.accounts.disable(made.id, by="operator")
+        assert await here.linking.unlink(HOSPITAL, made, by="operator") == 1
+        assert (await here.world.people.accounts.get(made.id)).roles == ()
+
+    here(tmp_path, scenario)
+
+
 def test_looking_says_the_same_and_changes_nothing(tmp_path: Path) -> None:
     async def scenario(here: Here) -> None:
         assert (await here.look({}, by=HOSPITAL)).how == "a new account"
