@@ -5,9 +5,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from tests.support.accessible import assert_accessible
+from tests.support.chromium import chromium
 from tests.support.system import System
 
 PAGE = {"accept": "text/html"}
@@ -144,6 +147,22 @@ def test_somebody_signs_in_at_the_hub_and_out_of_both(two: Two) -> None:
         done = send(browser, asked, "form_token")
         assert (done.url.path, "You are signed out" in done.text) == ("/auth/upstream/hub/signed-out", True), done.text
         assert "alice" in leave(browser).text, "the hub asks who is there"
+
+
+def test_a_real_browser_goes_there_and_back_and_is_held_up_by_no_policy_of_a_page(two: Two) -> None:
+    """Chromium checks every redirect that answers a form (CSP Level 3, section 6.4.2.1)."""
+    with chromium(two.shop.port, others=(two.hub.port,)) as page:
+        page.get(f"https://localhost:{two.shop.port}/home")
+        assert_accessible(page)
+        page.save_screenshot(str(two.shop.folder / "sign-in.png"))
+        page.follow("hub")
+        assert urlsplit(page.current_url).netloc == f"127.0.0.1:{two.hub.port}"
+        page.press("alice")
+        assert page.current_url == f"https://localhost:{two.shop.port}/home"
+        page.get(f"https://localhost:{two.shop.port}/auth/end_session")
+        page.press("Sign out")
+        assert urlsplit(page.current_url).path == "/auth/upstream/hub/signed-out"
+        assert page.heading == "You are signed out"
 
 
 def test_who_is_disabled_here_stays_out_however_they_sign_in_there(two: Two) -> None:

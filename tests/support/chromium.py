@@ -133,8 +133,11 @@ def _gone(element: WebElement) -> bool:
 
 
 @contextlib.contextmanager
-def chromium(port: int, *arguments: str) -> Iterator[Chromium]:
-    """Run a browser that believes in the certificate of the edge at `port`; end it with all that it started."""
+def chromium(port: int, *arguments: str, others: tuple[int, ...] = ()) -> Iterator[Chromium]:
+    """Run a browser that believes in the certificate of the edge at `port`; end it with all that it started.
+
+    `others` are ports of the edges of other systems in which it believes.
+    """
     browser, driver = _programs()
     folder = Path(tempfile.mkdtemp(prefix="rw-chromium-"))
     options = webdriver.ChromeOptions()
@@ -152,7 +155,7 @@ def chromium(port: int, *arguments: str) -> Iterator[Chromium]:
         "--disable-component-update",
         "--disable-sync",
         f"--user-data-dir={folder}",
-        f"--ignore-certificate-errors-spki-list={_key_of(port)}",
+        f"--ignore-certificate-errors-spki-list={','.join(map(_key_of, (port, *others)))}",
         *arguments,
     ):
         options.add_argument(argument)

@@ -217,13 +217,9 @@ class Linking:
         for name in _names(upstream, identity, mapped):
             try:
                 profile = Profile.checked(user_name=name, display_name=mapped.display_name, email=kept_email(mapped))
+                return await self._accounts.create(profile, by=NOBODY)
             except (UserNameError, AccountError):
                 continue
-            if await self._database.accounts.by_name(profile.name_key) is None:
-                try:
-                    return await self._accounts.create(profile, by=NOBODY)
-                except AccountError:
-                    continue
         raise UpstreamRefusedError("user-name", "no user name could be found for a new account")
 
 

@@ -174,6 +174,7 @@ def test_who_is_disabled_stays_out(tmp_path: Path) -> None:
         alice = await here.world.account("alice", email="alice@clinic.example")
         await here.world.people.accounts.disable(alice.id, by="operator")
         assert await here.refused(ALICE, by=TRUSTED, subject="s2") == "account-disabled"
+        assert await here.world.database.links.of_account(alice.id) == (), "nor is anything changed meanwhile"
 
     here(tmp_path, scenario)
 
