@@ -154,6 +154,7 @@ def test_a_real_browser_goes_there_and_back_and_is_held_up_by_no_policy_of_a_pag
     with chromium(two.shop.port, others=(two.hub.port,)) as page:
         page.get(f"https://localhost:{two.shop.port}/home")
         assert_accessible(page)
+        page.set_window_size(800, 1300)
         page.save_screenshot(str(two.shop.folder / "sign-in.png"))
         page.follow("hub")
         assert urlsplit(page.current_url).netloc == f"127.0.0.1:{two.hub.port}"
