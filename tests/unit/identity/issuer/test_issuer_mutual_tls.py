@@ -70,7 +70,8 @@ def test_no_other_does(world: IssuerWorld, client: str, certificates: tuple[str,
 
 def test_a_public_client_is_none_that_could_keep_a_key(world: IssuerWorld) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": "x"}
-    assert _show(world, "phone", MINE, form=form).status_code in {400, 401}
+    refused = _show(world, "phone", MINE, form=form)
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
 
 
 def test_one_way_at_a_time(world: IssuerWorld) -> None:

@@ -44,13 +44,13 @@ class MetadataEndpoint:
     def _document(self, directory: Directory) -> dict[str, Any]:
         """Return the document. Endpoint addresses follow from the plan, never from the request's `Host`."""
         base = directory.issuer.rstrip("/")
-        methods = [name for name in self._client_methods if directory.certificate_url or name != mutual_tls.METHOD]
         granted = {scope for client in directory.clients.values() for scope in client.scopes}
         if directory.registration is not None:
             granted |= set(directory.registration.scopes)
         strict = directory.profile is Profile.FAPI2
         signed_with = list(algorithms_of(directory.profile))
-        methods = [name for name in self._client_methods if not strict or name in FAPI2_METHODS]
+        offered = [name for name in self._client_methods if directory.certificate_url or name != mutual_tls.METHOD]
+        methods = [name for name in offered if not strict or name in FAPI2_METHODS]
         return {
             "issuer": directory.issuer,
             "authorization_endpoint": f"{base}/authorize",
