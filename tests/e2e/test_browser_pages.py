@@ -15,9 +15,13 @@ from tests.support.chromium import Chromium, chromium
 from tests.support.system import System, copy_example
 
 DEFINITION = """
+issuers:
+  local:
+    pages: {title: Example Clinic, colour: "#0a6b62", logo: logo.svg}
 clients:
   portal: {kind: web, title: The Portal, third_party: true, redirect_uris: [https://portal.example/callback]}
 """
+LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><circle r="36" fill="teal"/></svg>'
 PASSWORD = "violet otter tramway seven"
 
 
@@ -26,6 +30,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = copy_example("unmodified", tmp_path_factory.mktemp("pages"))
     blueprint = folder / "ringwall.yaml"
     blueprint.write_text(blueprint.read_text() + DEFINITION)
+    (folder / "logo.svg").write_text(LOGO)
     with System(folder) as running:
         yield running
 

@@ -185,6 +185,9 @@ class _Checker:
         if issuer.registration is not None:
             message = "clients register with Ringwall's own issuer only"
             report.error("wrong-key", message, issuer.registration.span, hint="move `registration` to `local`")
+        if issuer.pages is not None:
+            message = "only Ringwall's own issuer has pages of Ringwall"
+            report.error("wrong-key", message, issuer.pages.span, hint="move `pages` to `local`")
         if "issuer" not in issuer.given:
             hint = "it is in the discovery document, as `issuer`"
             report.error("missing-key", f"{issuer.name.value!r} needs the key 'issuer'", issuer.span, hint=hint)

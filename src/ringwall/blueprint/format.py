@@ -5,6 +5,7 @@ from typing import Final
 from ringwall.blueprint import values
 from ringwall.blueprint.model import (
     Allow,
+    Appearance,
     Blueprint,
     Claim,
     Client,
@@ -132,6 +133,21 @@ REGISTRATION: Final = Record(
     },
 )
 
+APPEARANCE: Final = Record(
+    Appearance,
+    {
+        "title": Field(
+            Text("a title of one line", r"^[^\x00-\x1f\x7f]{1,80}$", str, "Example Clinic"),
+            "What the pages call the system; default its name.",
+        ),
+        "colour": Field(
+            Text("a colour", values.COLOUR, values.colour, '"#0b5cad"'),
+            "Of buttons and links; dark enough to be read on white. Dark pages get a lighter one.",
+        ),
+        "logo": Field(_FILE, "A PNG or SVG file of at most 64 KiB."),
+    },
+)
+
 ISSUER: Final = Record(
     Issuer,
     {
@@ -175,6 +191,7 @@ ISSUER: Final = Record(
             _choice(values.PROFILES),
             "`fapi2`: Ringwall's own issuer follows the FAPI 2.0 Security Profile for every client; default none.",
         ),
+        "pages": Field(APPEARANCE, "How the pages of Ringwall's own issuer look; default: as they are."),
         "upstreams": Field(
             MapOf(_NAME, UPSTREAM), "Providers of others at which people sign in to the built-in issuer; default: none."
         ),

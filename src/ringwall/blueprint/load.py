@@ -12,6 +12,7 @@ from ringwall.blueprint.contract import dump_operations, load_operations, read_c
 from ringwall.blueprint.document import Mapping, Scalar, decode, parse
 from ringwall.blueprint.files import FileRefusedError, Files
 from ringwall.blueprint.format import BLUEPRINT, EDGE
+from ringwall.blueprint.logo import with_logos
 from ringwall.blueprint.model import Blueprint, Edge, Operation, PolicyFile, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.saml_metadata import with_saml_metadata
@@ -57,7 +58,7 @@ def read_blueprint(
         blueprint = _with_listen(blueprint, listen, report)
     services = tuple(_with_operations(files, service, cache, report) for service in blueprint.services)
     policy_files = _policy_files(files, blueprint, report)
-    issuers = with_saml_metadata(blueprint.issuers, files, report)
+    issuers = with_logos(with_saml_metadata(blueprint.issuers, files, report), files, report)
     blueprint = replace(blueprint, issuers=issuers, services=services, policy_files=policy_files, texts=report.texts)
     check_references(blueprint, report)
     check_profile(blueprint, report)

@@ -57,6 +57,17 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Appearance:
+    """How the built-in issuer's pages look; `image` is what the file `logo` holds."""
+
+    span: Span
+    title: At[str] | None = None
+    colour: At[str] | None = None
+    logo: At[str] | None = None
+    image: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """Somebody whose tokens are believed; without `issuer` it is Ringwall's own."""
 
@@ -70,6 +81,7 @@ class Issuer:
     administration: tuple["Allow", ...] = ()
     registration: Registration | None = None
     profile: At[str] | None = None
+    pages: Appearance | None = None
     upstreams: tuple[Upstream, ...] = ()
     given: frozenset[str] = frozenset()
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from ringwall.blueprint.report import suggest
 from ringwall.blueprint.shape import BadValueError
+from ringwall.model import colours
 from ringwall.model.clients import RedirectUriError, check_redirect_uri
 
 NAME: Final = r"^[a-z][a-z0-9-]{0,62}$"
@@ -35,6 +36,7 @@ FINGERPRINT: Final = r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"
 """As `openssl x509 -noout -fingerprint -sha256` prints it; the colons may be left out."""
 HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
 REDIRECT: Final = r"^https?://[!-~]{1,400}$"
+COLOUR: Final = r"^#[0-9A-Fa-f]{6}$"
 SCOPE: Final = r"^[!#-\[\]-~]{1,128}$"
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -215,3 +217,14 @@ def dotted(text: str) -> tuple[str, ...]:
     if not all(parts):
         raise BadValueError("a claim path has no empty part", hint="write names that hold dots as a list")
     return parts
+
+
+def colour(text: str) -> str:
+    """Return a colour in lower case, in which text can be read on white."""
+    found = text.lower()
+    if (ratio := colours.contrast(found, colours.LIGHT)) < colours.ENOUGH:
+        raise BadValueError(
+            f"{found} is too light to be read on white: the contrast is {ratio:.1f}",
+            hint=f"text needs a contrast of {colours.ENOUGH} (WCAG 2.2, 1.4.3); take a darker one",
+        )
+    return found

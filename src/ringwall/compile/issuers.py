@@ -1,13 +1,17 @@
 """Who is believed, and who is known: issuers, roles, claims, people and clients of the plan."""
 
+import base64
 from collections.abc import Sequence
 from typing import TypeVar
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
-from ringwall.blueprint.model import Blueprint, Client, Issuer, Person, Registration
+from ringwall.blueprint.logo import media_type
+from ringwall.blueprint.model import Appearance, Blueprint, Client, Issuer, Person, Registration
 from ringwall.blueprint.shape import At
+from ringwall.model.colours import for_dark_pages
 from ringwall.plan.base import canonical
 from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Profile, Role
+from ringwall.plan.model import Appearance as PlanAppearance
 from ringwall.plan.model import Client as PlanClient
 from ringwall.plan.model import Issuer as PlanIssuer
 from ringwall.plan.model import Person as PlanPerson
@@ -52,6 +56,17 @@ def _builtin(name: str, blueprint: Blueprint, edge: Edge | None, issuer: Issuer 
         algorithms=BUILTIN_ALGORITHMS,
         registration=_registration(issuer.registration) if issuer is not None and issuer.registration else None,
         profile=Profile(issuer.profile.value) if issuer is not None and issuer.profile else None,
+        pages=_appearance(issuer.pages) if issuer is not None and issuer.pages else None,
+    )
+
+
+def _appearance(pages: Appearance) -> PlanAppearance:
+    return PlanAppearance(
+        title=pages.title.value if pages.title is not None else "",
+        colour=pages.colour.value if pages.colour is not None else "",
+        dark_colour=for_dark_pages(pages.colour.value) if pages.colour is not None else "",
+        logo=base64.b64encode(pages.image).decode("ascii"),
+        logo_type=media_type(pages.image),
     )
 
 

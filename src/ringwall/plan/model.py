@@ -102,6 +102,24 @@ class Registration(Part):
     seconds: int = 0
 
 
+class Appearance(Part):
+    """How the built-in issuer's pages look.
+
+    Attributes:
+        title: what they call the system; empty for its name.
+        colour: of buttons and links, `#rrggbb`; empty for the usual one.
+        dark_colour: the same for dark pages.
+        logo: a picture in base64; empty where there is none.
+        logo_type: its media type.
+    """
+
+    title: str = ""
+    colour: str = ""
+    dark_colour: str = ""
+    logo: str = ""
+    logo_type: str = ""
+
+
 class Issuer(Part):
     """Somebody whose tokens are believed.
 
@@ -116,6 +134,7 @@ class Issuer(Part):
         roles: pairs (value in the token, role in the blueprint).
         registration: how clients may register themselves with the built-in issuer; None where they may not.
         profile: what the built-in issuer follows for every client; None for nothing but its own rules.
+        pages: how the built-in issuer's pages look; None for as they are.
     """
 
     name: str
@@ -128,6 +147,7 @@ class Issuer(Part):
     roles: tuple[tuple[str, str], ...] = ()
     registration: Registration | None = Field(default=None, exclude_if=lambda registration: registration is None)
     profile: Profile | None = Field(default=None, exclude_if=lambda profile: profile is None)
+    pages: Appearance | None = Field(default=None, exclude_if=lambda pages: pages is None)
 
 
 class Role(Part):

@@ -26,7 +26,7 @@ from ringwall.identity.issuer.grants.grant import Grant
 from ringwall.identity.issuer.grants.refresh_token import RefreshTokenGrant
 from ringwall.identity.issuer.grants.token_exchange import TokenExchangeGrant
 from ringwall.identity.issuer.invitation import InvitationEndpoint
-from ringwall.identity.issuer.oauth.assets import get_asset
+from ringwall.identity.issuer.oauth.assets import Assets
 from ringwall.identity.issuer.oauth.authorize import AuthorizeEndpoint
 from ringwall.identity.issuer.oauth.consent import ConsentEndpoint
 from ringwall.identity.issuer.oauth.cors import BrowserClientOrigins
@@ -171,6 +171,6 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/invitation", invitation.post, methods=["POST"]),
         Route("/device", device.get, methods=["GET"]),
         Route("/device", device.post, methods=["POST"]),
-        Route("/assets/{name}", get_asset, methods=["GET"]),
+        Route("/assets/{name}", Assets(context.directory).get, methods=["GET"]),
         *account_routes(Door(context, sessions=sessions, forms=forms, pages=pages)),
     ]

@@ -3,12 +3,12 @@
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.durable import stamp_of
-from ringwall.plan.model import ClaimType, Client, Edge, Head, Person, Profile, Registration
+from ringwall.plan.model import Appearance, ClaimType, Client, Edge, Head, Person, Profile, Registration
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 from ringwall.plan.upstream import Upstream
 
@@ -35,6 +35,7 @@ class Directory:
         registration: how clients may register themselves; None where they may not, nor did.
         profile: what is followed for every client.
         upstreams: providers at which people can sign in.
+        appearance: how pages look.
         certificate_url: its URL at the domain where clients are asked for a certificate; empty where there is none.
     """
 
@@ -52,6 +53,7 @@ class Directory:
     registration: Registration | None = None
     profile: Profile | None = None
     upstreams: Mapping[str, Upstream]
+    appearance: Appearance = field(default_factory=Appearance)
     edge_host: str = ""
     edge_domains: tuple[str, ...] = ()
     certificate_url: str = ""
@@ -77,6 +79,7 @@ class Directory:
             role_claim=builtin.role_claim,
             claim_paths={claim.name: claim.path for claim in plan.claims},
             claim_types={claim.name: claim.type for claim in plan.claims},
+            appearance=builtin.pages or Appearance(),
             roles=frozenset(role.name for role in plan.roles),
             includes={role.name: frozenset(role.includes) for role in plan.roles},
             people=people,

@@ -81,7 +81,8 @@ class SignInPage:
     def shown(self, client: Client) -> str:
         """Return what people call a client; the edge and the issuer's own pages are the system itself."""
         if client.name in {EDGE, NAME}:
-            return self._context.directory.current().audience
+            directory = self._context.directory.current()
+            return directory.appearance.title or directory.audience
         return client.title or client.name
 
     def _upstreams(self, hint: str) -> tuple[Upstream, ...]:

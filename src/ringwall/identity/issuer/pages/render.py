@@ -1,5 +1,6 @@
 """Renders pages with headers that keep them from being framed, kept, or made to run anything."""
 
+import base64
 from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from ringwall.identity.issuer.directory import LiveDirectory
+from ringwall.plan.model import Appearance
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -18,8 +20,11 @@ _HEADERS: Final = {
     "referrer-policy": "strict-origin",  # with `no-referrer` browsers would send forms with `Origin: null`
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_KEPT: Final = {"cache-control": "public, max-age=300", "x-content-type-options": "nosniff"}
+_LOGO: Final = "logo"
+_THEME: Final = "theme.css"
 _ASSETS: Final = {
-    "theme.css": "text/css",
+    _THEME: "text/css",
     "style.css": "text/css",
     "submit.js": "text/javascript",
     "passkey.js": "text/javascript",
@@ -57,12 +62,19 @@ class Pages:
         content = (
             self._templates()
             .get_template(f"{name}.html")
-            .render(**values, base=base, system=directory.audience, development=directory.development)
+            .render(
+                **values,
+                base=base,
+                system=directory.appearance.title or directory.audience,
+                look=directory.appearance,
+                development=directory.development,
+            )
         )
         targets = " ".join(("'self'", *form_targets))
         policy = (
             f"default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action {targets}"
             + ("; script-src 'self'" if script else "")
+            + ("; img-src 'self'" if directory.appearance.logo else "")
         )
         return Response(content, status, {**_HEADERS, "content-security-policy": policy}, media_type="text/html")
 
@@ -81,10 +93,25 @@ class Pages:
         return self._environment
 
 
-def asset(name: str) -> Response | None:
+def asset(name: str, appearance: Appearance) -> Response | None:
     """Return one of the files that pages refer to, or None."""
+    if name == _LOGO and appearance.logo:
+        # A picture may be a document with scripts in it: as one of its own it runs nothing, and is nobody's.
+        alone = {**_KEPT, "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+        return Response(base64.b64decode(appearance.logo), 200, alone, media_type=appearance.logo_type)
     if name not in _ASSETS:
         return None
     content = files("ringwall.identity.issuer.pages").joinpath("assets", name).read_bytes()
-    headers = {"cache-control": "public, max-age=300", "x-content-type-options": "nosniff"}
-    return Response(content, 200, headers, media_type=_ASSETS[name])
+    if name == _THEME:
+        content += _own_theme(appearance)
+    return Response(content, 200, _KEPT, media_type=_ASSETS[name])
+
+
+def _own_theme(appearance: Appearance) -> bytes:
+    """Return what the blueprint changes of the theme."""
+    if not appearance.colour:
+        return b""
+    return (
+        f":root {{ --accent: {appearance.colour}; }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ --accent: {appearance.dark_colour}; }} }}\n"
+    ).encode("ascii")
