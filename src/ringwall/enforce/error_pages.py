@@ -51,7 +51,7 @@ _POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_ID: Final = "<p>Request <code>%REQ(x-request-id)%</code></p>"
+_ID: Final = "<p>Whoever helps you needs this number: <code>%REQ(x-request-id)%</code></p>"
 
 
 def wanted() -> Any:

@@ -14,7 +14,7 @@ from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.passkeys import Passkeys, credential_text
 from ringwall.identity.people.password_rules import PasswordRules
 from ringwall.identity.people.passwords import PasswordHasher
-from ringwall.identity.people.pending_apps import PendingApps
+from ringwall.identity.people.pending_apps import NewApp, PendingApps
 from ringwall.identity.people.profile import checked_display_name
 from ringwall.identity.people.throttle import Throttle
 from ringwall.identity.sealing import Sealer
@@ -55,21 +55,6 @@ class Overview:
     def alone(self) -> int:
         """How many of them suffice to begin a sign-in."""
         return len(self.passkeys) + (self.password_changed is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class NewApp:
-    """A secret for an authenticator app.
-
-    Attributes:
-        uri: for a QR code.
-        typed: the same, for typing it by hand.
-        pending: what `confirm_totp` needs; sealed, so it may wait in a form of the page.
-    """
-
-    uri: str
-    typed: str
-    pending: str
 
 
 class Credentials:

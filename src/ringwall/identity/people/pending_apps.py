@@ -1,6 +1,7 @@
 """Secrets of authenticator apps that have not shown a code yet: sealed into the page, so that nothing is stored."""
 
 import struct
+from dataclasses import dataclass
 from typing import Final
 
 from ringwall.identity.people.errors import SignInRefusedError
@@ -11,6 +12,21 @@ from ringwall.model.secret import Secret
 SECONDS: Final = 1800.0
 """How long somebody has for finding an app and setting it up."""
 _TIME: Final = struct.Struct(">d")
+
+
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """A secret for an authenticator app.
+
+    Attributes:
+        uri: for a QR code.
+        typed: the same, for typing it by hand.
+        pending: what `confirm_totp` needs; sealed, so it may wait in a form of the page.
+    """
+
+    uri: str
+    typed: str
+    pending: str
 
 
 class PendingApps:
