@@ -17,7 +17,13 @@ from ringwall.identity.issuer.people import (
 )
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.keystore import KeyStore
-from ringwall.identity.people.errors import BusyError, PasskeyCopiedError, PeopleError, TooManyAttemptsError
+from ringwall.identity.people.errors import (
+    BusyError,
+    PasskeyCopiedError,
+    PasskeysUnavailableError,
+    PeopleError,
+    TooManyAttemptsError,
+)
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
 from ringwall.plan.model import ClaimType
@@ -118,10 +124,6 @@ class IssuerPeople:
 
     async def passkey_options(self, binding: str) -> dict[str, Any] | None:
         """Return the options of `navigator.credentials.get()`; None where the issuer has an address and no name."""
-        from ringwall.identity.people.credentials import (  # noqa: PLC0415  # not on the way to a start
-            PasskeysUnavailableError,
-        )
-
         try:
             return (await self.services()).sign_in.passkey_options(_visitor(Visitor(source="", binding=binding)))
         except PasskeysUnavailableError:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ringwall.identity.people import recovery, totp
 from ringwall.identity.people.accounts import Accounts
-from ringwall.identity.people.errors import CredentialError, PeopleError, SignInRefusedError
+from ringwall.identity.people.errors import CredentialError, PasskeysUnavailableError, SignInRefusedError
 from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.passkeys import Passkeys, credential_text
 from ringwall.identity.people.password_rules import PasswordRules
@@ -27,12 +27,6 @@ from ringwall.model.secret import Secret
 
 MOST_PASSKEYS: Final = 20
 _ONLY_WAY: Final = "it is the only way to sign in to this account"
-
-
-class PasskeysUnavailableError(PeopleError):
-    """The issuer has no host name, so browsers make no passkeys for it."""
-
-    code = "passkeys-unavailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,3 +92,9 @@ class OvertakenError(AccountError):
     """Somebody else has changed it since it was read."""
 
     code = "overtaken"
+
+
+class PasskeysUnavailableError(PeopleError):
+    """The issuer has no host name, so browsers make no passkeys for it."""
+
+    code = "passkeys-unavailable"

@@ -5,10 +5,11 @@ import pytest
 from tests.support.people_world import PASSWORD, VISITOR, PeopleWorld, in_world
 from tests.support.soft_authenticator import SoftAuthenticator
 
-from ringwall.identity.people.credentials import MOST_PASSKEYS, PasskeysUnavailableError
+from ringwall.identity.people.credentials import MOST_PASSKEYS
 from ringwall.identity.people.errors import (
     AccountError,
     CredentialError,
+    PasskeysUnavailableError,
     PasswordRefusedError,
     SignInRefusedError,
 )

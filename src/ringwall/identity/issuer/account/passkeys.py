@@ -6,8 +6,7 @@ from starlette.responses import Response
 from ringwall.identity.issuer.account.door import FORM_SECONDS, Door, Holder
 from ringwall.identity.issuer.oauth.visitor import binding_of
 from ringwall.identity.issuer.pages.wording import told
-from ringwall.identity.people.credentials import PasskeysUnavailableError
-from ringwall.identity.people.errors import AccountError, CredentialError, PasskeyRefusedError
+from ringwall.identity.people.errors import AccountError, CredentialError, PasskeyRefusedError, PasskeysUnavailableError
 from ringwall.identity.tokens.encoding import EncodingError, decode_base64url, encode_json
 
 _PURPOSE = "passkeys"

@@ -10,8 +10,7 @@ from ringwall.identity.issuer.browser_sessions import set_cookie
 from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.pages.wording import told
 from ringwall.identity.issuer.user_agents import browser_named
-from ringwall.identity.people.credentials import PasskeysUnavailableError
-from ringwall.identity.people.errors import BusyError, PasswordRefusedError
+from ringwall.identity.people.errors import BusyError, PasskeysUnavailableError, PasswordRefusedError
 from ringwall.model.secret import Secret
 
 
