@@ -41,6 +41,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "spa": {"kind": "browser", "redirect_uris": [SPA]},
         "batch": {"scopes": ["jobs:run"]},
         "signer": {"kind": "web", "redirect_uris": [CALLBACK], "jwks": [public_jwk(key)]},
+        "bank": {
+            "kind": "web",
+            "redirect_uris": [CALLBACK],
+            "scopes": ["accounts"],
+            "jwks": [public_jwk(key)],
+            "profile": "fapi2",
+        },
         "tv": {"kind": "native", "redirect_uris": ["http://127.0.0.1/cb"], "device_flow": True},
     }
     blueprint.write_text(yaml.safe_dump(definition, sort_keys=False))
@@ -56,6 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 "batch": {"id": "batch", "secret": system.ringwall("client", "batch").strip()},
                 "spa": {"id": "spa", "callback": SPA},
                 "tv": {"id": "tv", "callback": "http://127.0.0.1:51515/cb"},
+                "bank": {"id": "bank", "jwk": dict(key.as_dict(private=True))},
                 "signer": {"id": "signer", "jwk": dict(key.as_dict(private=True))},
             },
         )
@@ -93,3 +101,33 @@ def test_openid_client_registers_itself(world: World) -> None:
     told = world.play("openid_client.mjs", "registration", initial_access_token=token)
     assert told["sub"] == "tess"
     assert told["id"].startswith("dyn-")
+
+
+OAUTH4WEBAPI: dict[str, dict[str, Any]] = {
+    "code": {"sub": "tess", "rotated": True},
+    "signed_introspection": {"kind": "application/token-introspection+jwt", "before": True, "after": False},
+    "device": {"sub": "tess"},
+    "fapi2": {
+        "type": "dpop",
+        "scope": "openid accounts",
+        "sub": "tess",
+        "unbound": "invalid_request",
+        "kept": True,
+    },
+    "fapi2_without_pushing": {"let": "out"},
+}
+
+
+@pytest.mark.parametrize("scenario", OAUTH4WEBAPI)
+def test_oauth4webapi(world: World, scenario: str) -> None:
+    assert world.play("oauth4webapi.mjs", scenario) == OAUTH4WEBAPI[scenario]
+
+
+def test_oauth4webapi_registers_and_removes_itself(world: World) -> None:
+    token = world.system.ringwall("registration", "token").strip()
+    told = world.play("oauth4webapi.mjs", "registration", initial_access_token=token)
+    assert told == {"sub": "tess", "removed": 204, "dead": "refused"}
+
+
+def test_appauth(world: World) -> None:
+    assert world.play("appauth.mjs", "code") == {"id_token": True, "rotated": True, "revoked": True}
