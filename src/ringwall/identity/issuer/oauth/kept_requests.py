@@ -1,9 +1,11 @@
 """Authorization requests that the issuer keeps, so that a browser carries nothing but a reference to them.
 
-A client pushes its request (RFC 9126) and gets a `request_uri`, which works once. When a browser brings it, the request
-is put under a ticket, which lasts while a person signs in and allows, and ends with the answer.
+A client pushes its request (RFC 9126) and gets a `request_uri`. When a browser brings it, the request is put under a
+ticket, which lasts while a person signs in and allows. A page may be loaded again, but there is one answer for each
+`request_uri` and for each ticket (FAPI 2.0 Security Profile, section 5.3.2.2, note 3).
 """
 
+import hashlib
 import logging
 from typing import Final
 from urllib.parse import urlencode
@@ -23,6 +25,7 @@ PUSHED_SECONDS: Final = 60.0
 TICKET_SECONDS: Final = 900.0
 """How long a person may take to sign in and allow."""
 _TICKET: Final = "ticket"
+_KIND: Final = "pushed-request"
 _NOT_ANNOUNCED: Final = "The application that sent you here did not announce its request."
 _GONE: Final = "This request has expired, or was answered already."
 
@@ -51,8 +54,8 @@ class KeptRequests:
         """Return where a browser goes on that brings a reference, or a signed object; None for a plain request.
 
         1. The reference is one of ours: nothing is ever fetched from an address (RFC 9101, section 10.4). 2. It is this
-        client's, has not expired, and is used up by this (RFC 9126, sections 4 and 7.3). Parameters beside it are
-        ignored (RFC 9126, section 4; RFC 9101, section 5).
+        client's, has not expired, and was not answered (RFC 9126, sections 4 and 7.3). Parameters beside it are ignored
+        (RFC 9126, section 4; RFC 9101, section 5).
         """
         given = parse_parameters(query)
         uri, client = given.get("request_uri", ""), given.get("client_id", "")
@@ -68,10 +71,10 @@ class KeptRequests:
         pushed = (await self._context.storage.database()).pushed
         handle = Secret(uri.removeprefix(PREFIX))
         try:  # 2
-            found = await pushed.take(handle, owner=client, now=self._context.clock.now())
+            found = await pushed.read(handle, owner=client, now=self._context.clock.now())
         except HandleRefusedError:
             raise UntrustedRequestError(_GONE) from None
-        return await self._keep(client, found.payload["query"])
+        return await self._keep(client, found.payload["query"], reference=hashlib.sha256(uri.encode()).hexdigest())
 
     async def opened(self, text: str, client: Client) -> Parameters:
         """Return what a signed request object asks for (RFC 9101, section 6), or raise UntrustedRequestError."""
@@ -107,16 +110,24 @@ class KeptRequests:
         given = parse_parameters(query)
         if _TICKET not in given:
             return
-        pushed, client = (await self._context.storage.database()).pushed, given["client_id"]
+        database, client, now = await self._context.storage.database(), given["client_id"], self._context.clock.now()
+        answered = AuthorizationRefusedError("invalid_request", "the request was answered already")
         try:
-            await pushed.take(Secret(given[_TICKET]), owner=_begun(client), now=self._context.clock.now())
+            ticket = await database.pushed.take(Secret(given[_TICKET]), owner=_begun(client), now=now)
         except HandleRefusedError:
-            raise AuthorizationRefusedError("invalid_request", "the request was answered already") from None
+            raise answered from None
+        reference = ticket.payload.get("reference", "")
+        if not reference:
+            return
+        until = now + PUSHED_SECONDS + TICKET_SECONDS  # no ticket of this reference lasts longer
+        if not await database.replay.once(_KIND, f"{client}\n{reference}", until=until, now=now):
+            raise answered
 
-    async def _keep(self, client: str, query: str) -> str:
+    async def _keep(self, client: str, query: str, *, reference: str = "") -> str:
         pushed = (await self._context.storage.database()).pushed
+        payload = {"query": query, "reference": reference}
         ticket = await pushed.put(
-            owner=_begun(client), payload={"query": query}, now=self._context.clock.now(), seconds=TICKET_SECONDS
+            owner=_begun(client), payload=payload, now=self._context.clock.now(), seconds=TICKET_SECONDS
         )
         reference = urlencode({"client_id": client, _TICKET: ticket.reveal().decode("ascii")})
         return f"{self._context.directory.current().issuer.rstrip('/')}/authorize?{reference}"
