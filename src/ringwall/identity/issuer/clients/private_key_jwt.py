@@ -72,15 +72,14 @@ class PrivateKeyMethod:
 
     def _verified(self, text: str, client: Client) -> VerifiedClaims:
         issuer = self._context.directory.current().issuer
-        strict = client.profile is Profile.FAPI2
         expected = Expected(
             issuer=client.name,
-            audiences=frozenset({issuer} if strict else {issuer, f"{issuer}/token"}),
+            audiences=frozenset({issuer, f"{issuer}/token"}),
             types=_TYPES,
             leeway=LEEWAY_SECONDS,
         )
         claims = verify_token(text, keys=keys_of(client), expected=expected, clock=self._context.clock)
-        if strict and claims.claims["aud"] != issuer:
+        if client.profile is Profile.FAPI2 and claims.claims["aud"] != issuer:
             raise TokenRefusedError("audience", "the assertion's `aud` is not the issuer alone, as text")
         if claims.subject != client.name:
             raise TokenRefusedError("subject", "the assertion is about somebody else than who made it")
