@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ringwall.identity.revocation.revoked import RevocationError, RevocationList
+from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
 from ringwall.model.revocation import TOKEN_SECONDS, Revocation, Revoked
 from ringwall.plan.model import Issuer, Plan
@@ -137,7 +138,8 @@ def _about(plan: Plan, kind: Revoked, named: str) -> list[tuple[Revoked, str, st
     if external is not None:
         return [(kind, external.url, rest)]
     issuer = _builtin(plan)
-    if kind is Revoked.CLIENT and named not in (known := [client.name for client in plan.clients]):
+    known = [client.name for client in plan.clients]
+    if kind is Revoked.CLIENT and named not in known and not named.startswith(REGISTERED_PREFIX):
         raise RevocationError(f"there is no client {named[:80]!r}", hint=f"there are {', '.join(known) or 'none'}")
     return [(kind, issuer.url, named)]
 

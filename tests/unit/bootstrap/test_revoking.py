@@ -54,6 +54,7 @@ def world(tmp_path: Path) -> World:
         ("user", "entra|a|b", Revocation(Revoked.USER, "a|b", ENTRA.url)),
         ("user", "other|a", Revocation(Revoked.USER, "other|a", OWN)),
         ("client", "batch", Revocation(Revoked.CLIENT, "batch", OWN)),
+        ("client", "dyn-a", Revocation(Revoked.CLIENT, "dyn-a", OWN)),  # has registered itself
         ("client", "entra|anything", Revocation(Revoked.CLIENT, "anything", ENTRA.url)),
         ("token", "j1", Revocation(Revoked.TOKEN, "j1", OWN, 1000 + TOKEN_SECONDS)),
         ("session", "s1", Revocation(Revoked.SESSION, "s1", OWN, 1000 + 2 * TOKEN_SECONDS)),
