@@ -1,4 +1,4 @@
-"""fapi2-security-profile-final-test-plan (private_key_jwt, DPoP): what test_issuer_fapi2.py does not have by its clauses.
+"""fapi2-security-profile-final-test-plan (private_key_jwt, DPoP): what test_issuer_fapi2.py has not by its clauses.
 
 Named as the suite's classes are, without their `FAPI2SPFinal`.
 """
