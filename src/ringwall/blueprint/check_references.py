@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ringwall.blueprint.check_step_up import check_step_up
-from ringwall.blueprint.model import Blueprint, Client, Issuer, Names, Person, Service
+from ringwall.blueprint.model import Blueprint, ClaimValue, Client, Issuer, Names, Person, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import EDGE
@@ -92,8 +92,9 @@ class _Checker:
         if client.kind is None or client.kind.value == "machine":
             told = (client.backchannel_logout_uri,) if client.backchannel_logout_uri else ()
             uris = (*client.redirect_uris, *client.post_logout_redirect_uris, *told)
+            flags = (client.third_party, client.title, client.pushed_requests, client.device_flow)
             for what in [uri.span for uri in uris][:1] or [
-                at.span for at in (client.third_party, client.title, client.pushed_requests, client.device_flow) if at
+                at.span for at in (*flags, client.id_token_encrypted_response_alg) if at
             ]:
                 hint = "say what it is: `kind: web`, `native` or `browser`"
                 report.error("wrong-key", f"{name.value!r} is a machine, which signs nobody in", what, hint=hint)
@@ -119,6 +120,11 @@ class _Checker:
             )
         if client.certificates:
             self._check_certificates(client)
+        for wanted in (client.id_token_encrypted_response_alg, client.userinfo_encrypted_response_alg):
+            if wanted and not any(_can_encrypt(key, wanted.value) for key in client.jwks):
+                message = f"{client.name.value!r} has no key to encrypt for with {wanted.value}"
+                kty = _key_type(wanted.value)
+                self._report.error("missing-key", message, wanted.span, hint=f"one in `jwks`: use: enc, kty: {kty}")
         for key in client.jwks:
             for name, _ in key:
                 if name.value in _PRIVATE:
@@ -299,6 +305,16 @@ def _fits(value: object, declared: str) -> bool:
     if declared == "long":
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _SAFE_INTEGER
     return isinstance(value, str)
+
+
+def _key_type(algorithm: str) -> str:
+    """Return `kty` of the keys of a key management algorithm (RFC 7518, section 6.1)."""
+    return "RSA" if algorithm.startswith("RSA") else "EC"
+
+
+def _can_encrypt(key: tuple[tuple[At[str], ClaimValue], ...], algorithm: str) -> bool:
+    members = {name.value: value.value for name, value in key}
+    return members.get("use") == "enc" and members.get("kty") == _key_type(algorithm)
 
 
 def _cycle(start: str, includes: dict[str, Names], done: set[str]) -> list[At[str]]:

@@ -42,7 +42,7 @@ _NOWHERE = Span("ringwall.yaml")
 
 
 def _choice(known: tuple[str, ...], or_else: str = "") -> Text[str]:
-    pattern = "^(" + "|".join(word.replace("(", r"\(") for word in known) + ")$"
+    pattern = "^(" + "|".join(word.replace("(", r"\(").replace("+", r"\+") for word in known) + ")$"
     what = ", ".join(known[:-1]) + f" or {known[-1]}" if len(known) > 1 else known[0]
     return Text(what + or_else, pattern, str, known=known)
 
@@ -243,6 +243,16 @@ CLIENT: Final = Record(
         "post_logout_redirect_uris": Field(
             ListOf(_REDIRECT, minimum=1), "Where people may return to after signing out."
         ),
+        "id_token_encrypted_response_alg": Field(
+            _choice(values.KEY_MANAGEMENT),
+            "Its ID tokens are encrypted for the key of `jwks` with `use: enc`; default: they are only signed.",
+        ),
+        "id_token_encrypted_response_enc": Field(_choice(values.CONTENT_ENCRYPTION), "How; default A128CBC-HS256."),
+        "userinfo_encrypted_response_alg": Field(
+            _choice(values.KEY_MANAGEMENT),
+            "The same of what `/userinfo` tells it, which is then a signed token inside; default: plain JSON.",
+        ),
+        "userinfo_encrypted_response_enc": Field(_choice(values.CONTENT_ENCRYPTION), "How; default A128CBC-HS256."),
         "backchannel_logout_uri": Field(
             Text("an address", values.REDIRECT, values.back_channel, "https://app.example/signed-out"),
             "Where it is told of sign-ins that have ended (OpenID Connect Back-Channel Logout); https, or in "

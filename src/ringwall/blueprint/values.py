@@ -49,6 +49,8 @@ MODES: Final = ("enforce", "shadow")
 CLAIM_TYPES: Final = ("string", "long", "bool", "set<string>")
 PROFILES: Final = ("fapi2",)
 CLIENT_KINDS: Final = ("machine", "web", "native", "browser")
+KEY_MANAGEMENT: Final = ("RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
+CONTENT_ENCRYPTION: Final = ("A128CBC-HS256", "A128GCM", "A256GCM")
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 

@@ -8,6 +8,7 @@ from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.logo import media_type
 from ringwall.blueprint.model import Appearance, Blueprint, Client, Issuer, Person, Registration
 from ringwall.blueprint.shape import At
+from ringwall.blueprint.values import CONTENT_ENCRYPTION
 from ringwall.model.colours import for_dark_pages
 from ringwall.plan.base import canonical
 from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Profile, Role
@@ -153,6 +154,19 @@ def _edge_client(issuer: PlanIssuer) -> PlanClient:
     return PlanClient(name=EDGE, kind=ClientKind.BROWSER, redirect_uris=(f"{issuer.url}/session",))
 
 
+def _encryption(client: Client) -> dict[str, str]:
+    """Return how what a client is told is encrypted, by the names of OpenID Connect Registration 1.0, section 2."""
+    found: dict[str, str] = {}
+    for what, alg, enc in (
+        ("id_token", client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc),
+        ("userinfo", client.userinfo_encrypted_response_alg, client.userinfo_encrypted_response_enc),
+    ):
+        if alg is not None:
+            found[f"{what}_encrypted_response_alg"] = alg.value
+            found[f"{what}_encrypted_response_enc"] = enc.value if enc is not None else CONTENT_ENCRYPTION[0]
+    return found
+
+
 def _jwks(client: Client) -> str:
     """Return the client's keys as a JWK set (RFC 7517, section 5); empty for none."""
     keys = [{name.value: list(v) if isinstance(v := at.value, tuple) else v for name, at in key} for key in client.jwks]
@@ -180,6 +194,7 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             kind=ClientKind(client.kind.value) if client.kind is not None else ClientKind.MACHINE,
             redirect_uris=tuple(sorted(uri.value for uri in client.redirect_uris)),
             post_logout_redirect_uris=tuple(sorted(uri.value for uri in client.post_logout_redirect_uris)),
+            **_encryption(client),
             backchannel_logout_uri=client.backchannel_logout_uri.value if client.backchannel_logout_uri else "",
             jwks=_jwks(client),
             third_party=client.third_party is not None and client.third_party.value,

@@ -58,7 +58,9 @@ clients:
   app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
     scopes: [offline_access], certificates: ["abababababababababababababababababababababababababababababababab"],
     redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"],
-    backchannel_logout_uri: "https://app.example/signed-out"}
+    backchannel_logout_uri: "https://app.example/signed-out", jwks: [{kty: EC, use: enc, crv: P-256, x: AA, y: AA}],
+    id_token_encrypted_response_alg: ECDH-ES+A128KW, id_token_encrypted_response_enc: A256GCM,
+    userinfo_encrypted_response_alg: ECDH-ES, userinfo_encrypted_response_enc: A128GCM}
 data: [health]
 policies: [policies/*.cedar]
 shadow: [audit-*]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
 from ringwall.identity.issuer.request import RequestRefusedError
+from ringwall.identity.store.errors import UnstorableError
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.model.errors import RingwallError
 
@@ -67,6 +68,12 @@ async def on_unavailable(_: Request, error: Exception) -> Response:
     return refusal(503, "temporarily_unavailable", "try again later", headers={"retry-after": "5"})
 
 
+async def on_unstorable(_: Request, error: Exception) -> Response:
+    """Answer a request that holds what no database keeps, such as a NUL character: it is the request that is wrong."""
+    assert isinstance(error, UnstorableError)  # noqa: S101  # registered for this type only
+    return refusal(400, "invalid_request", error.message)
+
+
 async def on_http(_: Request, error: Exception) -> Response:
     """Answer an unknown path or a wrong method, and what the framework itself refuses."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
@@ -77,6 +84,7 @@ async def on_http(_: Request, error: Exception) -> Response:
 HANDLERS: Final[dict[Any, Handler]] = {
     RequestRefusedError: on_refused,
     TokenNotIssuedError: on_not_issued,
+    UnstorableError: on_unstorable,
     RingwallError: on_unavailable,
     HTTPException: on_http,
 }

@@ -55,10 +55,7 @@ def parse_key(jwk: Mapping[str, Any]) -> VerificationKey:
     Without `alg`, the one that kty and crv imply is taken; an RSA key, which fits several, must say.
     """
     # 1. Only public, asymmetric keys (RFC 8725 section 3.1; RFC 7517 section 9.2).
-    if jwk.get("kty") == "oct":
-        raise KeyRefusedError("symmetric", "a symmetric key cannot verify tokens of somebody else")
-    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
-        raise KeyRefusedError("private", "the key carries private members", hint="publish only the public part")
+    check_public(jwk)
     # 2. Meant for verifying signatures (RFC 7517 sections 4.2 and 4.3).
     if jwk.get("use", "sig") != "sig":
         raise KeyRefusedError("use", "the key's `use` is not `sig`")
@@ -73,10 +70,18 @@ def parse_key(jwk: Mapping[str, Any]) -> VerificationKey:
     algorithm = _algorithm(jwk)
     # 5. The key itself is sound (RFC 8725 section 3.4, and below).
     if algorithm.kty == "RSA":
-        return VerificationKey(kid, algorithm, _rsa_key(jwk), ("RSA", str(jwk["n"]), str(jwk["e"])))
+        return VerificationKey(kid, algorithm, rsa_key(jwk), ("RSA", str(jwk["n"]), str(jwk["e"])))
     if algorithm.kty == "EC":
-        return VerificationKey(kid, algorithm, _ec_key(jwk), ("EC", str(jwk["crv"]), str(jwk["x"]), str(jwk["y"])))
+        return VerificationKey(kid, algorithm, ec_key(jwk), ("EC", str(jwk["crv"]), str(jwk["x"]), str(jwk["y"])))
     return VerificationKey(kid, algorithm, _ed25519_key(jwk), ("OKP", str(jwk["crv"]), str(jwk["x"])))
+
+
+def check_public(jwk: Mapping[str, Any]) -> None:
+    """Raise KeyRefusedError for a key that is symmetric, or carries more than its public part."""
+    if jwk.get("kty") == "oct":
+        raise KeyRefusedError("symmetric", "a symmetric key cannot verify tokens of somebody else")
+    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+        raise KeyRefusedError("private", "the key carries private members", hint="publish only the public part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,11 @@ class KeySet:
         may have published a secret.
         """
         return cls(tuple(parse_key(jwk) for jwk in read_set(data)))
+
+    @classmethod
+    def of_client(cls, data: bytes | str) -> "KeySet":
+        """Read the set of a client as `parse` does, leaving out what it has others encrypt with."""
+        return cls(tuple(parse_key(jwk) for jwk in read_set(data) if jwk.get("use") != "enc"))
 
 
 def read_set(data: bytes | str) -> list[Mapping[str, Any]]:
@@ -153,7 +163,8 @@ def _number(jwk: Mapping[str, Any], member: str) -> int:
     return int.from_bytes(octets)
 
 
-def _rsa_key(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
+def rsa_key(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
+    """Return the RSA key of a JWK (RFC 7518, section 6.3.1), or raise KeyRefusedError where it is not sound."""
     modulus, exponent = _number(jwk, "n"), _number(jwk, "e")
     if modulus.bit_length() not in RSA_BITS:
         raise KeyRefusedError(
@@ -171,7 +182,8 @@ def _rsa_key(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
         raise KeyRefusedError("rsa", "the RSA key is not usable") from None
 
 
-def _ec_key(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+def ec_key(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+    """Return the key of a JWK on one of the curves P-256, P-384 and P-521 (section 6.2.1), or raise KeyRefusedError."""
     curve, size = _CURVES[jwk["crv"]]
     x, y = _octets(jwk, "x"), _octets(jwk, "y")
     # RFC 7518 section 6.2.1.2: exactly as long as the curve's field.

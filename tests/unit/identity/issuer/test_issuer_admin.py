@@ -125,3 +125,9 @@ def test_an_empty_body_rotates_and_a_wrong_one_does_not(world: IssuerWorld) -> N
     for body in ({"compromised": "yes"}, {"compromised": 1}, {"compromise": True}):
         assert post(world, "/keys/rotate", body)[0] == 400
     assert {key["state"] for key in world.ask_admin("GET", "/keys").json()["keys"]} == {"active", "next"}
+
+
+@pytest.mark.parametrize("path", ["/invitations/%00", "/invitations/a%00b"])
+def test_what_no_database_keeps_is_a_wrong_request_and_no_failure(world: IssuerWorld, path: str) -> None:
+    refused = world.ask_admin("DELETE", path)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")

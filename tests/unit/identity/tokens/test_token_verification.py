@@ -38,6 +38,13 @@ def raw(header: Any, payload: bytes = b"{}", signature: bytes = b"s") -> str:
     return ".".join(encode_base64url(part) for part in (head, payload, signature))
 
 
+@pytest.mark.parametrize("algorithm", ["none", "NONE", "HS256", "RSA1_5", "ES256K", ""])
+def test_an_algorithm_that_is_never_right_is_refused_before_any_key_is_looked_for(algorithm: str) -> None:
+    with pytest.raises(TokenRefusedError) as raised:
+        UnverifiedToken.parse(raw({"alg": algorithm, "kid": "k1"}))
+    assert raised.value.reason == "algorithm"
+
+
 def changed(**claims: Any) -> str:
     return token({name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...})
 

@@ -19,4 +19,4 @@ def algorithms_of(profile: Profile | None) -> tuple[str, ...]:
 def keys_of(client: Client) -> KeySet:
     """Return a client's keys for signatures that it may use; KeyRefusedError where its set is unfit as a whole."""
     allowed = algorithms_of(client.profile)
-    return KeySet(tuple(key for key in KeySet.parse(client.jwks).keys if key.algorithm.name in allowed))
+    return KeySet(tuple(key for key in KeySet.of_client(client.jwks).keys if key.algorithm.name in allowed))

@@ -6,6 +6,7 @@ from typing import Any
 from ringwall.identity.issuer.access_tokens import IssuedToken, for_login
 from ringwall.identity.issuer.assurance import admits
 from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.encrypted_answers import id_token_for
 from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
 from ringwall.identity.issuer.id_tokens import make_id_token
 from ringwall.identity.issuer.people import Person
@@ -125,7 +126,7 @@ def make_tokens(
         clock=context.clock,
         sign=context.keys.sign,
     )
-    return access, id_token
+    return access, id_token_for(asked.client.client, id_token)
 
 
 def binding_of(asked: TokenRequest) -> str:

@@ -14,6 +14,7 @@ from ringwall.identity.issuer.clients.keys import algorithms_of
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
+from ringwall.identity.tokens.encryption import CONTENT, KEY_MANAGEMENT
 from ringwall.identity.tokens.signing import ALGORITHM
 from ringwall.model.presented import ALGORITHMS
 from ringwall.plan.model import Profile
@@ -73,6 +74,11 @@ class MetadataEndpoint:
             "acr_values_supported": list(LEVELS),
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
+            "id_token_encryption_alg_values_supported": list(KEY_MANAGEMENT),
+            "id_token_encryption_enc_values_supported": list(CONTENT),
+            "userinfo_signing_alg_values_supported": [ALGORITHM],
+            "userinfo_encryption_alg_values_supported": list(KEY_MANAGEMENT),
+            "userinfo_encryption_enc_values_supported": list(CONTENT),
             "token_endpoint_auth_methods_supported": methods,
             "token_endpoint_auth_signing_alg_values_supported": signed_with,
             "dpop_signing_alg_values_supported": list(ALGORITHMS),

@@ -5,9 +5,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringwall.identity.issuer.answers import answer
+from ringwall.identity.issuer.answers import NO_STORE, answer
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.dpop.proofs import ProofTaker
+from ringwall.identity.issuer.encrypted_answers import userinfo_for
 from ringwall.identity.issuer.id_tokens import claims_about
 from ringwall.identity.issuer.oauth.bearer import DPOP, BearerRefusedError, believe
 from ringwall.identity.issuer.request import read_form
@@ -15,6 +16,8 @@ from ringwall.model.presented import ALGORITHMS
 
 PATH: Final = "/userinfo"
 """Below the issuer's URL."""
+USERINFO: Final = "JWT"
+"""It has no `exp`, so it stands in for no token."""
 
 
 class UserinfoEndpoint:
@@ -27,7 +30,8 @@ class UserinfoEndpoint:
     async def answer(self, request: Request) -> Response:
         """Answer with the claims that the token's scopes give, as they are now.
 
-        1. The token is believed. 2. It was granted with `openid`. 3. The person may still sign in.
+        1. The token is believed. 2. It was granted with `openid`. 3. The person may still sign in. 4. A client that
+        wants it encrypted gets a signed token inside an encrypted one (section 5.3.2).
         """
         form = await read_form(request) if request.method == "POST" and _has_form(request) else None
         try:
@@ -39,7 +43,13 @@ class UserinfoEndpoint:
         person = await self._context.people.find(bearer.claims.subject)
         if person is None:  # 3
             return _refuse(BearerRefusedError(401, "invalid_token", "the token's subject is not known any more"))
-        return answer({"sub": person.name, **claims_about(person, bearer.scopes)})
+        claims = {"sub": person.name, **claims_about(person, bearer.scopes)}
+        client = await self._context.client(str(bearer.claims.claims.get("client_id")))
+        if client is None or not client.userinfo_encrypted_response_alg:
+            return answer(claims)
+        issuer = self._context.directory.current().issuer
+        signed = self._context.keys.sign({"iss": issuer, "aud": client.name, **claims}, typ=USERINFO)
+        return Response(userinfo_for(client, signed), 200, {"cache-control": NO_STORE}, "application/jwt")  # 4
 
 
 def _has_form(request: Request) -> bool:
