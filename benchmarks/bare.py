@@ -31,6 +31,7 @@ def main(socket: Path) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=3600,  # while others are measured
     )
 
 

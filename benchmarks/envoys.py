@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROXY_CORE, OTHER_CORE = 0, 1
 
-_PIN = """
+PIN = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: it ends with the benchmark, however that ends
 os.sched_setaffinity(0, {int(sys.argv[1])})
@@ -81,7 +81,7 @@ def envoy(config: dict, folder: Path, *, core: int, port: int, name: str) -> Ite
     flush = ["--file-flush-interval-msec", "100"]
     command = [binary(), "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "-l", "warn", *flush]
     with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-c", _PIN, str(core), *command], stdout=log, stderr=log)  # noqa: S603
+        process = subprocess.Popen([sys.executable, "-c", PIN, str(core), *command], stdout=log, stderr=log)  # noqa: S603
     try:
         wait_for_port(port)
         yield process

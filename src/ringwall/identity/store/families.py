@@ -384,7 +384,7 @@ def _locator_digest(locator: str) -> bytes:
 def _masked(value: bytes, *, by: bytes) -> bytes:
     """Mask 32 bytes, or lift the mask."""
     mask = hmac.digest(by, _MASK, "sha256")
-    return bytes(a ^ b for a, b in zip(value, mask, strict=True))
+    return (int.from_bytes(value) ^ int.from_bytes(mask)).to_bytes(HANDLE_BYTES)
 
 
 def _ids(rows: Sequence[Row]) -> tuple[str, ...]:

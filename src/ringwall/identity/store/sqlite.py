@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ringwall.identity.store.driver import Row, Session, Statement, check_values
 from ringwall.identity.store.errors import (
@@ -22,6 +22,8 @@ from ringwall.identity.store.errors import (
     StoreUnwritableError,
 )
 from ringwall.identity.store.revisions import REVISION, VERSION_TABLE
+
+Answer = TypeVar("Answer")
 
 BUSY_SECONDS: Final = 5.0
 """How long a statement is tried again while another process writes."""
@@ -50,18 +52,28 @@ class _Session:
         self._path = path
 
     async def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
-        with told(self._path):
-            check_values(values)
-            return self._connection.execute(statement.text, values).fetchall()
+        return self.rows_now(statement, values)
 
     async def row(self, statement: Statement, **values: Any) -> Row | None:
-        rows = await self.rows(statement, **values)
+        rows = self.rows_now(statement, values)
         return rows[0] if rows else None
 
     async def run(self, statement: Statement, **values: Any) -> int:
-        with told(self._path):
-            check_values(values)
+        return self.run_now(statement, values)
+
+    def rows_now(self, statement: Statement, values: dict[str, Any]) -> Sequence[Row]:
+        check_values(values)
+        try:
+            return self._connection.execute(statement.text, values).fetchall()
+        except sqlite3.Error as error:
+            raise _meaning(self._path, error) from error
+
+    def run_now(self, statement: Statement, values: dict[str, Any]) -> int:
+        check_values(values)
+        try:
             return self._connection.execute(statement.text, values).rowcount
+        except sqlite3.Error as error:
+            raise _meaning(self._path, error) from error
 
 
 class SqliteDriver:
@@ -99,29 +111,29 @@ class SqliteDriver:
 
     async def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
         """Run a statement and return its rows."""
-        pauses = _pauses()
-        while True:
-            async with self._lock:
-                try:
-                    return await self._session.rows(statement, **values)
-                except _BusyError:
-                    pause = next(pauses, None)
-                    if pause is None:
-                        raise
-            await asyncio.sleep(pause)
+        return await self._by_itself(self._session.rows_now, statement, values)
 
     async def row(self, statement: Statement, **values: Any) -> Row | None:
         """Run a statement and return its first row, or None."""
-        rows = await self.rows(statement, **values)
+        rows = await self._by_itself(self._session.rows_now, statement, values)
         return rows[0] if rows else None
 
     async def run(self, statement: Statement, **values: Any) -> int:
         """Run a statement that returns no rows, and return how many it changed."""
+        return await self._by_itself(self._session.run_now, statement, values)
+
+    async def _by_itself(
+        self, do: Callable[[Statement, dict[str, Any]], Answer], statement: Statement, values: dict[str, Any]
+    ) -> Answer:
+        """Run a statement outside of any transaction, and again after a pause while another process writes."""
+        if not self._lock.locked():  # nothing is awaited here, so nobody begins a transaction meanwhile
+            with contextlib.suppress(_BusyError):
+                return do(statement, values)
         pauses = _pauses()
         while True:
             async with self._lock:
                 try:
-                    return await self._session.run(statement, **values)
+                    return do(statement, values)
                 except _BusyError:
                     pause = next(pauses, None)
                     if pause is None:
@@ -190,10 +202,8 @@ def told(path: Path) -> Iterator[None]:
     """Turn what SQLite raises into a StoreError that says what to do."""
     try:
         yield
-    except sqlite3.IntegrityError as error:
-        raise ConflictError(f"the database refused a row: {error}") from error
     except sqlite3.Error as error:
-        raise _error(path, error) from error
+        raise _meaning(path, error) from error
     except OSError as error:
         raise StoreUnwritableError(
             f"cannot use the database {path}: {error.strerror}",
@@ -201,7 +211,9 @@ def told(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _error(path: Path, error: sqlite3.Error) -> StoreError:
+def _meaning(path: Path, error: sqlite3.Error) -> StoreError:
+    if isinstance(error, sqlite3.IntegrityError):
+        return ConflictError(f"the database refused a row: {error}")
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & _PRIMARY
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return _BusyError(

@@ -1,5 +1,7 @@
 """refresh_token (RFC 6749, section 6; RFC 9700, section 4.14.2)."""
 
+import contextlib
+
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
@@ -36,11 +38,11 @@ class RefreshTokenGrant:
         database = await context.storage.database()
         now = context.clock.now()
         client = asked.client.client.name
-        try:
-            family = await database.families.read(presented, client=client, now=now)
-            _narrowed(wanted, family.payload["scopes"])  # 2
-        except HandleRefusedError:
-            pass  # an earlier token of the family: what that means is decided where it is used up
+        if wanted:
+            # What an earlier token of the family means is decided where it is used up.
+            with contextlib.suppress(HandleRefusedError):
+                family = await database.families.read(presented, client=client, now=now)
+                _narrowed(wanted, family.payload["scopes"])  # 2
         family, successor = await self._use(asked, presented)  # 3
         person = await context.people.find(family.account)
         if person is None:  # 4
