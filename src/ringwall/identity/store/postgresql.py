@@ -1,12 +1,12 @@
 """PostgreSQL: a small pool of connections; each statement is prepared once on each, and is a transaction by itself."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from ringwall.identity.store.connections import Connections
 from ringwall.identity.store.driver import Row, Session, Statement, check_values
 from ringwall.identity.store.errors import (
     ConflictError,
@@ -60,6 +60,9 @@ _AWAY: Final = (
 )
 
 
+_ANY: Final = (asyncpg.PostgresError, *_AWAY)
+
+
 class _DeadlockError(StoreUnavailableError):
     """Two statements waited for each other; this one was given up, and had no effect."""
 
@@ -71,70 +74,94 @@ class _Session:
         self._connection = connection
 
     async def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
-        with told():
-            check_values(values)
-            rows: Sequence[Row] = await self._connection.fetch(
-                statement.numbered, *[values[name] for name in statement.names]
-            )
-            return rows
+        return await _fetch(self._connection, statement, values)
 
     async def row(self, statement: Statement, **values: Any) -> Row | None:
-        rows = await self.rows(statement, **values)
+        rows = await _fetch(self._connection, statement, values)
         return rows[0] if rows else None
 
     async def run(self, statement: Statement, **values: Any) -> int:
-        with told():
-            check_values(values)
-            tag = await self._connection.execute(statement.numbered, *[values[name] for name in statement.names])
-            return _count(tag)
+        return await _execute(self._connection, statement, values)
 
 
 class PostgresDriver:
     """A PostgreSQL database that any number of processes use, on any number of machines."""
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
-        self._session = _Session(pool)
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     @classmethod
     async def connect(cls, dsn: str) -> "PostgresDriver":
         """Connect; StoreError where the server cannot be reached, or does not let us in."""
-        with told():
-            try:
-                pool = await asyncpg.create_pool(
-                    dsn,
-                    min_size=0,
-                    max_size=MAX_CONNECTIONS,
-                    timeout=CONNECT_SECONDS,
-                    command_timeout=STATEMENT_SECONDS,
-                    statement_cache_size=_STATEMENTS,
-                    max_cached_statement_lifetime=0,
-                    reset=_nothing_to_reset,
-                )
-                async with pool.acquire():
-                    pass  # a wrong URL or password is told now
-            except (ValueError, OverflowError, asyncpg.ClientConfigurationError):
-                # The cause may quote the URL, and with it the password.
-                raise InvalidUrlError("the URL of the PostgreSQL database is malformed", hint=_URL_HINT) from None
-        return cls(pool)
+
+        async def connect() -> Any:
+            return await asyncpg.connect(
+                dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                statement_cache_size=_STATEMENTS,
+                max_cached_statement_lifetime=0,
+            )
+
+        connections = Connections(connect, limit=MAX_CONNECTIONS)
+        try:
+            async with connections.one():
+                pass  # a wrong URL or password is told now
+        except (ValueError, OverflowError, asyncpg.ClientConfigurationError):
+            # The cause may quote the URL, and with it the password.
+            raise InvalidUrlError("the URL of the PostgreSQL database is malformed", hint=_URL_HINT) from None
+        except _ANY as error:
+            raise _meaning(error) from error
+        return cls(connections)
 
     async def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
         """Run a statement and return its rows."""
-        return await _again(self._session.rows, statement, values)
+        return await self._by_itself(_fetch, statement, values)
 
     async def row(self, statement: Statement, **values: Any) -> Row | None:
         """Run a statement and return its first row, or None."""
-        return await self._session.row(statement, **values)
+        rows = await self._by_itself(_fetch, statement, values)
+        return rows[0] if rows else None
 
     async def run(self, statement: Statement, **values: Any) -> int:
         """Run a statement that returns no rows, and return how many it changed."""
-        return await _again(self._session.run, statement, values)
+        return await self._by_itself(_execute, statement, values)
+
+    async def _by_itself(
+        self, do: Callable[[Any, Statement, dict[str, Any]], Awaitable[Answer]], statement: Statement, values: Any
+    ) -> Answer:
+        """Run a statement, and run it again where it had no effect because two of them waited for each other."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._once(do, statement, values)
+            except _DeadlockError:
+                pass
+        return await self._once(do, statement, values)
+
+    async def _once(
+        self, do: Callable[[Any, Statement, dict[str, Any]], Awaitable[Answer]], statement: Statement, values: Any
+    ) -> Answer:
+        try:
+            connection = await self._connections.take()
+        except _ANY as error:
+            raise _meaning(error) from error
+        sound = False
+        try:
+            answer = await do(connection, statement, values)
+            sound = True
+        except StoreError as error:
+            # Refused by the server, or before it was sent. Whatever else it is has cut the statement off.
+            sound = error.__cause__ is None or isinstance(error.__cause__, asyncpg.PostgresError)
+            raise
+        finally:
+            self._connections.give_back(connection, sound=sound)
+        return answer
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[_Session]:
         """Run statements on one connection, and commit at the end (READ COMMITTED)."""
         with told():
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self._connections.one() as connection, connection.transaction():
                 yield _Session(connection)
 
     @contextlib.asynccontextmanager
@@ -157,23 +184,26 @@ class PostgresDriver:
         return "" if row is None else str(row[0])
 
     async def close(self) -> None:
-        """End all connections, at once where they do not end in time."""
-        try:
-            await asyncio.wait_for(self._pool.close(), CONNECT_SECONDS)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self._pool.terminate()
+        """End all connections."""
+        await self._connections.close()
 
 
-async def _again(run: Callable[..., Awaitable[Answer]], statement: Statement, values: dict[str, Any]) -> Answer:
-    """Run a statement, and run it again where it had no effect because two of them waited for each other."""
-    for _ in range(_ATTEMPTS):
-        with contextlib.suppress(_DeadlockError):
-            return await run(statement, **values)
-    return await run(statement, **values)
+async def _fetch(connection: Any, statement: Statement, values: dict[str, Any]) -> Sequence[Row]:
+    check_values(values)
+    try:
+        rows: Sequence[Row] = await connection.fetch(statement.numbered, *[values[name] for name in statement.names])
+    except _ANY as error:
+        raise _meaning(error) from error
+    return rows
 
 
-async def _nothing_to_reset(_: Any) -> None:
-    """Statements leave nothing behind, so that a round trip to the server is saved after each."""
+async def _execute(connection: Any, statement: Statement, values: dict[str, Any]) -> int:
+    check_values(values)
+    try:
+        tag = await connection.execute(statement.numbered, *[values[name] for name in statement.names])
+    except _ANY as error:
+        raise _meaning(error) from error
+    return _count(tag)
 
 
 def _count(tag: str) -> int:
@@ -187,31 +217,34 @@ def told() -> Iterator[None]:
     """Turn what asyncpg raises into a StoreError that says what to do."""
     try:
         yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise ConflictError(f"the database refused a row: {_words(error)}") from error
-    except _UNWRITABLE as error:
-        raise StoreUnwritableError(
-            f"the PostgreSQL database cannot be written: {_words(error)}",
+    except _ANY as error:
+        raise _meaning(error) from error
+
+
+def _meaning(error: BaseException) -> StoreError:  # noqa: PLR0911  # one for each kind
+    words = _words(error)
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return ConflictError(f"the database refused a row: {words}")
+    if isinstance(error, _UNWRITABLE):
+        return StoreUnwritableError(
+            f"the PostgreSQL database cannot be written: {words}",
             hint="may its user create and change tables, is it a primary server, and is there space?",
-        ) from error
-    except _DAMAGED as error:
-        raise StoreDamagedError(
-            f"the PostgreSQL database is damaged, or is not the issuer's: {_words(error)}",
+        )
+    if isinstance(error, _DAMAGED):
+        return StoreDamagedError(
+            f"the PostgreSQL database is damaged, or is not the issuer's: {words}",
             hint="give the issuer a database of its own, or restore it from a backup",
-        ) from error
-    except asyncpg.TransactionRollbackError as error:
-        raise _DeadlockError(
-            f"the PostgreSQL database gave a statement up: {_words(error)}", hint="try it again"
-        ) from error
-    except asyncpg.DataError as error:
-        raise UnstorableError(f"the PostgreSQL database cannot store a value: {_words(error)}") from error
-    except _AWAY as error:
-        raise StoreUnavailableError(
-            f"the PostgreSQL database cannot be used: {_words(error)}",
+        )
+    if isinstance(error, asyncpg.TransactionRollbackError):
+        return _DeadlockError(f"the PostgreSQL database gave a statement up: {words}", hint="try it again")
+    if isinstance(error, asyncpg.DataError):
+        return UnstorableError(f"the PostgreSQL database cannot store a value: {words}")
+    if isinstance(error, _AWAY):
+        return StoreUnavailableError(
+            f"the PostgreSQL database cannot be used: {words}",
             hint="does the server run, and are host, user, password and database in the URL right?",
-        ) from error
-    except asyncpg.PostgresError as error:
-        raise StoreError(f"the PostgreSQL database refused a statement: {_words(error)}") from error
+        )
+    return StoreError(f"the PostgreSQL database refused a statement: {words}")
 
 
 def _words(error: BaseException) -> str:
