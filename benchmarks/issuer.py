@@ -143,7 +143,7 @@ AGAINST_BARE = {"token": 5, "refresh": 8, "refresh-with-id-token": 8}
 
 
 @contextmanager
-def _databases() -> Iterator[Any]:
+def databases() -> Iterator[Any]:
     """Yield what makes an empty PostgreSQL database; None where this machine has no server."""
     import pytest  # noqa: PLC0415  # the tests' own way to a server
     from tests.support.postgres import running_postgres  # noqa: PLC0415
@@ -160,7 +160,7 @@ def _databases() -> Iterator[Any]:
 
 def measure() -> list[Figure]:
     """Measure both databases; the CPU is the issuer's alone, on a core of its own."""
-    with on_the_other_core(), _databases() as postgresql:
+    with on_the_other_core(), databases() as postgresql:
         found = _measured("sqlite", None)
         return found + (_measured("postgresql", postgresql) if postgresql else _not_measured("postgresql"))
 

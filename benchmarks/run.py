@@ -25,6 +25,7 @@ BENCHMARKS = (
     "decision_log",
     "mending",
     "issuer",
+    "issuer_kill",
     "revocation",
 )
 NOT_OF_USERS = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
