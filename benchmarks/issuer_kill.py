@@ -68,7 +68,8 @@ def _without_it() -> list[Figure]:
     """Ask with a token and with a session, while the issuer cannot answer anybody."""
     with copied("clinic") as folder:
         blueprint = folder / "ringwall.yaml"
-        blueprint.write_text(blueprint.read_text().replace("    expose: /api\n", "    expose: /api\n    login: true\n", 1))
+        exposed = "    expose: /api\n"
+        blueprint.write_text(blueprint.read_text().replace(exposed, f"{exposed}    login: true\n", 1))
         with running(folder) as system:
             token = system.ringwall("token", "--as", "alice").strip()
             pid = system.pid("ringwall-issuer")
