@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import asyncpg
 
 from ringwall.identity import store
+from ringwall.identity.store import external_ids
 from ringwall.identity.store.database import Database
 from ringwall.identity.store.driver import Statement
 from ringwall.identity.store.revisions import VERSION_TABLE
@@ -66,3 +67,19 @@ def test_no_statement_reads_a_whole_table(url: str) -> None:
         return {text: plan for text, plan in plans.items() if "Seq Scan" in plan}
 
     assert asyncio.run(body()) == {}
+
+
+def test_an_external_id_is_looked_up_and_not_searched_for(url: str) -> None:
+    """A plan that reads all ids of a client uses an index, too, so the test above does not see it."""
+
+    async def body() -> str:
+        await (await Database.open(url)).close()
+        place = DatabaseUrl.parse(url)
+        if place.dialect != "sqlite":
+            return "external_id=?"  # PostgreSQL plans by what the tables hold
+        connection = sqlite3.connect(place.path)
+        plan = _sqlite_plan(connection, external_ids._FIND)
+        connection.close()
+        return plan
+
+    assert "external_id=?" in asyncio.run(body())

@@ -24,7 +24,7 @@ SEARCH: Final = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 MAX_RESULTS: Final = 200
 DEFAULT_RESULTS: Final = 100
 SCAN_MOST: Final = 10_000
-_LOT: Final = 200
+_LOT: Final = 100
 _MAX_INDEX: Final = 10_000_000
 _MAX_CURSOR: Final = 1024
 
