@@ -14,7 +14,7 @@ class Caller:
 
     Policies say who may ask which endpoint. What they cannot see is in the body, so it is judged here:
 
-    1. Roles are given and taken only by who has them (`roles`, those that others include among them).
+    1. Roles are given only by who has them (`roles`, those that others include among them); taken, too, by rule 3.
     2. A program changes only the accounts and groups that it manages: those that it has made, or was handed.
     3. An account with a role that the caller does not have is not changed, as whoever sets its password or address
        becomes its person; its manager may still disable and delete it, because people leave.
@@ -53,7 +53,6 @@ class Caller:
             return
         self._manages(before)
         self.may_give(set(after.roles) - set(before.roles))
-        self.may_give((set(before.roles) - set(after.roles)) & self.known)
         only_disabled = after.disabled is not None and replace(after, disabled=before.disabled) == before
         if not (self.machine and only_disabled and not password):
             self._outranks(before)
