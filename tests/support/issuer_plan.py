@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from ringwall.plan.model import Claim, ClaimType, Client, ClientKind, Issuer, Person, Plan
+from ringwall.compile.builtin_issuer import BuiltinIssuer, lower_issuer
+from ringwall.compile.rules import RuleMaker
+from ringwall.model.cache import PlanCache
+from ringwall.plan.model import Claim, ClaimType, Client, ClientKind, Issuer, Person, Plan, Policy, Service
 from ringwall.plan.store import PlanStore
 
 ISSUER = "https://localhost:8443/auth"
@@ -51,7 +54,27 @@ def issuer_plan(**changes: Any) -> Plan:
         "clients": (BATCH,),
         "cedar_schema": "{}",
     }
-    return Plan(**{**fields, **changes})
+    fields |= changes
+    issuer, policies = administered(fields)
+    others = tuple(each for each in fields.get("services", ()) if each.name != issuer.name)
+    services = tuple(sorted((*others, issuer), key=lambda each: each.name))
+    return Plan(**{**fields, "services": services, "policies": (*fields.get("policies", ()), *policies)})
+
+
+def administered(fields: dict[str, Any]) -> tuple[Service, tuple[Policy, ...]]:
+    """The issuer as the compiler makes it where no policy of the user is about it."""
+    maker = RuleMaker(
+        trust_domain=fields["trust_domain"],
+        issuers=fields["issuers"],
+        roles=fields.get("roles", ()),
+        claims=fields["claims"],
+        timezone="UTC",
+        cache=PlanCache(),
+    )
+    made = BuiltinIssuer("ringwall.yaml", [])
+    operations = made.operations(maker).operations
+    issuer = lower_issuer(operations, trust_domain=fields["trust_domain"], file="ringwall.yaml")
+    return issuer, tuple(parsed.policy for parsed in made.policies)
 
 
 def write_plan(state: Path, plan: Plan) -> PlanStore:

@@ -61,9 +61,7 @@ class IssuerWorld:
             keystore=self.store,
         )
         self.app = create_app(self.context)
-        self.admin = create_admin_app(
-            directory=self.directory, keys=self.keys, clock=self.clock, people=self.context.people, storage=storage
-        )
+        self.admin = create_admin_app(self.context)
 
     def open_keys(self) -> KeyKeeper:
         return KeyKeeper(

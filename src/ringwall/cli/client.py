@@ -1,30 +1,26 @@
 """`ringwall client`."""
 
-from ringwall.cli.locate import running
+from ringwall.cli.desk import Desk
 from ringwall.cli.output import Output
-from ringwall.identity.issuer.client_secrets import create_client_secret, revoke_client_secrets
-from ringwall.identity.issuer.directory import Directory
-from ringwall.identity.issuer.settings import IssuerSettings
-from ringwall.model.clock import SystemClock
 
 
-def client(name: str, /, *, revoke: bool = False, json: bool = False) -> None:
-    """Make a secret for a machine client, and print it once; only its hash is kept. The two newest ones work.
+def client(name: str, /, *, revoke: bool = False, via: str = "", token_file: str = "", json: bool = False) -> None:
+    """Make a secret for a client that has one, and print it once; only its hash is kept. The two newest ones work.
 
     Args:
         name: A client under `clients` in the blueprint.
         revoke: Make none, and let every secret of this client be refused from now on.
+        via: Administer the system behind this edge, https://HOST[:PORT], in place of the one here.
+        token_file: File with the access token to show there.
         json: Print one JSON document.
     """
     output = Output(as_json=json)
-    folder, plan, _ = running()
-    file = IssuerSettings(state=folder.path).clients_file
+    desk = Desk(via, token_file)
     if revoke:
-        count = revoke_client_secrets(file, name)
+        count = desk.ask("DELETE", "clients", name, "secrets")["ended"]
         output.json("client", {"client": name, "revoked": count})
         output.text(f"{count} secret{'' if count == 1 else 's'} of {name} revoked")
         return
-    directory = Directory.of(plan)
-    secret = create_client_secret(file, name, directory=directory, clock=SystemClock()).reveal().decode()
-    output.json("client", {"client": name, "secret": secret, "token_endpoint": f"{directory.issuer}/token"})
-    output.text(secret)
+    made = desk.ask("POST", "clients", name, "secrets")
+    output.json("client", made)
+    output.text(made["secret"])

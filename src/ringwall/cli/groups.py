@@ -1,14 +1,10 @@
 """`ringwall groups`."""
 
-from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from ringwall.cli.locate import running
+from ringwall.cli.desk import Desk
 from ringwall.cli.main import EXIT_OK, UsageError
 from ringwall.cli.output import Output
-from ringwall.identity.issuer.admin_client import ask_about_users
-
-_PAGE: Final = 500
 
 
 def groups(
@@ -23,6 +19,8 @@ def groups(
     take_member: list[str] | None = None,
     managed_by: str | None = None,
     yes: bool = False,
+    via: str = "",
+    token_file: str = "",
     json: bool = False,
 ) -> int:
     """Administer groups of the people who sign in at the issuer. Whoever is in a group has the roles that it gives.
@@ -39,6 +37,8 @@ def groups(
         take_member: User name of somebody to take out, for `change`; may be given several times.
         managed_by: The client that provisions the group (SCIM) from now on, for `add` and `change`; empty for none.
         yes: Delete without being able to take it back.
+        via: Administer the system behind this edge, https://HOST[:PORT], in place of the one here.
+        token_file: File with the access token to show there.
         json: Print one JSON document.
     """
     output = Output(as_json=json)
@@ -49,43 +49,45 @@ def groups(
         )
     if do == "delete" and not yes:
         raise UsageError(f"this cannot be taken back: the group {name} would be gone", hint="`--yes` does it")
-    _, _, bindings = running()
-    ask = partial(ask_about_users, bindings)
+    desk = Desk(via, token_file)
     if do == "list":
-        found = _all(ask, "groups", "groups")
+        found = list(desk.all("groups", "groups"))
         output.json("groups", {"groups": found})
         rows = [[each["name"], str(each["size"]), ", ".join(each["roles"]), each["managed_by"]] for each in found]
         output.table(["group", "members", "gives", "managed by"], rows)
+    elif do == "add":
+        _show(desk.ask("POST", "groups", body=_given(name=name, roles=role, managed_by=managed_by)), output)
     elif do == "show":
-        told = ask("GET", "groups", name, limit=1)
-        members = _all(ask, "members", "groups", name)
-        _show({**told, "members": members}, output)
+        group = desk.group(name)
+        members = list(desk.all("members", "groups", group, "members"))
+        _show({**desk.ask("GET", "groups", group), "members": members}, output)
     elif do == "delete":
-        ask("DELETE", "groups", name)
+        desk.ask("DELETE", "groups", desk.group(name))
         output.json("groups", {"do": do, "name": name})
         output.text(f"the group {name} is deleted")
-    elif do == "add":
-        _show(ask("POST", "groups", body=_given(name=name, roles=role, managed_by=managed_by)), output)
     else:
-        asked = _given(
-            name=rename, give_roles=role, take_roles=take_role, add=member, remove=take_member, managed_by=managed_by
-        )
-        _show(ask("PATCH", "groups", name, body=asked), output)
+        group, profile = desk.group(name), _given(name=rename, managed_by=managed_by)
+        users = [[desk.user(each) for each in names or []] for names in (member, take_member)]
+        _change(desk, group, profile, roles=(role or [], take_role or []), members=(users[0], users[1]))
+        _show(desk.ask("GET", "groups", group), output)
     return EXIT_OK
 
 
-def _all(ask: Any, what: str, *place: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    after: str | None = None
-    while True:
-        page = ask("GET", *place, limit=_PAGE, after=after)
-        found += page[what]
-        if (after := page["next"]) is None:
-            return found
+_GivenAndTaken = tuple[list[str], list[str]]
+
+
+def _change(desk: Desk, group: str, profile: dict[str, Any], *, roles: _GivenAndTaken, members: _GivenAndTaken) -> None:
+    """Change a group: its profile, then its roles and its members, what is given and what is taken."""
+    if profile:
+        desk.ask("PATCH", "groups", group, body=profile)
+    for method, names, users in zip(("PUT", "DELETE"), roles, members, strict=True):
+        for name in names:
+            desk.ask(method, "groups", group, "roles", name)
+        for user in users:
+            desk.ask(method, "users", user, "groups", group)
 
 
 def _show(group: dict[str, Any], output: Output) -> None:
-    group.pop("next", None)
     output.json("group", group)
     for label, value in (
         ("group", group["name"]),

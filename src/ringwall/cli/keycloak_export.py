@@ -59,7 +59,7 @@ def _import(ask: Callable[..., dict[str, Any]], user: ExportedUser, *, dry_run: 
     if user.password is None:
         remarks.append("no password: needs `ringwall users invite NAME --anew`")
     try:
-        told = ask("POST", "users", "import", body=body)
+        told = ask("POST", "users", body=body)
     except IssuerRequestError as error:
         return {"user_name": user.user_name, "imported": False, "remarks": [error.message]}
     remarks += [f"without the role {role}" for role in told["unknown_roles"]]

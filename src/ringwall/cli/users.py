@@ -1,20 +1,16 @@
 """`ringwall users`."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from ringwall.cli.desk import Desk, NobodyError, suggestion
 from ringwall.cli.keycloak_export import import_realm
-from ringwall.cli.locate import running
 from ringwall.cli.main import EXIT_OK, UsageError
 from ringwall.cli.output import Output
-from ringwall.identity.issuer.admin_client import ask_about_users
+from ringwall.cli.session_tables import GRANT_COLUMNS, SESSION_COLUMNS, grant_row, moment, session_row
 
-Ask = Callable[..., dict[str, Any]]
-
-_PAGE: Final = 500
+_EVENTS: Final = 50
 _UNNAMED: Final = frozenset({"list", "invitations"})
 
 
@@ -49,6 +45,8 @@ def users(
     reason: str = "",
     yes: bool = False,
     dry_run: bool = False,
+    via: str = "",
+    token_file: str = "",
     json: bool = False,
 ) -> int:
     """Administer the people who sign in at the issuer. There is no default password: the first one is invited, too.
@@ -72,6 +70,8 @@ def users(
         reason: Why an account is disabled, for its events.
         yes: Delete without being able to take it back.
         dry_run: Import nothing, and only say what would be.
+        via: Administer the system behind this edge, https://HOST[:PORT], in place of the one here.
+        token_file: File with the access token to show there.
         json: Print one JSON document.
     """
     output = Output(as_json=json)
@@ -82,46 +82,65 @@ def users(
         )
     if do == "delete" and not yes:
         raise UsageError(f"this cannot be taken back: {name} would be gone", hint="`--yes` does it; `disable` can be")
-    _, _, bindings = running()
-    ask: Ask = partial(ask_about_users, bindings)
+    desk = Desk(via, token_file)
     if do == "list":
-        _list(ask, output)
+        _list(desk, output)
     elif do == "show":
-        _show(ask("GET", "users", name), output)
+        _show(desk.ask("GET", "users", desk.user(name)), output)
     elif do == "invite":
         profile = {"display_name": display_name, "email": email, "roles": role, "groups": group}
-        _invite(ask, output, name, anew=anew, asked=_given(**profile), lasting=_given(hours=hours))
+        _invite(desk, output, name, anew=anew, asked=_given(**profile), lasting=_given(hours=hours))
     elif do == "invitations":
-        _invitations(ask("GET", "invitations"), output)
+        _invitations(desk.ask("GET", "invitations"), output)
     elif do == "change":
-        asked = _given(
-            user_name=rename,
-            display_name=display_name,
-            email=email,
-            give_roles=role,
-            take_roles=take_role,
-            give_groups=group,
-            take_groups=take_group,
-            managed_by=managed_by,
+        profile = {"user_name": rename, "display_name": display_name, "email": email, "managed_by": managed_by}
+        change = Change(
+            profile=_given(**profile), give=role or [], take=take_role or [], join=group or [], leave=take_group or []
         )
-        _show(ask("PATCH", "users", name, body=asked), output)
+        _show(change.carry_out(desk, desk.user(name)), output)
     elif do == "events":
-        _events(ask("GET", "users", name, "events"), output)
+        _events(desk.ask("GET", "events", subject=desk.user(name), limit=_EVENTS), output)
     elif do == "import":
-        return import_realm(ask, output, Path(name), dry_run=dry_run)
+        return import_realm(desk.ask, output, Path(name), dry_run=dry_run)
     else:
-        _act(ask, output, do, name, reason)
+        _act(desk, output, do, name, reason)
     return EXIT_OK
 
 
-def _list(ask: Ask, output: Output) -> None:
-    found: list[dict[str, Any]] = []
-    after: str | None = None
-    while True:
-        page = ask("GET", "users", limit=_PAGE, after=after)
-        found += page["users"]
-        if (after := page["next"]) is None:
-            break
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is to become of an account; names of roles and groups are looked at before anything is done."""
+
+    profile: dict[str, Any]
+    give: list[str]
+    take: list[str]
+    join: list[str]
+    leave: list[str]
+
+    def carry_out(self, desk: Desk, user: str) -> dict[str, Any]:
+        """Change the account, and return it."""
+        known = [each["name"] for each in desk.ask("GET", "roles")["roles"]] if self.give else []
+        for role in self.give:
+            if role not in known:
+                there = ", ".join(known) or "none"
+                hint = suggestion(role, known)
+                raise NobodyError(f"there is no role {role[:80]!r} in the plan; its roles: {there}", hint=hint)
+        joined, left = [[desk.group(name) for name in names] for names in (self.join, self.leave)]
+        if self.profile:
+            desk.ask("PATCH", "users", user, body=self.profile)
+        for method, what, names in (
+            ("PUT", "roles", self.give),
+            ("DELETE", "roles", self.take),
+            ("PUT", "groups", joined),
+            ("DELETE", "groups", left),
+        ):
+            for name in names:
+                desk.ask(method, "users", user, what, name)
+        return desk.ask("GET", "users", user)
+
+
+def _list(desk: Desk, output: Output) -> None:
+    found = list(desk.all("users", "users"))
     output.json("users", {"users": found})
     if not found:
         output.text("nobody has an account; `ringwall users invite NAME` invites the first one")
@@ -150,38 +169,37 @@ def _show(user: dict[str, Any], output: Output) -> None:
         ("through them", ", ".join(role for role in user["effective_roles"] if role not in user["roles"])),
         ("managed by", user["managed_by"]),
         ("attributes", ", ".join(f"{name}={value}" for name, value in user["attributes"].items())),
-        ("created", _time(user["created"])),
-        ("disabled", _time(user["disabled"])),
+        ("created", moment(user["created"])),
+        ("disabled", moment(user["disabled"])),
     ):
         if value:
             output.text(f"{label + ':':<14}{value}")
     if "passkeys" not in user:
         return
-    ways = [f"passkey {each['name']!r}, last used {_time(each['used']) or 'never'}" for each in user["passkeys"]]
+    ways = [f"passkey {each['name']!r}, last used {moment(each['used']) or 'never'}" for each in user["passkeys"]]
     if user["password_changed"]:
-        ways.insert(0, f"password of {_time(user['password_changed'])}")
+        ways.insert(0, f"password of {moment(user['password_changed'])}")
     if user["totp"]:
         ways.append(f"authenticator app, {user['recovery_codes']} recovery codes left")
     output.text(f"signs in by: {'; '.join(ways) or 'nothing yet'}")
-    rows = [[_time(each["created"]), _time(each["seen"]), _time(each["expires"])] for each in user["sessions"]]
-    if rows:
-        output.table(["since", "last seen", "until"], rows, title="sessions")
-    if user["clients"]:
-        output.table(
-            ["client", "since"], [[each["client"], _time(each["created"])] for each in user["clients"]], title="clients"
-        )
+    if user["sessions"]:
+        output.table(SESSION_COLUMNS, map(session_row, user["sessions"]), title="sessions")
+    if user["grants"]:
+        output.table(GRANT_COLUMNS, map(grant_row, user["grants"]), title="clients")
 
 
-def _invite(ask: Ask, output: Output, name: str, *, anew: bool, asked: dict[str, Any], lasting: dict[str, Any]) -> None:
+def _invite(
+    desk: Desk, output: Output, name: str, *, anew: bool, asked: dict[str, Any], lasting: dict[str, Any]
+) -> None:
     if anew:
         if asked:
             raise UsageError("an invitation to begin anew changes no profile", hint="`ringwall users change` does")
-        made = ask("POST", "users", name, "invite", body=lasting)
+        made = desk.ask("POST", "users", desk.user(name), "invitation", body=lasting)
     else:
-        made = ask("POST", "users", body={"user_name": name, **asked, **lasting})
+        made = desk.ask("POST", "invitations", body={"user_name": name, **asked, **lasting})
     output.json("invitation", made)
     output.text(made["link"])
-    output.note(f"Works once, until {_time(made['expires'])}. Give it to {name} and nobody else.")
+    output.note(f"Works once, until {moment(made['expires'])}. Give it to {name} and nobody else.")
 
 
 def _invitations(told: dict[str, Any], output: Output) -> None:
@@ -191,7 +209,7 @@ def _invitations(told: dict[str, Any], output: Output) -> None:
             each["id"],
             each["user_name"],
             "begin anew" if each["anew"] else ", ".join(each["roles"]),
-            _time(each["expires"]),
+            moment(each["expires"]),
         ]
         for each in told["invitations"]
     ]
@@ -201,29 +219,26 @@ def _invitations(told: dict[str, Any], output: Output) -> None:
 def _events(told: dict[str, Any], output: Output) -> None:
     output.json("events", told)
     rows = [
-        [_time(each["time"]), each["act"], each["by"], " ".join(f"{k}={v}" for k, v in each["detail"].items())]
+        [moment(each["time"]), each["act"], each["by"], " ".join(f"{k}={v}" for k, v in each["detail"].items())]
         for each in told["events"]
     ]
     output.table(["time", "act", "by", "detail"], rows)
 
 
-def _act(ask: Ask, output: Output, do: str, name: str, reason: str) -> None:
-    method, place, body, said = {
-        "withdraw": ("DELETE", ("invitations", name), None, "the invitation is worth nothing any more"),
-        "disable": ("POST", ("users", name, "disable"), {"reason": reason}, f"{name} is disabled"),
-        "enable": ("POST", ("users", name, "enable"), {}, f"{name} can sign in again"),
-        "sign-out": ("DELETE", ("users", name, "sessions"), None, f"{name} is signed out"),
-        "delete": ("DELETE", ("users", name), None, f"{name} is deleted"),
+def _act(desk: Desk, output: Output, do: str, name: str, reason: str) -> None:
+    place = ("invitations", name) if do == "withdraw" else ("users", desk.user(name))
+    method, more, body, said = {
+        "withdraw": ("DELETE", (), None, "the invitation is worth nothing any more"),
+        "disable": ("POST", ("disable",), {"reason": reason}, f"{name} is disabled"),
+        "enable": ("POST", ("enable",), {}, f"{name} can sign in again"),
+        "sign-out": ("DELETE", ("sessions",), None, f"{name} is signed out"),
+        "delete": ("DELETE", (), None, f"{name} is deleted"),
     }[do]
-    told = ask(method, *place, body=body)
+    told = desk.ask(method, *place, *more, body=body)
     output.json("users", {"do": do, "name": name, **told})
-    counts = f"; ended: {told['sessions']} sessions, {told['clients']} clients" if "sessions" in told else ""
+    counts = f"; ended: {told['sessions']} sessions, {told['grants']} clients" if "sessions" in told else ""
     output.text(said + counts)
 
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _time(seconds: float | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

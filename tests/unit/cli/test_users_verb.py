@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from tests.support.issuer_plan import issuer_plan, write_plan
 
-from ringwall.cli import groups as groups_verb
-from ringwall.cli import users as verb
+from ringwall.cli import desk
 from ringwall.cli.main import main
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.keystore import MemoryKeyStore
@@ -96,8 +95,7 @@ def system(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            for module in (verb, groups_verb):
-                monkeypatch.setattr(module, "running", lambda: (None, None, found.settings.bindings))
+            monkeypatch.setattr(desk, "running", lambda: (None, None, found.settings.bindings))
             yield found
         finally:
             process.kill()

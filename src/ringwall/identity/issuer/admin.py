@@ -1,6 +1,6 @@
 """What only the user who runs Ringwall may ask of the issuer: on a Unix socket of its own, mode 0600.
 
-No proxy knows that socket, so nothing that comes through the edge can reach these endpoints.
+No proxy knows that socket, so nothing that comes through the edge can be taken for the operator.
 """
 
 from starlette.applications import Starlette
@@ -9,31 +9,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringwall.identity.issuer.access_tokens import DEVELOPMENT_SECONDS, TokenNotIssuedError, for_person, parse_scopes
-from ringwall.identity.issuer.accounts import IssuerPeople
-from ringwall.identity.issuer.admin_groups import GroupAdministration
 from ringwall.identity.issuer.admin_request import read_object, texts
 from ringwall.identity.issuer.admin_revocations import RevocationAdministration
 from ringwall.identity.issuer.admin_upstreams import UpstreamAdministration
-from ringwall.identity.issuer.admin_users import USER_HANDLERS, UserAdministration
+from ringwall.identity.issuer.administration.actor import Operators
+from ringwall.identity.issuer.administration.api import administration_routes
+from ringwall.identity.issuer.administration.authority import Authority
 from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
 from ringwall.identity.issuer.clients.initial_access import DEFAULT_SECONDS, LONGEST_SECONDS, InitialAccess
-from ringwall.identity.issuer.directory import LiveDirectory
-from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import RequestRefusedError
-from ringwall.identity.issuer.storage import Storage
-from ringwall.model.clock import Clock
+from ringwall.identity.people.errors import PeopleError
 
 
-class Administration:
-    """What answers; one method per endpoint."""
+class DevelopmentTokens:
+    """Tokens for people who prove nothing; outside development mode there are none."""
 
-    def __init__(self, *, directory: LiveDirectory, keys: KeyKeeper, clock: Clock, initial: InitialAccess) -> None:
-        self._directory = directory
-        self._keys = keys
-        self._clock = clock
-        self._initial = initial
+    def __init__(self, context: IssuerContext) -> None:
+        self._context = context
 
-    async def development_token(self, request: Request) -> Response:
+    async def post(self, request: Request) -> Response:
         """Issue a token for a development user: `{"person": …, "scopes"?: [...], "lifetime"?: seconds}`."""
         asked = await read_object(request, {"person": str, "scopes": list, "lifetime": int})
         scopes = texts(asked, "scopes")
@@ -42,14 +37,22 @@ class Administration:
         issued = for_person(
             asked["person"],
             parse_scopes(" ".join(scopes)) if scopes else (),
-            directory=self._directory.current(),
-            clock=self._clock,
+            directory=self._context.directory.current(),
+            clock=self._context.clock,
             seconds=asked.get("lifetime", DEVELOPMENT_SECONDS),
-            sign=self._keys.sign,
+            sign=self._context.keys.sign,
         )
         return answer({"access_token": issued.text, "token_type": "Bearer", "expires_in": issued.seconds})
 
-    async def registration_token(self, request: Request) -> Response:
+
+class RegistrationTokens:
+    """Tokens by which somebody may register a client."""
+
+    def __init__(self, context: IssuerContext) -> None:
+        self._directory = context.directory
+        self._initial = InitialAccess(context.storage, context.clock)
+
+    async def post(self, request: Request) -> Response:
         """Give an initial access token (RFC 7591, section 3): `{"lifetime"?: seconds, "reusable"?: true}`."""
         asked = await read_object(request, {"lifetime": int, "reusable": bool})
         if self._directory.current().registration is None:
@@ -61,51 +64,24 @@ class Administration:
         token = await self._initial.give(seconds=seconds, reusable=asked.get("reusable", False))
         return answer({"initial_access_token": token.reveal().decode("ascii"), "expires_in": seconds})
 
-    async def rotate(self, request: Request) -> Response:
-        """Rotate the signing key: `{"compromised"?: true}` drops all keys at once. Answers with the keys."""
-        asked = await read_object(request, {"compromised": bool})
-        if asked.get("compromised", False):
-            self._keys.replace_compromised()
-        else:
-            self._keys.rotate()
-        return self._describe()
 
-    async def keys(self, _: Request) -> Response:
-        """Answer with the state of every published key."""
-        self._keys.tick()
-        return self._describe()
-
-    def _describe(self) -> Response:
-        keys = [
-            {
-                "kid": key.kid,
-                "state": key.state.value,
-                "published": key.published,
-                "activated": key.activated,
-                "signed_until": key.signed_until,
-            }
-            for key in self._keys.published_keys()
-        ]
-        return answer({"keys": keys, "next_change": self._keys.next_change()})
+async def on_people(_: Request, error: Exception) -> Response:
+    """Tell the operator what is refused, and what to do about it; to the public, these errors tell less."""
+    assert isinstance(error, PeopleError)  # noqa: S101  # registered for this type only
+    return answer({"error": error.code, "error_description": error.message, "hint": error.hint}, status=400)
 
 
-def create_admin_app(
-    *, directory: LiveDirectory, keys: KeyKeeper, clock: Clock, people: IssuerPeople, storage: Storage
-) -> Starlette:
+def create_admin_app(context: IssuerContext) -> Starlette:
     """Return the application for the administration socket."""
-    administration = Administration(directory=directory, keys=keys, clock=clock, initial=InitialAccess(storage, clock))
     app = Starlette(
         routes=[
-            Route("/dev/token", administration.development_token, methods=["POST"]),
-            Route("/keys/rotate", administration.rotate, methods=["POST"]),
-            Route("/keys", administration.keys, methods=["GET"]),
-            Route("/registration-tokens", administration.registration_token, methods=["POST"]),
-            *UserAdministration(people, directory=directory, clock=clock).routes(),
-            *GroupAdministration(people, directory=directory).routes(),
-            *RevocationAdministration(storage).routes(),
-            *UpstreamAdministration(people, directory=directory, clock=clock).routes(),
+            Route("/dev/token", DevelopmentTokens(context).post, methods=["POST"]),
+            Route("/registration-tokens", RegistrationTokens(context).post, methods=["POST"]),
+            *RevocationAdministration(context.storage).routes(),
+            *UpstreamAdministration(context.people, directory=context.directory, clock=context.clock).routes(),
+            *administration_routes(context, actors=Operators(), authority=Authority(context)),
         ],
-        exception_handlers={**OPERATOR_HANDLERS, **USER_HANDLERS},
+        exception_handlers={**OPERATOR_HANDLERS, PeopleError: on_people},
     )
     app.router.redirect_slashes = False  # as for the public application
     return app

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from ringwall.identity.issuer.settings import admin_socket_of
 from ringwall.model.errors import RingwallError
@@ -48,30 +48,12 @@ def lift_revocation(bindings: Bindings, kind: Revoked, value: str) -> None:
 
 def rotate_keys(bindings: Bindings, *, compromised: bool = False) -> dict[str, Any]:
     """Rotate the signing key; return `{"keys": [...], "next_change": seconds since the epoch}`."""
-    return _ask(bindings, "POST", "/keys/rotate", {"compromised": compromised})
+    return _ask(bindings, "POST", "/admin/keys/replace" if compromised else "/admin/keys/rotate", None)
 
 
 def list_keys(bindings: Bindings) -> dict[str, Any]:
     """Return `{"keys": [{"kid", "state", "published", "activated", "signed_until"}], "next_change"}`."""
-    return _ask(bindings, "GET", "/keys", None)
-
-
-def ask_about_users(
-    bindings: Bindings, method: str, *place: str, body: Mapping[str, Any] | None = None, **query: object
-) -> dict[str, Any]:
-    """Ask what `ringwall.identity.issuer.admin_users` answers.
-
-    Args:
-        bindings: of the running system.
-        method: HTTP method.
-        place: segments of the path, as they are.
-        body: JSON object to send.
-        query: parameters; those that are None are left out.
-    """
-    path = "/" + "/".join(quote(segment, safe="") for segment in place)
-    if given := {name: str(value) for name, value in query.items() if value is not None}:
-        path += f"?{urlencode(given)}"
-    return _ask(bindings, method, path, body)
+    return _ask(bindings, "GET", "/admin/keys", None)
 
 
 def look_for_account(
@@ -103,19 +85,22 @@ def unlink_account(bindings: Bindings, upstream: str, *, user_name: str) -> dict
     return _ask(bindings, "POST", f"/upstreams/{quote(upstream, safe='')}/unlink", {"user_name": user_name})
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT)
+class UnixConnection(http.client.HTTPConnection):
+    """A connection to a Unix socket."""
+
+    def __init__(self, path: Path, *, timeout: float = _TIMEOUT) -> None:
+        super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
+        """Connect."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(os.fspath(self._path))
 
 
 def _ask(bindings: Bindings, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-    connection = _UnixConnection(admin_socket_of(bindings))
+    connection = UnixConnection(admin_socket_of(bindings))
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
         response = connection.getresponse()
@@ -127,6 +112,7 @@ def _ask(bindings: Bindings, method: str, path: str, body: Mapping[str, Any] | N
     if response.status != http.client.OK or not isinstance(value, dict):
         told = value if isinstance(value, dict) else {}
         raise IssuerRequestError(
-            f"the issuer refuses: {told.get('error_description', response.status)}", hint=str(told.get("hint", ""))
+            f"the issuer refuses: {told.get('error_description') or told.get('detail') or response.status}",
+            hint=str(told.get("hint", "")),
         )
     return value

@@ -1,15 +1,11 @@
 """Reads what the operator's commands send to the administration socket."""
 
-from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 
 from ringwall.identity.issuer.request import RequestRefusedError, read_body
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
-
-MAX_PAGE: Final = 500
-_PAGE: Final = 100
 
 
 async def read_object(request: Request, members: dict[str, type]) -> dict[str, Any]:
@@ -34,22 +30,3 @@ def texts(asked: dict[str, Any], name: str) -> tuple[str, ...]:
     if not all(isinstance(item, str) for item in value):
         raise RequestRefusedError(400, "invalid_request", f"`{name}` holds what is no text")
     return tuple(value)
-
-
-def page_limit(request: Request, default: int = _PAGE) -> int:
-    """Return how many the request wants to be told of: its `limit`, from 1 to MAX_PAGE."""
-    text = request.query_params.get("limit", str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PAGE)) and 0 < int(text) <= MAX_PAGE):
-        raise RequestRefusedError(400, "invalid_request", f"`limit` is a number from 1 to {MAX_PAGE}")
-    return int(text)
-
-
-def known_roles(roles: tuple[str, ...], known: AbstractSet[str]) -> tuple[str, ...]:
-    """Return roles that are all among the `known` ones of the plan, or refuse the request."""
-    for role in roles:
-        if role not in known:
-            there = ", ".join(sorted(known)[:20]) or "none"
-            raise RequestRefusedError(
-                400, "unknown_role", f"there is no role {role[:80]!r} in the plan; its roles: {there}"
-            )
-    return roles

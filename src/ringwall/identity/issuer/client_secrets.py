@@ -80,6 +80,11 @@ def create_client_secret(file: Path, client: str, *, directory: Directory, clock
     return secret
 
 
+def client_secrets(file: Path, client: str) -> tuple[int, ...]:
+    """Return when the secrets of a client that work were made, in seconds since the epoch; nothing else can be told."""
+    return tuple(int(entry["created"]) for entry in _read(file).get(client, []))
+
+
 def revoke_client_secrets(file: Path, client: str) -> int:
     """Forget every secret of a client, and return how many there were."""
     with _locked(file):

@@ -28,6 +28,7 @@ LOOK_SECONDS: Final = 1.0
 BATCH: Final = 500
 """Fits into one request of the control plane's socket."""
 _ANSWER_SECONDS: Final = 10.0
+_LONGEST_ANSWER: Final = 4 * 1024 * 1024
 
 KINDS: Final = {
     "token": Revoked.TOKEN,
@@ -46,6 +47,10 @@ class FeedError(RingwallError):
     """The control plane has not taken what it was told."""
 
     code = "revocation-feed"
+
+
+class FeedRefusedError(FeedError):
+    """The control plane answers, and refuses what it is asked."""
 
 
 class RevocationFeed:
@@ -108,14 +113,15 @@ class RevocationFeed:
             if each.kind in KINDS
         ]
         if entries:
-            await _ask(self._socket, {"do": ACTION, "entries": entries})
+            await ask_control_plane(self._socket, {"do": ACTION, "entries": entries})
 
 
-async def _ask(socket: Path, asked: dict[str, Any]) -> None:
+async def ask_control_plane(socket: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what the control plane answers on its administration socket; FeedRefusedError where it refuses."""
     writer = None
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(socket)
+            reader, writer = await asyncio.open_unix_connection(socket, limit=_LONGEST_ANSWER)
             writer.write(json.dumps(asked).encode() + b"\n")
             await writer.drain()
             answered = json.loads(await reader.readline())
@@ -126,4 +132,6 @@ async def _ask(socket: Path, asked: dict[str, Any]) -> None:
             writer.close()
     if not isinstance(answered, dict) or "ok" not in answered:
         refused = answered.get("error") if isinstance(answered, dict) else None
-        raise FeedError(f"the control plane refuses: {refused}")
+        said = (refused.get("message") if isinstance(refused, dict) else None) or refused
+        raise FeedRefusedError(f"the control plane refuses: {said}")
+    return dict(answered["ok"])

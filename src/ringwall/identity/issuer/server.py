@@ -90,9 +90,7 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
         )
         apps = {settings.socket: create_app(context)}
         if settings.process == 0:
-            apps[settings.admin_socket] = create_admin_app(
-                directory=directory, keys=keys, clock=clock, people=context.people, storage=storage
-            )
+            apps[settings.admin_socket] = create_admin_app(context)
         uvloop.run(_serve(apps, context))
 
 

@@ -5,7 +5,7 @@ import binascii
 
 from ringwall.identity.people import imported_hashes, totp
 from ringwall.identity.people.accounts import Accounts
-from ringwall.identity.people.errors import AccountError, CredentialError
+from ringwall.identity.people.errors import AccountTakenError, CredentialError
 from ringwall.identity.people.groups import Groups
 from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.profile import Profile
@@ -61,12 +61,12 @@ class Importer:
         Raises:
             ImportedHashError: the hash cannot be verified, or costs too much.
             CredentialError: the app's secret is none.
-            AccountError: the user name is taken.
+            AccountTakenError: the user name is taken.
         """
         encoded = None if password is None else imported_hashes.checked(password)
         secret = None if app is None else _secret_of(app)
         if await self._database.accounts.by_name(profile.name_key) is not None:
-            raise AccountError(f"there is already an account {profile.user_name[:80]!r}")
+            raise AccountTakenError(f"there is already an account {profile.user_name[:80]!r}")
         if dry_run:
             return
         now = self._clock.now()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ringwall.identity.people.accounts import Accounts
 from ringwall.identity.people.credentials import Credentials
-from ringwall.identity.people.errors import AccountError, InvitationRefusedError
+from ringwall.identity.people.errors import AccountTakenError, InvitationRefusedError
 from ringwall.identity.people.journal import Journal
 from ringwall.identity.people.known_devices import KnownDevices
 from ringwall.identity.people.profile import Profile
@@ -89,9 +89,9 @@ class Invitations:
         self._issuer = issuer
 
     async def invite(self, profile: Profile, *, by: str, seconds: float = SECONDS) -> Invited:
-        """Invite somebody new; AccountError where the user name is taken already."""
+        """Invite somebody new; AccountTakenError where the user name is taken already."""
         if await self._database.accounts.by_name(profile.name_key) is not None:
-            raise AccountError(
+            raise AccountTakenError(
                 f"there is already an account {profile.user_name[:80]!r}",
                 hint="choose another user name; or let its person begin anew",
             )

@@ -27,6 +27,8 @@ _BY_ACTOR: Final = Statement(
 _BY_SUBJECT: Final = Statement(
     "SELECT {columns} FROM events WHERE subject = :subject AND {before}", columns=_COLUMNS, before=_BEFORE
 )
+_AFTER: Final = "(time, id) > (:time, :id) AND time <= :until ORDER BY time, id LIMIT :limit"
+_SINCE: Final = Statement("SELECT {columns} FROM events WHERE {after}", columns=_COLUMNS, after=_AFTER)
 _SWEEP: Final = Statement("""
     DELETE FROM events WHERE id IN (SELECT id FROM events WHERE time <= :before ORDER BY time LIMIT :batch)
 """)
@@ -69,6 +71,13 @@ class IdentityEvents:
     async def page(self, *, before: IdentityEvent | None = None, limit: int = 100) -> tuple[IdentityEvent, ...]:
         """Return events, the newest first, beginning after the last one of the page before."""
         return _events(await self._driver.rows(_PAGE, **_place(before), limit=limit))
+
+    async def since(self, time: float, event: str, *, until: float, limit: int = 100) -> tuple[IdentityEvent, ...]:
+        """Return what came after one event, known by its time and id (0 and "" for the first), the oldest first.
+
+        Whoever follows should ask only `until` a moment ago: processes do not write in the order of their clocks.
+        """
+        return _events(await self._driver.rows(_SINCE, time=time, id=event, until=until, limit=limit))
 
     async def by_actor(
         self, actor: str, *, before: IdentityEvent | None = None, limit: int = 100

@@ -74,6 +74,11 @@ _OF_ACCOUNT: Final = Statement(
     columns=_COLUMNS,
     live=_LIVE,
 )
+_OF_CLIENT: Final = Statement(
+    "SELECT {columns} FROM families WHERE client = :client AND id > :after AND {live} ORDER BY id LIMIT :limit",
+    columns=_COLUMNS,
+    live=_LIVE,
+)
 _END: Final = "UPDATE families SET ended = :now, reason = :reason, sealed = NULL WHERE"
 _END_ONE: Final = Statement("{end} id = :id AND {live} RETURNING id", end=_END, live=_LIVE)
 _END_ACCOUNT: Final = Statement("{end} account = :account AND {live} RETURNING id", end=_END, live=_LIVE)
@@ -309,6 +314,11 @@ class Families:
     async def of_account(self, account: str, *, now: float, limit: int = 100) -> tuple[Family, ...]:
         """Return a person's living families, the newest first."""
         rows = await self._driver.rows(_OF_ACCOUNT, account=account, now=now, limit=limit)
+        return tuple(map(_family, rows))
+
+    async def of_client(self, client: str, *, now: float, after: str = "", limit: int = 100) -> tuple[Family, ...]:
+        """Return a client's living families in the order of their ids, beginning after that of the page before."""
+        rows = await self._driver.rows(_OF_CLIENT, client=client, after=after, now=now, limit=limit)
         return tuple(map(_family, rows))
 
     async def end(self, family: str, *, reason: str, now: float) -> bool:

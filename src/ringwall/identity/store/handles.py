@@ -19,8 +19,13 @@ def new_handle(prefix: str = "") -> Secret:
 
 
 def new_id() -> str:
-    """Return a fresh identifier of 22 characters: unique and unguessable, but no secret."""
-    return secrets.token_urlsafe(ID_BYTES)
+    """Return a fresh identifier of 22 characters: unique and unguessable, but no secret.
+
+    It does not begin with `-`, so that no command takes it for an option.
+    """
+    while (made := secrets.token_urlsafe(ID_BYTES)).startswith("-"):
+        pass
+    return made
 
 
 def digest(handle: Secret) -> bytes:

@@ -52,6 +52,9 @@ _OF_ACCOUNT: Final = Statement(
     columns=_COLUMNS,
     live=_LIVE,
 )
+_PAGE: Final = Statement(
+    "SELECT {columns} FROM sessions WHERE id > :after AND {live} ORDER BY id LIMIT :limit", columns=_COLUMNS, live=_LIVE
+)
 _END: Final = Statement(
     "UPDATE sessions SET ended = :now, reason = :reason WHERE id = :id AND {live} RETURNING id", live=_LIVE
 )
@@ -193,6 +196,10 @@ class LoginSessions:
     async def of_account(self, account: str, *, now: float, limit: int = 100) -> tuple[LoginSession, ...]:
         """Return a person's living sessions, the newest first."""
         return tuple(map(_session, await self._driver.rows(_OF_ACCOUNT, account=account, now=now, limit=limit)))
+
+    async def page(self, *, now: float, after: str = "", limit: int = 100) -> tuple[LoginSession, ...]:
+        """Return everybody's living sessions in the order of their ids, beginning after that of the page before."""
+        return tuple(map(_session, await self._driver.rows(_PAGE, after=after, now=now, limit=limit)))
 
     async def end(self, session: str, *, reason: str, now: float) -> bool:
         """End a session by its id; return whether it was alive until now. Its families are ended by the caller."""

@@ -50,7 +50,7 @@ def forged(world: IssuerWorld, **claims: Any) -> str:
 def test_somebody_with_the_role_is_let_in(world: IssuerWorld) -> None:
     answered = get(world, world.development_token("ann"))
     assert answered.status_code == 200, answered.text
-    assert {"name": "admin"} in answered.json()["roles"]
+    assert {"name": "admin", "includes": []} in answered.json()["roles"]
     assert get(world, forged(world)).status_code == 200
 
 

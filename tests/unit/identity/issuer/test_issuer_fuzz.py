@@ -15,7 +15,7 @@ from tests.support.issuer_world import IssuerWorld
 
 REFUSALS = {400, 401, 404, 405, 413, 429}
 PATHS = ["/token", "/jwks", "/.well-known/openid-configuration", "/", "/token/", "/%00", "/keys"]
-ADMIN_PATHS = ["/dev/token", "/keys/rotate", "/keys", "/nothing"]
+ADMIN_PATHS = ["/dev/token", "/nothing"]
 HEADER_VALUES = st.text(alphabet=st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
 FORMS = st.lists(
     st.tuples(

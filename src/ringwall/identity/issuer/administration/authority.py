@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Final
 from ringwall.identity.issuer.administration.actor import Actor
 from ringwall.identity.issuer.administration.problems import ProblemError
 from ringwall.identity.issuer.context import IssuerContext
-from ringwall.model.administration import BY_NAME, ISSUER_SERVICE
+from ringwall.model.administration import ISSUER_SERVICE
 from ringwall.model.durable import Stamp, stamp_of
-from ringwall.plan.decision import Answer, Question
-from ringwall.plan.model import EDGE
+from ringwall.plan.decision import Answer
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 
 if TYPE_CHECKING:
-    from ringwall.plan.evaluate import Evaluator
+    from ringwall.identity.issuer.administration.permissions import Permissions
 
 _MOST_REASONS: Final = 3
 
@@ -31,7 +30,7 @@ class Authority:
         self._plans = PlanStore(context.settings.plan_folder)
         self._clock = context.clock
         self._stamp: Stamp | None = None
-        self._evaluator: Evaluator | None = None
+        self._known: Permissions | None = None
 
     def allows(self, actor: Actor, name: str, path: str) -> bool:
         """Return whether somebody may do one operation of the table.
@@ -46,41 +45,38 @@ class Authority:
     def require(self, actor: Actor, name: str, path: str) -> None:
         """Raise ProblemError unless somebody may do one operation; arguments as for `allows`."""
         answer = self._ask(actor, name, path)
-        if not answer.allowed:
-            message = f"no policy lets you do {name!r}"
-            if answer.policies:
-                message = f"a policy forbids you {name!r}"
-            # Which policy, and what it says, is for those who can read the blueprint anyway.
-            why = [f"{policy.source}" for policy in answer.policies] or [*answer.reasons]
-            raise ProblemError(
-                403, "not-permitted", message, hint="; ".join(why[:_MOST_REASONS]) if actor.is_operator else ""
-            )
+        if answer.allowed:
+            return
+        message = f"a policy forbids you {name!r}" if answer.policies else f"no policy lets you do {name!r}"
+        # Which policy, and what it says, is for whoever can read the blueprint anyway.
+        why = [str(policy.source) for policy in answer.policies] or [*answer.reasons]
+        hint = "; ".join(why[:_MOST_REASONS]) if actor.is_operator else ""
+        raise ProblemError(403, "not-permitted", message, hint=hint)
+
+    def powers(self, subject: str, roles: frozenset[str]) -> dict[str, int]:
+        """Return for each operation whether a user with these roles, closed, may do it: 0 no, 1 it depends, 2 yes."""
+        return self._current().powers(subject, roles)
+
+    def lets_others_in(self, subject: str, roles: frozenset[str]) -> bool:
+        """Return whether a user with these roles, closed, could invite others and give them roles."""
+        powers = self.powers(subject, roles)
+        return powers["users.invite"] > 0 and max(powers["roles.give"], powers["roles.grant"]) > 0
 
     def _ask(self, actor: Actor, name: str, path: str) -> Answer:
-        evaluator, operation = self._current(), BY_NAME[name].id
-        if actor.claims is None:
-            return evaluator.answer_operator(operation, path, self._clock.now())
-        question = Question(
-            operation=operation,
-            hop="inbound",
-            caller=EDGE,
-            time=self._clock.now(),
-            path=path,
-            claims=dict(actor.claims),
-            source=actor.source or None,
-        )
-        return evaluator.answer(question)
+        return self._current().ask(actor, name, path, self._clock.now())
 
-    def _current(self) -> "Evaluator":
+    def _current(self) -> "Permissions":
         stamp = stamp_of(self._plans.current_file)
-        if self._evaluator is None or stamp != self._stamp:
-            from ringwall.plan.evaluate import Evaluator  # noqa: PLC0415  # not on the way to a start
+        if self._known is None or stamp != self._stamp:
+            from ringwall.identity.issuer.administration.permissions import (  # noqa: PLC0415  # not on the way to a start
+                Permissions,
+            )
 
             try:
-                self._evaluator = Evaluator(self._plans.excerpt(ISSUER_SERVICE))
+                self._known = Permissions(self._plans.excerpt(ISSUER_SERVICE))
             except PlanUnreadableError as error:
-                if self._evaluator is None:
+                if self._known is None:
                     raise
                 _log.warning("keeping the former plan: %s", error.message)
             self._stamp = stamp
-        return self._evaluator
+        return self._known

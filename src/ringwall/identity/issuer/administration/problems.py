@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import NO_STORE
 from ringwall.identity.issuer.request import RequestRefusedError
-from ringwall.identity.people.errors import PeopleError
+from ringwall.identity.people.errors import AccountTakenError, OvertakenError, PeopleError
 from ringwall.identity.store.errors import ConflictError, StoreError, UnstorableError
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.model.errors import RingwallError
@@ -67,7 +67,9 @@ def _translated(error: RingwallError) -> ProblemError:
             return ProblemError(error.status, "bad-request", error.message, headers=error.headers)
         case UnstorableError():
             return ProblemError(400, "bad-request", error.message)
-        case ConflictError():
+        case OvertakenError():
+            return ProblemError(412, "changed-meanwhile", error.message, hint=error.hint)
+        case ConflictError() | AccountTakenError():
             return ProblemError(409, "conflict", error.message, hint=error.hint)
         case PeopleError():
             return ProblemError(400, error.code, error.message, hint=error.hint)

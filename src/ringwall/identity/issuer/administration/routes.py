@@ -1,6 +1,6 @@
 """The administration's routes: those of the table and no other, each behind the same questions."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from ringwall.identity.issuer.administration.actor import Actor, Actors
 from ringwall.identity.issuer.administration.authority import Authority
 from ringwall.identity.issuer.administration.problems import ProblemError, missing, problem_of
 from ringwall.identity.issuer.request import sent_path
-from ringwall.model.administration import BY_NAME, CLOSED, AdminOperation
+from ringwall.model.administration import CLOSED, AdminOperation
 from ringwall.model.errors import RingwallError
 from ringwall.model.route import matches, takes
 
@@ -45,15 +45,20 @@ Refusal = Callable[[RingwallError], Response]
 
 
 def routes(
-    handlers: Mapping[str, Handler], *, actors: Actors, authority: Authority, refused: Refusal = problem_of
+    operations: Sequence[AdminOperation],
+    handler_of: Callable[[str], Handler],
+    *,
+    actors: Actors,
+    authority: Authority,
+    refused: Refusal = problem_of,
 ) -> list[Route]:
-    """Return the route of each handler, by the name of its operation, and what refuses everything beside them.
+    """Return the routes of operations, whose handlers are asked for when first needed, and what refuses the rest.
 
     For each request: 1. who asks; 2. the path means to the policies what it means to the router; 3. the policies let
     them. Only then is anything of it read.
     """
 
-    def guarded(operation: AdminOperation, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def guarded(operation: AdminOperation) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
                 actor = await actors.of(request)  # 1
@@ -61,16 +66,13 @@ def routes(
                 if not matches(operation.template, path) or not takes(operation.method, request.method):  # 2
                     raise missing("operation")
                 authority.require(actor, operation.name, path)  # 3
-                return await handler(Asked(request=request, actor=actor, operation=operation))
+                return await handler_of(operation.name)(Asked(request=request, actor=actor, operation=operation))
             except RingwallError as error:
                 return refused(error)
 
         return endpoint
 
-    made = [
-        Route(BY_NAME[name].template, guarded(BY_NAME[name], handler), methods=[BY_NAME[name].method])
-        for name, handler in handlers.items()
-    ]
+    made = [Route(o.template, guarded(o), methods=[o.method]) for o in operations]
     return [*made, *_nothing_else(made, refused)]
 
 

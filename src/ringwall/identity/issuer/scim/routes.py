@@ -14,6 +14,7 @@ from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.scim.answers import refused
 from ringwall.identity.issuer.scim.caller import Caller
 from ringwall.identity.issuer.scim.endpoints import ScimEndpoints
+from ringwall.model.administration import BY_NAME
 
 
 def scim_routes(context: IssuerContext, *, actors: Actors, authority: Authority) -> list[Route]:
@@ -49,7 +50,8 @@ def scim_routes(context: IssuerContext, *, actors: Actors, authority: Authority)
         "scim.groups.delete": endpoints.delete_group,
     }
     handlers = {name: handler(method) for name, method in methods.items()}
-    return routes(handlers, actors=actors, authority=authority, refused=refused)
+    ours = [BY_NAME[name] for name in handlers]
+    return routes(ours, handlers.__getitem__, actors=actors, authority=authority, refused=refused)
 
 
 def caller_of(actor: Actor, directory: Directory) -> Caller:
