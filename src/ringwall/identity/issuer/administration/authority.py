@@ -57,11 +57,6 @@ class Authority:
         """Return for each operation whether a user with these roles, closed, may do it: 0 no, 1 it depends, 2 yes."""
         return self._current().powers(subject, roles)
 
-    def lets_others_in(self, subject: str, roles: frozenset[str]) -> bool:
-        """Return whether a user with these roles, closed, could invite others and give them roles."""
-        powers = self.powers(subject, roles)
-        return powers["users.invite"] > 0 and max(powers["roles.give"], powers["roles.grant"]) > 0
-
     def _ask(self, actor: Actor, name: str, path: str) -> Answer:
         return self._current().ask(actor, name, path, self._clock.now())
 

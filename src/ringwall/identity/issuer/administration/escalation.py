@@ -3,12 +3,12 @@
 1. A role is given by those who hold it, or who may `roles.grant` it. What would make somebody else's roles one's own,
    such as a link to begin an account anew, or a client's secret, is like giving all of them.
 2. An account is changed only by those who may do all the administration that it may do.
-3. The last person who could let others in cannot be disabled, deleted, or lose that. (The operator could invite
-   another, and is not held to this.)
+3. Who can let others in cannot be disabled, deleted, or lose that, where nobody else can do all that they can. (The
+   operator could invite another, and is not held to this.)
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -63,8 +63,7 @@ class Escalation:
         """Raise ProblemError where a user, or whoever has these roles, may administer what the actor may not."""
         if actor.is_operator or subject == actor.name:
             return
-        own = self._authority.powers(actor.name, self._closed(actor.roles))
-        theirs = self._authority.powers(subject, self._closed(roles))
+        own, theirs = self._powers(actor.name, actor.roles), self._powers(subject, roles)
         more = [name for name, power in theirs.items() if power > own[name]]
         if more:
             raise ProblemError(
@@ -76,30 +75,40 @@ class Escalation:
 
     @asynccontextmanager
     async def sparing_one(self, actor: Actor, accounts: "Collection[Account]") -> AsyncIterator["Sparing"]:
-        """Guard what takes something from accounts; ProblemError where nobody would be left to administer."""
-        concerned = [] if actor.is_operator else [a for a in accounts if self._administers(a.id, a.effective_roles)]
+        """Guard what takes something from accounts; ProblemError where nobody would be left who can do as much."""
+        concerned = [] if actor.is_operator else [each for each in accounts if self._lets_others_in(each)]
+        powers = [self._powers(account.id, account.effective_roles) for account in concerned]
+        needed = {name: max(each[name] for each in powers) for name in (powers[0] if powers else ())}
         async with self._lock:
-            sparing = Sparing(self, needed=bool(concerned))
-            if concerned and not await self.somebody_left(without={account.id for account in concerned}):
+            if needed and not await self.somebody_left(needed, without={account.id for account in concerned}):
                 raise _last()
-            yield sparing
+            yield Sparing(self, needed)
 
-    async def somebody_left(self, *, without: Collection[str] = ()) -> bool:
-        """Return whether somebody who is not among some accounts could let others in."""
+    async def somebody_left(self, needed: Mapping[str, int], *, without: Collection[str] = ()) -> bool:
+        """Return whether somebody who is not among some accounts may do all that is needed."""
         directory = self._context.directory.current()
-        if directory.development and any(self._administers(p.name, p.roles) for p in directory.people.values()):
+        if directory.development and any(self._suffices(p.name, p.roles, needed) for p in directory.people.values()):
             return True
         accounts, after = (await self._context.storage.database()).accounts, ""
         while found := await accounts.page(after=after, limit=_PAGE):
             for account in found:
                 present = account.disabled is None and account.id not in without
-                if present and self._administers(account.id, account.effective_roles):
+                if present and self._suffices(account.id, account.effective_roles, needed):
                     return True
             after = found[-1].name_key
         return False
 
-    def _administers(self, subject: str, roles: Collection[str]) -> bool:
-        return self._authority.lets_others_in(subject, self._closed(roles))
+    def _lets_others_in(self, account: "Account") -> bool:
+        """Return whether somebody could invite others and give them roles."""
+        powers = self._powers(account.id, account.effective_roles)
+        return powers["users.invite"] > 0 and max(powers["roles.give"], powers["roles.grant"]) > 0
+
+    def _suffices(self, subject: str, roles: Collection[str], needed: Mapping[str, int]) -> bool:
+        powers = self._powers(subject, roles)
+        return all(powers[name] >= power for name, power in needed.items())
+
+    def _powers(self, subject: str, roles: Collection[str]) -> dict[str, int]:
+        return self._authority.powers(subject, self._closed(roles))
 
     def _closed(self, roles: Collection[str]) -> frozenset[str]:
         includes = self._context.directory.current().includes
@@ -112,13 +121,13 @@ class Sparing:
     Another process may take away the other half at the same moment, so one that can be undone is looked at once more.
     """
 
-    def __init__(self, escalation: Escalation, *, needed: bool) -> None:
+    def __init__(self, escalation: Escalation, needed: Mapping[str, int]) -> None:
         self._escalation = escalation
         self.needed = needed
 
     async def check(self, undo: Callable[[], Awaitable[object]]) -> None:
         """Undo what was done, and raise ProblemError, where nobody is left."""
-        if self.needed and not await self._escalation.somebody_left():
+        if self.needed and not await self._escalation.somebody_left(self.needed):
             await undo()
             raise _last()
 
@@ -127,6 +136,6 @@ def _last() -> ProblemError:
     return ProblemError(
         409,
         "last-administrator",
-        "nobody else could let others in any more",
+        "nobody else could do what they can, and let others in",
         hint="invite another administrator first",
     )
