@@ -77,7 +77,7 @@ def test_what_the_table_does_not_hold_is_closed(system: System) -> None:
         ("GET", "users/../keys/none"),
         ("BREW", "users"),
     ):
-        assert ask(system, method, path, "ann").status in {403, 404}, (method, path)
+        assert ask(system, method, path, "ann").status in {400, 403, 404}, (method, path)
     assert system.ask("GET", "/auth/scim/v2/Users", "ann").status == 403
 
 
@@ -100,14 +100,16 @@ def test_what_the_table_does_not_hold_is_closed(system: System) -> None:
 )
 def test_no_spelling_of_a_path_gets_past_the_policies(system: System, path: str) -> None:
     """`hank` may not read keys, however the path is written."""
-    with contextlib.closing(socket.create_connection(("127.0.0.1", system.port), timeout=30)) as raw:
-        with system.trust.wrap_socket(raw, server_hostname="localhost") as tls:
-            head = f"GET {path} HTTP/1.1\r\nHost: localhost:{system.port}\r\nConnection: close\r\n"
-            tls.sendall(f"{head}Authorization: Bearer {system.token('hank')}\r\n\r\n".encode())
-            answer = b""
-            with contextlib.suppress(ssl.SSLError, ConnectionError):
-                while chunk := tls.recv(65536):
-                    answer += chunk
+    with (
+        contextlib.closing(socket.create_connection(("127.0.0.1", system.port), timeout=30)) as raw,
+        system.trust.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost:{system.port}\r\nConnection: close\r\n"
+        tls.sendall(f"{head}Authorization: Bearer {system.token('hank')}\r\n\r\n".encode())
+        answer = b""
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            while chunk := tls.recv(65536):
+                answer += chunk
     assert not answer.startswith(b"HTTP/1.1 200"), answer[:300]
     assert b'"kid"' not in answer
 
