@@ -30,6 +30,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 WAIT_SECONDS = 20
 _BROWSERS = ("chromium", "google-chrome", "chromium-browser")
+_HARMLESS = ("Failed to load resource", "Clear-Site-Data header")
+"""In what the browser says of a status that is an error, and of having done what it was told."""
 _PR_SET_PDEATHSIG = 1
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
@@ -106,7 +108,7 @@ class Chromium(webdriver.Chrome):
         return [
             each["message"]
             for each in self.get_log("browser")  # type: ignore[no-untyped-call]
-            if "Failed to load resource" not in each["message"]  # a status that is an error
+            if not any(harmless in each["message"] for harmless in _HARMLESS)
         ]
 
     def _until(self, done: Callable[[], bool], told: Callable[[], str]) -> None:
