@@ -251,7 +251,6 @@ def test_discovery_names_only_what_works(world: IssuerWorld, path: str) -> None:
         "client_secret_basic",
         "client_secret_post",
         "private_key_jwt",
-        "self_signed_tls_client_auth",
         "spiffe_jwt",
         "none",
     ]

@@ -58,7 +58,7 @@ def test_5_3_2_1_1_metadata_are_published(world: IssuerWorld) -> None:
     assert told["require_pushed_authorization_requests"] is True
     assert told["authorization_response_iss_parameter_supported"] is True
     assert told["code_challenge_methods_supported"] == ["S256"]
-    assert set(told["token_endpoint_auth_methods_supported"]) == {"private_key_jwt", "self_signed_tls_client_auth"}
+    assert told["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert set(told["token_endpoint_auth_signing_alg_values_supported"]) == {"PS256", "ES256", "EdDSA"}
     assert set(told["dpop_signing_alg_values_supported"]) <= {"PS256", "ES256", "EdDSA", "Ed25519"}
     assert set(told["id_token_signing_alg_values_supported"]) <= {"PS256", "ES256", "EdDSA"}
