@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from ringwall.identity.issuer.administration import schemas
+from ringwall.identity.issuer.administration import bodies, schemas
 from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.people import account_of, known_roles, told
 from ringwall.identity.issuer.administration.problems import missing
@@ -83,7 +83,7 @@ class GroupAdministration:
 
     async def create(self, asked: Asked) -> Response:
         """Make a group."""
-        wanted = await read(asked, schemas.NewGroup)
+        wanted = await read(asked, bodies.NewGroup)
         roles = known_roles(self._context, wanted.roles)
         for role in roles:
             self._escalation.require(asked.actor, "groups.give-role", f"/admin/groups/-/roles/{role}")
@@ -95,7 +95,7 @@ class GroupAdministration:
 
     async def change(self, asked: Asked) -> Response:
         """Rename a group, or say who provisions it."""
-        wanted = await read(asked, schemas.ChangeGroup)
+        wanted = await read(asked, bodies.ChangeGroup)
 
         def changed(was: "Group") -> "Group":
             name = was.name if wanted.name is None else wanted.name

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from ringwall.identity.issuer.administration import schemas
+from ringwall.identity.issuer.administration import bodies, schemas
 from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.people import account_of, known_roles, profile_of, require_profile
 from ringwall.identity.issuer.administration.problems import missing
@@ -34,7 +34,7 @@ class InvitationAdministration:
 
     async def invite(self, asked: Asked) -> Response:
         """Invite somebody new; answers with the link, once."""
-        wanted = await read(asked, schemas.Invite)
+        wanted = await read(asked, bodies.Invite)
         profile = profile_of(wanted, known_roles(self._context, wanted.roles))
         services = await self._context.people.services()
         for group in profile.groups:
@@ -45,7 +45,7 @@ class InvitationAdministration:
 
     async def reset(self, asked: Asked) -> Response:
         """Invite a person to set new credentials in place of all they have; answers with the link, once."""
-        wanted = await read(asked, schemas.Reset)
+        wanted = await read(asked, bodies.Reset)
         account = await account_of(self._context, asked)
         self._escalation.require_rank(asked.actor, account.id, account.effective_roles)
         if account.id != asked.actor.name:  # who holds the link becomes this person

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from ringwall.identity.issuer.administration import schemas
+from ringwall.identity.issuer.administration import bodies, schemas
 from ringwall.identity.issuer.administration.problems import MEDIA_TYPE
 from ringwall.identity.issuer.administration.reading import MAX_PAGE, PAGE
 from ringwall.identity.issuer.administration.routes import Asked, Handler
@@ -34,15 +34,15 @@ class Shape:
 SHAPES: Final[dict[str, Shape]] = {
     "users.list": Shape(schemas.Users, query=(*_PAGED, "user_name")),
     "users.read": Shape(schemas.UserDetails),
-    "users.import": Shape(schemas.Imported, schemas.Import),
-    "users.change": Shape(schemas.User, schemas.Change, versioned=True),
-    "users.set-attributes": Shape(schemas.User, schemas.SetAttributes, versioned=True),
-    "users.disable": Shape(schemas.Ended, schemas.Disable),
+    "users.import": Shape(schemas.Imported, bodies.Import),
+    "users.change": Shape(schemas.User, bodies.Change, versioned=True),
+    "users.set-attributes": Shape(schemas.User, bodies.SetAttributes, versioned=True),
+    "users.disable": Shape(schemas.Ended, bodies.Disable),
     "users.enable": Shape(schemas.Nothing),
     "users.sign-out": Shape(schemas.Ended),
     "users.delete": Shape(schemas.Ended),
-    "users.invite": Shape(schemas.Link, schemas.Invite),
-    "users.reset": Shape(schemas.Link, schemas.Reset),
+    "users.invite": Shape(schemas.Link, bodies.Invite),
+    "users.reset": Shape(schemas.Link, bodies.Reset),
     "invitations.list": Shape(schemas.Invitations),
     "invitations.withdraw": Shape(schemas.Nothing),
     "roles.list": Shape(schemas.Roles),
@@ -53,8 +53,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "groups.list": Shape(schemas.Groups, query=(*_PAGED, "name")),
     "groups.read": Shape(schemas.Group),
     "groups.members": Shape(schemas.Members, query=_PAGED),
-    "groups.create": Shape(schemas.Group, schemas.NewGroup),
-    "groups.change": Shape(schemas.Group, schemas.ChangeGroup, versioned=True),
+    "groups.create": Shape(schemas.Group, bodies.NewGroup),
+    "groups.change": Shape(schemas.Group, bodies.ChangeGroup, versioned=True),
     "groups.delete": Shape(schemas.Nothing, versioned=True),
     "groups.give-role": Shape(schemas.Group, versioned=True),
     "groups.take-role": Shape(schemas.Group, versioned=True),
@@ -79,7 +79,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "keys.replace": Shape(schemas.Keys),
     "events.list": Shape(schemas.Events, query=(*_PAGED, "subject", "by")),
     "revocations.list": Shape(schemas.Revocations),
-    "revocations.add": Shape(schemas.Revocations, schemas.Revoke),
+    "revocations.add": Shape(schemas.Revocations, bodies.Revoke),
     "revocations.lift": Shape(schemas.Revocations),
 }
 """The shape of each operation but that which tells all this."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from ringwall.identity.issuer.administration import schemas
+from ringwall.identity.issuer.administration import bodies, schemas
 from ringwall.identity.issuer.administration.escalation import NEW, Escalation
 from ringwall.identity.issuer.administration.problems import ProblemError, missing
 from ringwall.identity.issuer.administration.reading import tell
@@ -108,7 +108,7 @@ def ended(done: "Ended") -> Response:
     return tell(schemas.Ended(sessions=done.sessions, grants=done.families))
 
 
-def profile_of(wanted: schemas.Profile, roles: tuple[str, ...]) -> "Profile":
+def profile_of(wanted: bodies.Profile, roles: tuple[str, ...]) -> "Profile":
     """Return a profile as somebody wrote it, checked, with these roles."""
     from ringwall.identity.people.profile import Profile  # noqa: PLC0415  # not on the way to a start
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ringwall.identity.issuer.administration import schemas
+from ringwall.identity.issuer.administration import bodies, schemas
 from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.noting import note
 from ringwall.identity.issuer.administration.problems import ProblemError, missing
@@ -32,7 +32,7 @@ class RevocationAdministration:
 
     async def add(self, asked: Asked) -> Response:
         """Revoke something of a kind by its name, as `ringwall revoke` does."""
-        wanted = await read(asked, schemas.Revoke)
+        wanted = await read(asked, bodies.Revoke)
         kind, name = self._named(asked)
         await self._require_rank(asked, kind, name)
         if kind is Revoked.USER:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from ringwall.identity.issuer.administration import schemas
+from ringwall.identity.issuer.administration import bodies, schemas
 from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.people import (
     account_of,
@@ -74,7 +74,7 @@ class UserAdministration:
 
     async def take_over(self, asked: Asked) -> Response:
         """Make an account as another system has it; roles that the plan has not are left out, and named."""
-        wanted = await read(asked, schemas.Import)
+        wanted = await read(asked, bodies.Import)
         known = self._context.directory.current().roles
         profile = profile_of(wanted, tuple(role for role in wanted.roles if role in known))
         await require_profile(self._context, self._escalation, asked, profile)
@@ -93,7 +93,7 @@ class UserAdministration:
 
     async def change(self, asked: Asked) -> Response:
         """Change what an account says of its person."""
-        wanted = await read(asked, schemas.Change)
+        wanted = await read(asked, bodies.Change)
 
         def changed(was: "Account") -> "Account":
             return _with(was, wanted.model_dump(exclude_none=True))
@@ -102,7 +102,7 @@ class UserAdministration:
 
     async def set_attributes(self, asked: Asked) -> Response:
         """Set some attributes, and remove others."""
-        wanted = await read(asked, schemas.SetAttributes)
+        wanted = await read(asked, bodies.SetAttributes)
 
         def changed(was: "Account") -> "Account":
             kept = {name: value for name, value in was.attributes.items() if name not in wanted.remove}
@@ -119,7 +119,7 @@ class UserAdministration:
 
     async def disable(self, asked: Asked) -> Response:
         """Disable an account and end what was begun with it."""
-        wanted = await read(asked, schemas.Disable)
+        wanted = await read(asked, bodies.Disable)
         account = await account_of(self._context, asked)
         self._require_rank(asked, account)
         accounts, by = (await self._context.people.services()).accounts, asked.actor.name
