@@ -54,7 +54,10 @@ def groups(
         found = list(desk.all("groups", "groups"))
         output.json("groups", {"groups": found})
         rows = [[each["name"], str(each["size"]), ", ".join(each["roles"]), each["managed_by"]] for each in found]
-        output.table(["group", "members", "gives", "managed by"], rows)
+        if rows:
+            output.table(["group", "members", "gives", "managed by"], rows)
+        else:
+            output.text("there are no groups; `ringwall groups add NAME` makes one")
     elif do == "add":
         _show(desk.ask("POST", "groups", body=_given(name=name, roles=role, managed_by=managed_by)), output)
     elif do == "show":

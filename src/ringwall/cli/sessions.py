@@ -47,7 +47,10 @@ def sessions(
         names = {each["user"] for each in found}
         shown = {name: _name(desk, name) for name in names}
         rows = [[shown[each["user"]], *session_row(each)] for each in found]
-        output.table(["user", *SESSION_COLUMNS], rows)
+        if rows:
+            output.table(["user", *SESSION_COLUMNS], rows)
+        else:
+            output.text("nobody is signed in")
     elif do == "show":
         one = desk.ask("GET", "sessions", identifier)
         output.json("session", one)

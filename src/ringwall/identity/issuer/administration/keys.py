@@ -44,7 +44,7 @@ class KeyAdministration:
                 state=key.state.value,
                 published=key.published,
                 activated=key.activated,
-                signed_until=key.signed_until,
+                signed_until=key.signed_until or None,  # it has signed nothing yet
             )
             for key in keys.published_keys()
         ]
