@@ -71,6 +71,7 @@ def test_a_bad_token_is_called_invalid(rig: Rig) -> None:
         {"aud": "another"},
         {"aud": None},
         {"aud": ["another"]},
+        {"aud": "https://lab.example/api", "act": {"sub": "spiffe://test/service/portal"}},
         {"iss": "https://localhost/auth/"},
         {"iss": "https://evil.example"},
         {"iss": None},

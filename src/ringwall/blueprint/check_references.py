@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from ringwall.blueprint.check_step_up import check_step_up
-from ringwall.blueprint.model import Blueprint, ClaimValue, Client, Issuer, Names, Person, Service
+from ringwall.blueprint.keys import can_encrypt, check_public, key_type
+from ringwall.blueprint.model import Blueprint, Client, Issuer, Names, Person, Service
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import EDGE
@@ -12,7 +13,6 @@ from ringwall.model.clients import REGISTERED_PREFIX
 
 RESERVED_PREFIX = "ringwall-"
 USER_ATTRIBUTES = ("sub", "iss", "scopes")
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _SAFE_INTEGER = 2**53 - 1
 
 
@@ -111,7 +111,7 @@ class _Checker:
             report.error("reserved-name", f"a client cannot have the system's name {name.value!r}", name.span)
 
     def _check_keys(self, client: Client) -> None:
-        """A private or symmetric key is never written into a blueprint (RFC 7517, section 9.2)."""
+        """Whoever is to have keys can keep them, and has those that it needs."""
         if client.jwks and client.kind is not None and client.kind.value in {"native", "browser"}:
             hint = "leave `jwks` out: PKCE protects what it does"
             message = f"{client.name.value!r} cannot keep a key secret"
@@ -121,19 +121,12 @@ class _Checker:
         if client.certificates:
             self._check_certificates(client)
         for wanted in (client.id_token_encrypted_response_alg, client.userinfo_encrypted_response_alg):
-            if wanted and not any(_can_encrypt(key, wanted.value) for key in client.jwks):
+            if wanted and not any(can_encrypt(key, wanted.value) for key in client.jwks):
                 message = f"{client.name.value!r} has no key to encrypt for with {wanted.value}"
-                kty = _key_type(wanted.value)
+                kty = key_type(wanted.value)
                 self._report.error("missing-key", message, wanted.span, hint=f"one in `jwks`: use: enc, kty: {kty}")
         for key in client.jwks:
-            for name, _ in key:
-                if name.value in _PRIVATE:
-                    hint = "remove it, and make a new key: this one has been written down"
-                    self._report.error(
-                        "private-key", f"{name.value!r} is the secret part of a key", name.span, hint=hint
-                    )
-            if "kty" not in {name.value for name, _ in key}:
-                self._report.error("missing-key", "a key needs its type, 'kty'", client.span)
+            check_public(key, client.span, self._report)
 
     def _check_certificates(self, client: Client) -> None:
         where = client.certificates[0].span
@@ -305,16 +298,6 @@ def _fits(value: object, declared: str) -> bool:
     if declared == "long":
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _SAFE_INTEGER
     return isinstance(value, str)
-
-
-def _key_type(algorithm: str) -> str:
-    """Return `kty` of the keys of a key management algorithm (RFC 7518, section 6.1)."""
-    return "RSA" if algorithm.startswith("RSA") else "EC"
-
-
-def _can_encrypt(key: tuple[tuple[At[str], ClaimValue], ...], algorithm: str) -> bool:
-    members = {name.value: value.value for name, value in key}
-    return members.get("use") == "enc" and members.get("kty") == _key_type(algorithm)
 
 
 def _cycle(start: str, includes: dict[str, Names], done: set[str]) -> list[At[str]]:

@@ -6,6 +6,7 @@ from ringwall.blueprint import values
 from ringwall.blueprint.model import (
     Allow,
     Appearance,
+    Audience,
     Blueprint,
     Claim,
     Client,
@@ -223,6 +224,8 @@ PERSON: Final = Record(
 
 _REDIRECT: Final = Text("a redirect URI", values.REDIRECT, values.redirect, "https://app.example/callback")
 
+_KEYS: Final = ListOf(Pairs(Text("a member of a JWK", r"^[a-z0-9_#S]{1,32}$", str, "kty"), Plain()), minimum=1)
+
 CLIENT: Final = Record(
     Client,
     {
@@ -259,7 +262,7 @@ CLIENT: Final = Record(
             "development mode http on loopback. Default: it is not told.",
         ),
         "jwks": Field(
-            ListOf(Pairs(Text("a member of a JWK", r"^[a-z0-9_#S]{1,32}$", str, "kty"), Plain()), minimum=1),
+            _KEYS,
             "Public keys (JWK) by which it proves who it is, in place of a secret (`private_key_jwt`).",
         ),
         "third_party": Field(Flag(), "true: people are asked before it learns about them; default false."),
@@ -289,6 +292,23 @@ CLIENT: Final = Record(
         "claims": _CLAIM_VALUES,
     },
     tells_given=True,
+)
+
+AUDIENCE: Final = Record(
+    Audience,
+    {
+        "url": Field(
+            Text("a URL", values.REDIRECT, values.audience, "https://partner.example"),
+            "`aud` of its tokens: https, or http on loopback; compared letter by letter.",
+            required=True,
+        ),
+        "jwks": Field(
+            _KEYS,
+            "Its one public key (JWK), with `use: enc` and `alg`: its tokens are encrypted; default: only signed.",
+        ),
+        "enc": Field(_choice(values.CONTENT_ENCRYPTION), "How; default A128CBC-HS256."),
+    },
+    short="url",
 )
 
 ALLOW: Final = Record(
@@ -381,6 +401,7 @@ SERVICE: Final = Record(
             "true: browsers are sent to sign in, and their session stands for a token; default: only tokens count.",
         ),
         "calls": Field(ListOf(_NAME), "Services it may call."),
+        "audiences": Field(ListOf(_NAME), "Services of others for which it may exchange tokens, of `audiences`."),
         "contract": Field(_FILE, "OpenAPI 3 file (YAML or JSON) that declares its operations."),
         "operations": Field(
             ListOf(OperationShape(), minimum=1),
@@ -429,6 +450,9 @@ BLUEPRINT: Final = Record(
         "people": Field(MapOf(_PERSON, PERSON), "Development users of the built-in issuer."),
         "clients": Field(
             MapOf(_NAME, CLIENT), "Programs outside the system that get tokens of their own, or that sign people in."
+        ),
+        "audiences": Field(
+            MapOf(_NAME, AUDIENCE), "Services of others, outside the system, for which services may exchange tokens."
         ),
         "data": Field(ListOf(_IDENTIFIER), "Data classes, such as health or card."),
         "policies": Field(ListOf(_FILE), "Cedar files or patterns; default policies/*.cedar."),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ringwall.blueprint.check_access import check_access
+from ringwall.blueprint.check_audiences import check_audiences
 from ringwall.blueprint.check_profile import check_profile
 from ringwall.blueprint.check_references import check_references
 from ringwall.blueprint.check_routes import check_routes
@@ -66,6 +67,7 @@ def read_blueprint(
     check_routes(blueprint, report)
     check_access(blueprint, report)
     check_upstreams(blueprint, report)
+    check_audiences(blueprint, report)
     return blueprint
 
 

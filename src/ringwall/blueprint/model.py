@@ -14,6 +14,8 @@ from ringwall.model.errors import Span
 
 Names = tuple[At[str], ...]
 ClaimValue = At[str | int | bool | tuple[str, ...]]
+Key = tuple[tuple[At[str], ClaimValue], ...]
+"""A JWK, member by member."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,7 @@ class Client:
     userinfo_encrypted_response_alg: At[str] | None = None
     userinfo_encrypted_response_enc: At[str] | None = None
     backchannel_logout_uri: At[str] | None = None
-    jwks: tuple[tuple[tuple[At[str], ClaimValue], ...], ...] = ()
+    jwks: tuple[Key, ...] = ()
     third_party: At[bool] | None = None
     title: At[str] | None = None
     pushed_requests: At[bool] | None = None
@@ -146,6 +148,17 @@ class Client:
     bound_tokens: At[bool] | None = None
     profile: At[str] | None = None
     given: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """A service of others, for whom services of this system may get tokens."""
+
+    name: At[str]
+    span: Span
+    url: At[str]
+    jwks: tuple[Key, ...] = ()
+    enc: At[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +239,7 @@ class Service:
     cors: Cors | None = None
     login: At[bool] | None = None
     calls: Names = ()
+    audiences: Names = ()
     contract: At[str] | None = None
     declared: tuple[Operation, ...] | None = None
     websockets: Names = ()
@@ -280,6 +294,7 @@ class Blueprint:
     roles: tuple[Role, ...] = ()
     people: tuple[Person, ...] = ()
     clients: tuple[Client, ...] = ()
+    audiences: tuple[Audience, ...] = ()
     data: Names = ()
     policies: Names | None = None
     shadow: Names = ()

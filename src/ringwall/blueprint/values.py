@@ -205,6 +205,12 @@ def back_channel(text: str) -> str:
     return _address(text, "an address for logout tokens")
 
 
+def audience(text: str) -> str:
+    """Return the URL of a service of others, an absolute URI without a fragment (RFC 8707, section 2)."""
+    _address(text if text.count("/") > 2 else f"{text}/", "the URL of an audience")  # noqa: PLR2004  # scheme://host
+    return text
+
+
 def _address(text: str, what: str) -> str:
     try:
         check_redirect_uri(text)

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
+from ringwall.blueprint.keys import members_of
 from ringwall.blueprint.logo import media_type
-from ringwall.blueprint.model import Appearance, Blueprint, Client, Issuer, Person, Registration
+from ringwall.blueprint.model import Appearance, Blueprint, Client, Issuer, Key, Person, Registration
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import CONTENT_ENCRYPTION
 from ringwall.model.colours import for_dark_pages
+from ringwall.plan.audience import Audience
 from ringwall.plan.base import canonical
 from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Profile, Role
 from ringwall.plan.model import Appearance as PlanAppearance
@@ -167,9 +169,9 @@ def _encryption(client: Client) -> dict[str, str]:
     return found
 
 
-def _jwks(client: Client) -> str:
-    """Return the client's keys as a JWK set (RFC 7517, section 5); empty for none."""
-    keys = [{name.value: list(v) if isinstance(v := at.value, tuple) else v for name, at in key} for key in client.jwks]
+def _jwks(jwks: Sequence[Key]) -> str:
+    """Return keys as a JWK set (RFC 7517, section 5); empty for none."""
+    keys = [{name.value: list(v) if isinstance(v := at.value, tuple) else v for name, at in key} for key in jwks]
     return canonical({"keys": keys}).decode() if keys else ""
 
 
@@ -196,7 +198,7 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             post_logout_redirect_uris=tuple(sorted(uri.value for uri in client.post_logout_redirect_uris)),
             **_encryption(client),
             backchannel_logout_uri=client.backchannel_logout_uri.value if client.backchannel_logout_uri else "",
-            jwks=_jwks(client),
+            jwks=_jwks(client.jwks),
             third_party=client.third_party is not None and client.third_party.value,
             title=client.title.value if client.title is not None else "",
             pushed_requests=client.name.value in strict
@@ -209,3 +211,15 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
         for client in blueprint.clients
     ]
     return tuple(sorted(found, key=lambda client: client.name))
+
+
+def lower_audiences(blueprint: Blueprint) -> tuple[Audience, ...]:
+    """Return the services of others for which services may exchange tokens, ordered by name."""
+    found = []
+    for audience in blueprint.audiences:
+        how: dict[str, str] = {}
+        if audience.jwks:
+            how["alg"] = str(members_of(audience.jwks[0])["alg"].value)
+            how["enc"] = audience.enc.value if audience.enc is not None else CONTENT_ENCRYPTION[0]
+        found.append(Audience(name=audience.name.value, url=audience.url.value, jwks=_jwks(audience.jwks), **how))
+    return tuple(sorted(found, key=lambda audience: audience.name))

@@ -14,6 +14,7 @@ from ringwall.compile.cedar.schema import ServiceFacts, cedar_schema
 from ringwall.compile.edge import lower_edge
 from ringwall.compile.issuers import (
     has_builtin_issuer,
+    lower_audiences,
     lower_claims,
     lower_clients,
     lower_issuers,
@@ -136,6 +137,7 @@ def _plan(blueprint: Blueprint, report: Report, cache: PlanCache) -> PlanResult:
         people=lower_people(blueprint),
         clients=lower_clients(blueprint, issuers),
         upstreams=lower_upstreams(blueprint),
+        audiences=lower_audiences(blueprint),
         edge=edge,
         services=tuple(sorted(services, key=lambda service: service.name)),
         policies=tuple(by_id[name].policy for name in sorted(by_id)),

@@ -130,6 +130,7 @@ def lower_service(
         listen=Listen(host=listen.host, port=listen.port, socket=listen.socket) if listen is not None else Listen(),
         run=_run(service),
         calls=calls,
+        audiences=tuple(sorted(audience.value for audience in service.audiences)),
         prefix=scope.prefix,
         cors=_cors(service),
         login=service.login is not None and service.login.value,

@@ -28,7 +28,7 @@ class Change:
     Attributes:
         kind: added, removed or changed.
         what: access, service, operation, rule, policy, exposure, cors, limit, issuer, role, claim, person, client,
-            upstream, edge or system.
+            upstream, audience, edge or system.
         name: of the thing.
         detail: which property, or for whom; may be empty.
         before, after: in words; empty where there is nothing to say.
@@ -58,6 +58,7 @@ _SERVICE_FIELDS: Final = (
     "zone",
     "holds",
     "calls",
+    "audiences",
     "mode",
     "timeout_seconds",
     "max_body_bytes",
@@ -84,6 +85,7 @@ def diff(before: Plan, after: Plan) -> tuple[Change, ...]:
         *_parts("person", before.people, after.people),
         *_parts("client", before.clients, after.clients),
         *_parts("upstream", before.upstreams, after.upstreams),
+        *_parts("audience", before.audiences, after.audiences),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from ringwall.model.spiffe import SpiffeId
+from ringwall.plan.audience import Audience
 from ringwall.plan.base import Part
 from ringwall.plan.manifest import Manifest, split
 from ringwall.plan.rule import Rule
@@ -363,6 +364,7 @@ class Service(Part):
     Attributes:
         spiffe_id: its workload identity.
         calls: names of the services it may call.
+        audiences: names of the services of others for which it may exchange tokens.
         prefix: path prefix under which the edge exposes it, `""` for the root, None where it is not exposed;
             the edge removes the prefix before it forwards.
         cors: web pages of other origins that may call it; None for none.
@@ -381,6 +383,7 @@ class Service(Part):
     listen: Listen = Listen()
     run: Run | None = None
     calls: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = Field(default=(), exclude_if=lambda audiences: not audiences)
     prefix: str | None = None
     cors: Cors | None = Field(default=None, exclude_if=lambda cors: cors is None)
     login: bool = Field(default=False, exclude_if=lambda login: not login)
@@ -437,6 +440,7 @@ class Head(Part):
         audience: what the built-in issuer puts into `aud`.
         claims: claims that some policy reads; only these are ever logged.
         upstreams: providers at which people sign in to the built-in issuer, ordered by name.
+        audiences: services of others for which services may exchange tokens, ordered by name.
     """
 
     format: Literal[2] = 2
@@ -452,6 +456,7 @@ class Head(Part):
     people: tuple[Person, ...] = ()
     clients: tuple[Client, ...] = ()
     upstreams: tuple[Upstream, ...] = Field(default=(), exclude_if=lambda upstreams: not upstreams)
+    audiences: tuple[Audience, ...] = Field(default=(), exclude_if=lambda audiences: not audiences)
     edge: Edge | None = None
 
     @property

@@ -61,6 +61,10 @@ clients:
     backchannel_logout_uri: "https://app.example/signed-out", jwks: [{kty: EC, use: enc, crv: P-256, x: AA, y: AA}],
     id_token_encrypted_response_alg: ECDH-ES+A128KW, id_token_encrypted_response_enc: A256GCM,
     userinfo_encrypted_response_alg: ECDH-ES, userinfo_encrypted_response_enc: A128GCM}
+audiences:
+  lab: {url: "https://lab.example/api", enc: A256GCM,
+    jwks: [{kty: EC, use: enc, alg: ECDH-ES, crv: P-256, x: AA, y: AA}]}
+  bank: "https://bank.example"
 data: [health]
 policies: [policies/*.cedar]
 shadow: [audit-*]
@@ -77,6 +81,7 @@ services:
     expose: /
     cors: {origins: ["https://app.example", "http://localhost:5173"], headers: [X-Version], credentials: true}
     calls: [store]
+    audiences: [lab]
     contract: portal.yaml
     login: true
     websockets: [GET /live]
@@ -215,6 +220,7 @@ NAMED = {
     "claims": "`claims`, each",
     "people": "`people`, each",
     "clients": "`clients`, each",
+    "audiences": "`audiences`, each",
     "allow": "`allow`, each",
     "services": "`services`, each",
 }

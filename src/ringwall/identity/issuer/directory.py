@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.durable import stamp_of
+from ringwall.plan.audience import Audience
 from ringwall.plan.model import Appearance, ClaimType, Client, Edge, Head, Person, Profile, Registration
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 from ringwall.plan.upstream import Upstream
@@ -35,6 +36,7 @@ class Directory:
         registration: how clients may register themselves; None where they may not, nor did.
         profile: what is followed for every client.
         upstreams: providers at which people can sign in.
+        audiences: services of others for which services may exchange tokens.
         appearance: how pages look.
         certificate_url: its URL at the domain where clients are asked for a certificate; empty where there is none.
     """
@@ -53,6 +55,7 @@ class Directory:
     registration: Registration | None = None
     profile: Profile | None = None
     upstreams: Mapping[str, Upstream]
+    audiences: tuple[Audience, ...] = ()
     appearance: Appearance = field(default_factory=Appearance)
     edge_host: str = ""
     edge_domains: tuple[str, ...] = ()
@@ -88,6 +91,7 @@ class Directory:
             registration=builtin.registration,
             profile=builtin.profile,
             upstreams={upstream.name: upstream for upstream in plan.upstreams},
+            audiences=plan.audiences,
             edge_host=plan.edge.host if plan.edge is not None else "",
             edge_domains=plan.edge.domains if plan.edge is not None else (),
             certificate_url=_certificate_url(builtin.url, plan.edge),

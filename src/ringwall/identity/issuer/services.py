@@ -22,11 +22,13 @@ class ServiceClient:
         name: its name there.
         spiffe_id: its workload identity, which is its `client_id`.
         calls: names of the services that it may call.
+        audiences: names of the services of others for which it may exchange tokens.
     """
 
     name: str
     spiffe_id: str
     calls: tuple[str, ...]
+    audiences: tuple[str, ...]
 
 
 class Services:
@@ -67,4 +69,9 @@ class Services:
         part: dict[str, Any] = orjson.loads(self._plans.part(digest))  # its digest has just been checked
         if part.get("builtin"):
             return None
-        return ServiceClient(name=part["name"], spiffe_id=part["spiffe_id"], calls=tuple(part.get("calls", ())))
+        return ServiceClient(
+            name=part["name"],
+            spiffe_id=part["spiffe_id"],
+            calls=tuple(part.get("calls", ())),
+            audiences=tuple(part.get("audiences", ())),
+        )
