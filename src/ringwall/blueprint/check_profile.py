@@ -21,7 +21,7 @@ def check_profile(blueprint: Blueprint, report: Report) -> None:
 
 
 def _check_client(client: Client, report: Report) -> None:
-    """Report what is against FAPI 2.0 Security Profile, section 5.3.2.1 (2, 3, 6) and 5.3.2.2 (3, 8)."""
+    """Report what is against FAPI 2.0 Security Profile, section 5.3.2.1 (2, 3, 6), 5.3.2.2 (3, 8) and 5.4.1."""
     name = client.name.value
     if client.kind is not None and client.kind.value in {"native", "browser"}:
         hint = "make it `web`, with keys"
@@ -32,6 +32,9 @@ def _check_client(client: Client, report: Report) -> None:
     for flag, needed in ((client.pushed_requests, True), (client.bound_tokens, True), (client.device_flow, False)):
         if flag is not None and flag.value is not needed:
             report.error("profile", f"the profile says otherwise for {name!r}", flag.span, hint="leave this out")
+    signed = client.id_token_signed_response_alg
+    if signed is not None and signed.value == "RS256":
+        report.error("profile", "the profile does not allow RS256", signed.span, hint="leave this out: ES256")
     for uri in client.redirect_uris:
         if uri.value.startswith("http://"):
             report.error("profile", "the profile allows https alone", uri.span)

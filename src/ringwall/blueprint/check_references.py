@@ -94,7 +94,9 @@ class _Checker:
             uris = (*client.redirect_uris, *client.post_logout_redirect_uris, *told)
             flags = (client.third_party, client.title, client.pushed_requests, client.device_flow)
             for what in [uri.span for uri in uris][:1] or [
-                at.span for at in (*flags, client.id_token_encrypted_response_alg) if at
+                at.span
+                for at in (*flags, client.id_token_signed_response_alg, client.id_token_encrypted_response_alg)
+                if at
             ]:
                 hint = "say what it is: `kind: web`, `native` or `browser`"
                 report.error("wrong-key", f"{name.value!r} is a machine, which signs nobody in", what, hint=hint)

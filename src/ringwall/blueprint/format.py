@@ -246,6 +246,10 @@ CLIENT: Final = Record(
         "post_logout_redirect_uris": Field(
             ListOf(_REDIRECT, minimum=1), "Where people may return to after signing out."
         ),
+        "id_token_signed_response_alg": Field(
+            _choice(values.ID_TOKEN_ALGORITHMS),
+            "What its ID tokens and logout tokens are signed with; default ES256.",
+        ),
         "id_token_encrypted_response_alg": Field(
             _choice(values.KEY_MANAGEMENT),
             "Its ID tokens are encrypted for the key of `jwks` with `use: enc`; default: they are only signed.",

@@ -134,6 +134,7 @@ class Client:
     kind: At[str] | None = None
     redirect_uris: Names = ()
     post_logout_redirect_uris: Names = ()
+    id_token_signed_response_alg: At[str] | None = None
     id_token_encrypted_response_alg: At[str] | None = None
     id_token_encrypted_response_enc: At[str] | None = None
     userinfo_encrypted_response_alg: At[str] | None = None

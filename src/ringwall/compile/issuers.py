@@ -156,9 +156,10 @@ def _edge_client(issuer: PlanIssuer) -> PlanClient:
     return PlanClient(name=EDGE, kind=ClientKind.BROWSER, redirect_uris=(f"{issuer.url}/session",))
 
 
-def _encryption(client: Client) -> dict[str, str]:
-    """Return how what a client is told is encrypted, by the names of OpenID Connect Registration 1.0, section 2."""
-    found: dict[str, str] = {}
+def _answers(client: Client) -> dict[str, str]:
+    """Return how what a client is told is secured, by the names of OpenID Connect Registration 1.0, section 2."""
+    signed = client.id_token_signed_response_alg
+    found = {"id_token_signed_response_alg": signed.value} if signed is not None else {}
     for what, alg, enc in (
         ("id_token", client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc),
         ("userinfo", client.userinfo_encrypted_response_alg, client.userinfo_encrypted_response_enc),
@@ -196,7 +197,7 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             kind=ClientKind(client.kind.value) if client.kind is not None else ClientKind.MACHINE,
             redirect_uris=tuple(sorted(uri.value for uri in client.redirect_uris)),
             post_logout_redirect_uris=tuple(sorted(uri.value for uri in client.post_logout_redirect_uris)),
-            **_encryption(client),
+            **_answers(client),
             backchannel_logout_uri=client.backchannel_logout_uri.value if client.backchannel_logout_uri else "",
             jwks=_jwks(client.jwks),
             third_party=client.third_party is not None and client.third_party.value,

@@ -175,6 +175,7 @@ class Client(Part):
         scopes: scopes it may ask for.
         redirect_uris: where people are sent after they signed in, compared exactly.
         post_logout_redirect_uris: where they may be sent after they signed out.
+        id_token_signed_response_alg: what its ID tokens and logout tokens are signed with (the same section 2).
         id_token_encrypted_response_alg, id_token_encrypted_response_enc: how its ID tokens are encrypted for the key in
             its `jwks` that is for that (OpenID Connect Registration 1.0, section 2); empty where they are not.
         userinfo_encrypted_response_alg, userinfo_encrypted_response_enc: the same of what it asks about people.
@@ -197,6 +198,7 @@ class Client(Part):
     kind: ClientKind = Field(default=ClientKind.MACHINE, exclude_if=lambda kind: kind is ClientKind.MACHINE)
     redirect_uris: tuple[str, ...] = Field(default=(), exclude_if=lambda uris: not uris)
     post_logout_redirect_uris: tuple[str, ...] = Field(default=(), exclude_if=lambda uris: not uris)
+    id_token_signed_response_alg: str = Field(default="ES256", exclude_if=lambda alg: alg == "ES256")
     id_token_encrypted_response_alg: str = Field(default="", exclude_if=lambda alg: not alg)
     id_token_encrypted_response_enc: str = Field(default="", exclude_if=lambda enc: not enc)
     userinfo_encrypted_response_alg: str = Field(default="", exclude_if=lambda alg: not alg)

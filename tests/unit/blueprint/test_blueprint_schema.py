@@ -59,6 +59,7 @@ clients:
     scopes: [offline_access], certificates: ["abababababababababababababababababababababababababababababababab"],
     redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"],
     backchannel_logout_uri: "https://app.example/signed-out", jwks: [{kty: EC, use: enc, crv: P-256, x: AA, y: AA}],
+    id_token_signed_response_alg: RS256,
     id_token_encrypted_response_alg: ECDH-ES+A128KW, id_token_encrypted_response_enc: A256GCM,
     userinfo_encrypted_response_alg: ECDH-ES, userinfo_encrypted_response_enc: A128GCM}
 audiences:

@@ -31,8 +31,8 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 class Signer(Protocol):
     """What signs claims and returns the token."""
 
-    def __call__(self, claims: Mapping[str, Any], *, typ: str) -> str:
-        """Return the claims as a compact JWS with this media type."""
+    def __call__(self, claims: Mapping[str, Any], *, typ: str, algorithm: str = ...) -> str:
+        """Return the claims as a compact JWS with this media type; without `algorithm` as access tokens are."""
         ...
 
 

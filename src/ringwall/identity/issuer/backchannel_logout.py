@@ -112,9 +112,9 @@ class BackChannelLogout:
         if client is None or not client.backchannel_logout_uri:
             await logouts.done(logout)
             return True
-        token = make_logout_token(logout, directory=directory, now=now, sign=self._context.keys.sign)
-        form = urlencode({"logout_token": token}).encode("ascii")
         try:
+            token = make_logout_token(logout, client, directory=directory, now=now, sign=self._context.keys.sign)
+            form = urlencode({"logout_token": token}).encode("ascii")
             await _in_thread(lambda: self._deliver(client, form, directory))
         except RingwallError as error:
             await self._not_taken(logout, error.message)

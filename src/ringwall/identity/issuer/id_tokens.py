@@ -51,7 +51,7 @@ def make_id_token(
     }
     if nonce:
         claims["nonce"] = nonce
-    return sign(claims, typ=ID_TOKEN)
+    return sign(claims, typ=ID_TOKEN, algorithm=client.id_token_signed_response_alg)
 
 
 def claims_about(person: Person, scopes: tuple[str, ...]) -> dict[str, Any]:

@@ -1,19 +1,22 @@
-"""Keeps the ring of signing keys: stored before published, published before used.
+"""Keeps the rings of signing keys: stored before published, published before used.
 
 The order makes a crash at any moment harmless: what is stored is the truth, the published
 file follows from it and is written anew at every start, and nothing signs before both are on disk.
 """
 
+import asyncio
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from ringwall.identity.issuer.ring import LEASE, Ring, RingKey, Schedule
+from ringwall.identity.issuer.rings import Rings
 from ringwall.identity.keystore import KeyMissingError, KeyStore
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.identity.tokens.keys import KeySet
-from ringwall.identity.tokens.signing import SigningKey
+from ringwall.identity.tokens.signing import ALGORITHM, RS256, SigningKey
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.clock import Clock
 from ringwall.model.durable import remove_leftovers, replace_file
@@ -31,7 +34,8 @@ class KeyKeeper:
     signature. So all of them sign with the same key, and none of them with one that another has dropped.
 
     Attributes:
-        published: the JWK set as it lies in the file, JSON.
+        published: the JWK set as it lies in the file, JSON: the keys that sign access tokens, for the proxies.
+        jwks: the JWK set for clients: those, and the keys that sign ID tokens with RS256.
     """
 
     def __init__(
@@ -50,48 +54,71 @@ class KeyKeeper:
         self._first_look = first_look
         self.schedule = schedule
         self.published = b""
+        self.jwks = b""
         self._key_set: KeySet | None = None
-        self._kid = ""
+        self._id_token_key_set: KeySet | None = None
+        self._signers: dict[str, SigningKey] = {}
+        self._making = threading.Lock()
+        self._made: Ring | None = None
         self._stamp: object = object()  # of no entry
         with store.exclusive():
             remove_leftovers(jwks_file.parent, jwks_file.name)
             try:
                 self._load()
             except KeyMissingError:
-                self._commit(Ring.begin(clock.now()))
+                self._commit(Rings(Ring.begin(clock.now())))
                 _log.info("made the first signing keys")
         self.tick()
 
     @property
     def key_set(self) -> KeySet:
-        """The published keys, to verify tokens of ours that come back."""
+        """The keys of access tokens, to verify those that come back; none for RS256 is among them."""
         if self._key_set is None:
             self._key_set = KeySet.parse(self.published)
         return self._key_set
+
+    @property
+    def id_token_key_set(self) -> KeySet:
+        """All published keys, to verify ID tokens that come back."""
+        if self._id_token_key_set is None:
+            self._id_token_key_set = KeySet.parse(self.jwks)
+        return self._id_token_key_set
+
+    async def complete(self) -> None:
+        """Make the keys for RS256 where there are none yet, in a thread: that takes a tenth of a second.
+
+        What publishes keys to clients waits for this, so that nobody ever sees one half of a new system's keys.
+        """
+        if self._rings.rs256 is None:
+            self._add(await asyncio.to_thread(self._make))
 
     def tick(self) -> None:
         """Do what the schedule says is due; to be called every few seconds."""
         now = self._clock.now()
         self._follow()
         if now >= self._due:
-            self._change(lambda ring: ring.advance(now, self.schedule))
+            self._change(lambda rings: rings.advance(now, self.schedule))
 
-    def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
+    def sign(self, claims: Mapping[str, Any], *, typ: str, algorithm: str = ALGORITHM) -> str:
         """Sign claims with the active key, which is then kept published until their `exp`.
 
         What does not expire is an answer, which is read at once: for that the key is kept a few minutes.
+        KeyNotReadyError is raised for RS256 while its first key is not published long enough.
         """
         now = self._clock.now()
         expires = float(claims.get("exp", now + LEASE))
         self._follow()
-        if now >= self._due or expires > self._signed_until:
-            self._change(lambda ring: ring.advance(now, self.schedule).cover(expires))
-        return self._signer.sign(claims, typ=typ)
+        if algorithm != ALGORITHM and self._rings.rs256 is None:
+            self._add(self._make())
+        if now >= self._due or expires > self._rings.ready(algorithm, now).active.signed_until:
+            self._change(lambda rings: rings.advance(now, self.schedule).cover(algorithm, expires))
+        self._rings.ready(algorithm, now)
+        return self._signers[algorithm].sign(claims, typ=typ)
 
     def rotate(self) -> float:
         """Let the next key take over as soon as it has been published long enough; return when that is or was."""
-        self._change(Ring.request)
-        due = self._ring.next_change(self.schedule)
+        self._change(Rings.request)
+        due = self._rings.next_change(self.schedule)
         self.tick()
         return due
 
@@ -101,16 +128,16 @@ class KeyKeeper:
         Every token issued so far is refused from then on, as soon as verifiers have the new set.
         """
         now = self._clock.now()
-        self._change(lambda _: Ring.begin(now))
+        self._change(lambda _: Rings.begin(now))
         _log.warning("all signing keys were dropped as compromised; tokens issued before are refused")
 
     def published_keys(self) -> tuple[RingKey, ...]:
         """Return the keys that are published now."""
-        return self._ring.keys
+        return self._rings.keys
 
     def next_change(self) -> float:
-        """Return when the next key will take over, seconds since the epoch."""
-        return self._ring.next_change(self.schedule)
+        """Return when the first of the next keys will take over, seconds since the epoch."""
+        return self._rings.next_change(self.schedule)
 
     def _follow(self) -> None:
         """Take over what another process has made of the ring; costs one look at the entry's date."""
@@ -118,40 +145,60 @@ class KeyKeeper:
             with self._store.exclusive():
                 self._load()
 
-    def _change(self, change: Callable[[Ring], Ring]) -> None:
-        """Change the ring as it is in the store now, while nobody else can."""
+    def _make(self) -> Ring:
+        """Return a ring for RS256 that nobody has seen; however many ask at the same time, one is made."""
+        with self._making:
+            if self._made is None:
+                self._made = Ring.begin(self._clock.now(), RS256)
+            return self._made
+
+    def _add(self, fresh: Ring) -> None:
+        now = self._clock.now()
+        self._change(lambda rings: rings.add(fresh, now, self.schedule))
+        self._made = None
+
+    def _change(self, change: Callable[[Rings], Rings]) -> None:
+        """Change the rings as they are in the store now, while nobody else can."""
         with self._store.exclusive():
             self._load()
-            changed = change(self._ring)
-            if changed is not self._ring:
+            changed = change(self._rings)
+            if changed is not self._rings:
                 self._commit(changed)
 
     def _load(self) -> None:
         stamp = self._store.stamp(_FILE)
         if stamp == self._stamp:
             return
-        self._become(Ring.from_json(self._store.get_json(_ENTRY)), stamp)
+        self._become(Rings.from_json(self._store.get_json(_ENTRY)), stamp)
 
-    def _commit(self, ring: Ring) -> None:
-        self._store.put_json(_ENTRY, ring.to_json())
-        self._become(ring, self._store.stamp(_FILE))
+    def _commit(self, rings: Rings) -> None:
+        self._store.put_json(_ENTRY, rings.to_json())
+        self._become(rings, self._store.stamp(_FILE))
 
-    def _become(self, ring: Ring, stamp: object) -> None:
-        self._publish(ring)
-        if ring.active.kid != self._kid:
-            if self._kid:
-                _log.info("key %s signs from now on, in place of %s", ring.active.kid, self._kid)
-            self._signer, self._kid = _signer_of(ring), ring.active.kid
-        self._ring, self._stamp = ring, stamp
-        self._due, self._signed_until = ring.due(self.schedule), ring.active.signed_until
+    def _become(self, rings: Rings, stamp: object) -> None:
+        self._publish(rings)
+        signers: dict[str, SigningKey] = {}
+        for ring in rings.all:
+            former = self._signers.get(ring.algorithm)
+            if former is not None and former.kid == ring.active.kid:
+                signers[ring.algorithm] = former
+                continue
+            if former is not None:
+                _log.info("key %s signs from now on, in place of %s", ring.active.kid, former.kid)
+            signers[ring.algorithm] = _signer_of(ring)
+        self._signers, self._rings, self._stamp = signers, rings, stamp
+        self._due = rings.due(self.schedule)
 
-    def _publish(self, ring: Ring) -> None:
-        content = encode_json(ring.public_set())
+    def _publish(self, rings: Rings) -> None:
+        content, jwks = encode_json(rings.es256.public_set()), encode_json(rings.public_set())
         if content != self.published:
             if _content_of(self._file) != content:  # else another process has published it
                 replace_file(self._file, content)
             self.published = content
             self._key_set = None
+        if jwks != self.jwks:
+            self.jwks = jwks
+            self._id_token_key_set = None
 
 
 def _content_of(file: Path) -> bytes | None:

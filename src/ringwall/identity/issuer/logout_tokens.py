@@ -5,6 +5,7 @@ from typing import Any, Final
 from ringwall.identity.issuer.access_tokens import Signer, new_jti
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.store.logouts import Logout
+from ringwall.plan.model import Client
 
 LOGOUT_TOKEN: Final = "logout+jwt"  # noqa: S105  # a media type
 EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
@@ -12,8 +13,8 @@ SECONDS: Final = 120
 """As short as section 2.4 recommends."""
 
 
-def make_logout_token(logout: Logout, *, directory: Directory, now: float, sign: Signer) -> str:
-    """Return a logout token.
+def make_logout_token(logout: Logout, client: Client, *, directory: Directory, now: float, sign: Signer) -> str:
+    """Return a logout token, signed as the client's ID tokens are (section 2.6, step 3).
 
     It names the session and the person, so that every client finds what it knows. It has a type of its own and no
     `nonce`, so that nobody takes it for an ID token (sections 2.4 and 4).
@@ -28,4 +29,4 @@ def make_logout_token(logout: Logout, *, directory: Directory, now: float, sign:
         "events": {EVENT: {}},
         "sid": logout.session,
     }
-    return sign(claims, typ=LOGOUT_TOKEN)
+    return sign(claims, typ=LOGOUT_TOKEN, algorithm=client.id_token_signed_response_alg)

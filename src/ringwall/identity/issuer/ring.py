@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from ringwall.identity.tokens.errors import KeyRefusedError
-from ringwall.identity.tokens.signing import SigningKey
+from ringwall.identity.tokens.signing import ALGORITHM, SigningKey
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 
@@ -59,6 +59,11 @@ class RingKey:
         """Its name in tokens and in the key set."""
         return self.jwk["kid"]
 
+    @property
+    def algorithm(self) -> str:
+        """What it signs with."""
+        return self.jwk["alg"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
@@ -70,26 +75,36 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """All keys that are published.
+    """All keys of one algorithm that are published.
 
     Attributes:
         keys: one active, one next, any number of retiring ones.
         requested: a rotation was asked for and waits for the next key's overlap to pass.
+        algorithm: what they sign with.
     """
 
     keys: tuple[RingKey, ...]
     requested: bool = False
+    algorithm: str = ALGORITHM
 
     def __post_init__(self) -> None:
         """Refuse a ring without exactly one active and one next key that can sign."""
         for state in (KeyState.ACTIVE, KeyState.NEXT):
             if sum(1 for key in self.keys if key.state is state and key.pem is not None) != 1:
                 raise KeyRingError(f"the stored signing keys do not include exactly one {state} key", hint=_RESTORE)
+        if any(key.algorithm != self.algorithm for key in self.keys):
+            raise KeyRingError(f"a stored signing key is not for {self.algorithm}", hint=_RESTORE)
 
     @classmethod
-    def begin(cls, now: float) -> Self:
+    def begin(cls, now: float, algorithm: str = ALGORITHM) -> Self:
         """Return a ring of fresh keys: at the very start, or after all former ones were compromised."""
-        return cls((replace(_fresh(now), state=KeyState.ACTIVE, activated=now), _fresh(now)))
+        active = replace(_fresh(now, algorithm), state=KeyState.ACTIVE, activated=now)
+        return cls((active, _fresh(now, algorithm)), algorithm=algorithm)
+
+    def from_moment(self, now: float, wait: float) -> "Ring":
+        """Return a ring of fresh keys as one that is published at `now`, and signs `wait` seconds later."""
+        active = replace(self.active, published=now, activated=now + wait)
+        return replace(self, keys=(active, replace(self.next, published=now)))
 
     @property
     def active(self) -> RingKey:
@@ -123,7 +138,8 @@ class Ring:
             retired = replace(self.active, state=KeyState.RETIRING, pem=None)
             others = tuple(key for key in keys if key.state is KeyState.RETIRING)
             kept = others if _over(retired, now) else (*others, retired)
-            return Ring((replace(self.next, state=KeyState.ACTIVE, activated=now), _fresh(now), *kept))
+            promoted = replace(self.next, state=KeyState.ACTIVE, activated=now)
+            return Ring((promoted, _fresh(now, self.algorithm), *kept), algorithm=self.algorithm)
         return self if len(keys) == len(self.keys) else replace(self, keys=keys)
 
     def cover(self, expires: float) -> "Ring":
@@ -156,12 +172,12 @@ class Ring:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: Mapping[str, Any], algorithm: str = ALGORITHM) -> Self:
         """Read what `to_json` gave; KeyRingError where it is anything else."""
         try:
             if value["format"] != _FORMAT:
                 raise KeyRingError("the stored signing keys are of another version of Ringwall", hint=_RESTORE)
-            return cls(tuple(_key_from_json(item) for item in value["keys"]), bool(value["requested"]))
+            return cls(tuple(_key_from_json(item) for item in value["keys"]), bool(value["requested"]), algorithm)
         except (KeyError, TypeError, ValueError, AttributeError, KeyRefusedError) as error:
             raise KeyRingError("the stored signing keys are damaged", hint=_RESTORE) from error
 
@@ -172,8 +188,8 @@ _RESTORE: Final = (
 )
 
 
-def _fresh(now: float) -> RingKey:
-    key = SigningKey.generate()
+def _fresh(now: float, algorithm: str) -> RingKey:
+    key = SigningKey.generate(algorithm)
     return RingKey(state=KeyState.NEXT, jwk=key.public_jwk(), pem=key.to_pem(), published=now)
 
 

@@ -115,6 +115,7 @@ class _Server(uvicorn.Server):
 async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
     if context.settings.database:  # what is wrong with a database that somebody has set up is told at once
         await context.storage.database()
+    completing = asyncio.create_task(_complete(context.keys))
     sockets = {path: _listen(path) for path in apps}
     servers = {
         path: _Server(
@@ -142,6 +143,7 @@ async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
         loop.add_signal_handler(number, stopping.set)
     running = [asyncio.create_task(server.serve(sockets=[sockets[path]])) for path, server in servers.items()]
     repeated = [
+        completing,
         asyncio.create_task(_keep_schedule(context.keys)),
         asyncio.create_task(_sweep(context)),
         asyncio.create_task(_feed(context).run()),
@@ -160,6 +162,14 @@ async def _serve(apps: dict[Path, Starlette], context: IssuerContext) -> None:
         await context.storage.close()
         for path in apps:
             path.unlink(missing_ok=True)
+
+
+async def _complete(keys: KeyKeeper) -> None:
+    """Make the keys that a new system does not need for its first answer; whoever needs them tries again."""
+    try:
+        await keys.complete()
+    except RingwallError as error:
+        _log.error("the keys for RS256 could not be made: %s", error)
 
 
 async def _keep_schedule(keys: KeyKeeper) -> None:

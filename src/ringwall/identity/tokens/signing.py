@@ -1,11 +1,11 @@
-"""Signing keys and the tokens they sign: ES256 only (RFC 7518, section 3.4)."""
+"""Signing keys and the tokens they sign: ES256, and RS256 for ID tokens (RFC 7518, sections 3.3 and 3.4)."""
 
 import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -19,41 +19,50 @@ from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.model.secret import Secret
 
 ALGORITHM: Final = "ES256"
+"""What signs everything, unless a client wants its ID tokens otherwise."""
+RS256: Final = "RS256"
+ID_TOKEN_ALGORITHMS: Final = (ALGORITHM, RS256)
+"""What may sign ID tokens: OpenID Connect Discovery 1.0, section 3, wants RS256 among them."""
+RSA_BITS: Final = 2048
+_EXPONENT: Final = 65537
 _SIZE: Final = 32
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
 
 
 class SigningKey:
-    """A private P-256 key that signs tokens; its `kid` is its thumbprint, so it names no other key."""
+    """A private key, P-256 or RSA, that signs tokens; its `kid` is its thumbprint, so it names no other key."""
 
-    def __init__(self, private: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
         self._private = private
-        numbers = private.public_key().public_numbers()
-        members = {
-            "crv": "P-256",
-            "kty": "EC",
-            "x": encode_base64url(numbers.x.to_bytes(_SIZE)),
-            "y": encode_base64url(numbers.y.to_bytes(_SIZE)),
-        }
+        self.algorithm: Final = RS256 if isinstance(private, rsa.RSAPrivateKey) else ALGORITHM
+        members = _members(private)
         # RFC 7638 section 3: SHA-256 over the required members in alphabetical order.
         self.kid: Final = encode_base64url(hashlib.sha256(encode_json(members)).digest())
-        self._public: Final = {**members, "use": "sig", "alg": ALGORITHM, "kid": self.kid}
+        self._public: Final = {**members, "use": "sig", "alg": self.algorithm, "kid": self.kid}
         self._headers: Final[dict[str, str]] = {}
 
     @classmethod
-    def generate(cls) -> Self:
-        """Make a new key."""
+    def generate(cls, algorithm: str = ALGORITHM) -> Self:
+        """Make a new key; for RS256 that takes some 50 ms, in which other threads go on."""
+        if algorithm == RS256:
+            return cls(rsa.generate_private_key(_EXPONENT, RSA_BITS))
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod
     def from_pem(cls, pem: Secret) -> Self:
-        """Read PKCS#8 PEM, unencrypted; KeyRefusedError where it holds no P-256 private key."""
+        """Read PKCS#8 PEM, unencrypted; KeyRefusedError where it holds no P-256 or RSA private key.
+
+        That the numbers of an RSA key fit each other is not proved anew, which would take as long as making one: the
+        key was made by `generate`, and the caller compares its public part.
+        """
         try:
-            private = load_pem_private_key(pem.reveal(), password=None)
+            private = load_pem_private_key(pem.reveal(), password=None, unsafe_skip_rsa_key_validation=True)
         except (ValueError, TypeError):
             raise KeyRefusedError("pem", "a stored signing key cannot be read") from None
+        if isinstance(private, rsa.RSAPrivateKey) and private.key_size >= RSA_BITS:
+            return cls(private)
         if not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
-            raise KeyRefusedError("pem", "a stored signing key is not a P-256 key")
+            raise KeyRefusedError("pem", f"a stored signing key is neither a P-256 nor an RSA key of {RSA_BITS} bits")
         return cls(private)
 
     def to_pem(self) -> Secret:
@@ -67,12 +76,37 @@ class SigningKey:
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """Return the claims as a compact JWS (RFC 7515, section 7.1)."""
         signed = f"{self._header(typ)}.{encode_base64url(encode_json(claims))}"
-        r, s = decode_dss_signature(self._private.sign(signed.encode("ascii"), _ECDSA))
+        return f"{signed}.{encode_base64url(self._signature(signed.encode('ascii')))}"
+
+    def _signature(self, signed: bytes) -> bytes:
+        if isinstance(self._private, rsa.RSAPrivateKey):
+            return self._private.sign(signed, padding.PKCS1v15(), hashes.SHA256())  # RFC 7518 section 3.3
+        r, s = decode_dss_signature(self._private.sign(signed, _ECDSA))
         # RFC 7518 section 3.4, step 3: R and S with a fixed length each, not DER.
-        return f"{signed}.{encode_base64url(r.to_bytes(_SIZE) + s.to_bytes(_SIZE))}"
+        return r.to_bytes(_SIZE) + s.to_bytes(_SIZE)
 
     def _header(self, typ: str) -> str:
         """Return the encoded header, which is the same for every token of a type."""
         if typ not in self._headers:
-            self._headers[typ] = encode_base64url(encode_json({"alg": ALGORITHM, "kid": self.kid, "typ": typ}))
+            header = {"alg": self.algorithm, "kid": self.kid, "typ": typ}
+            self._headers[typ] = encode_base64url(encode_json(header))
         return self._headers[typ]
+
+
+def _members(private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> dict[str, str]:
+    """Return the members of a JWK that make up the public key (RFC 7518, sections 6.2.1 and 6.3.1)."""
+    if isinstance(private, rsa.RSAPrivateKey):
+        public = private.public_key().public_numbers()
+        return {"e": _unsigned(public.e), "kty": "RSA", "n": _unsigned(public.n)}
+    numbers = private.public_key().public_numbers()
+    return {
+        "crv": "P-256",
+        "kty": "EC",
+        "x": encode_base64url(numbers.x.to_bytes(_SIZE)),
+        "y": encode_base64url(numbers.y.to_bytes(_SIZE)),
+    }
+
+
+def _unsigned(number: int) -> str:
+    """Base64urlUInt (RFC 7518, section 2)."""
+    return encode_base64url(number.to_bytes((number.bit_length() + 7) // 8))

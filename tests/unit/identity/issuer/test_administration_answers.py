@@ -232,7 +232,8 @@ def test_lists_come_in_pages(operate: Operate) -> None:
 def test_keys_are_listed_rotated_and_replaced(operate: Operate) -> None:
     async def scenario(desk: Desk) -> None:
         listed = await desk.ask("GET", "/admin/keys")
-        assert [key["state"] for key in listed["keys"]] == ["active", "next"]
+        told = [(key["algorithm"], key["state"]) for key in listed["keys"]]
+        assert told == [(name, state) for name in ("ES256", "RS256") for state in ("active", "next")]
         assert "pem" not in json.dumps(listed)
         assert (await desk.ask("POST", "/admin/keys/rotate"))["next_change"] == desk.world.clock.now() + 100
         desk.world.clock.advance(100)

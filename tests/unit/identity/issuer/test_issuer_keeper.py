@@ -148,7 +148,7 @@ def test_a_crash_beside_any_write_leaves_keys_that_hold(tmp_path: Path, what: st
     keys = world.open_keys()
     assert believed(world, token) is not (what == "compromised" and after)
     assert believed(world, keys.sign(claims(world), typ="x"))
-    states = [key.state for key in keys.published_keys()]
+    states = [key.state for key in keys.published_keys() if key.algorithm == "ES256"]
     assert states.count(KeyState.ACTIVE) == states.count(KeyState.NEXT) == 1
 
 

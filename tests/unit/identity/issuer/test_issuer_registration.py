@@ -97,7 +97,7 @@ def test_a_client_is_told_what_was_taken(world: IssuerWorld) -> None:
         "redirect_uris": [CALLBACK],
         "scope": "openid orders:read",
         "subject_type": "public",
-        "id_token_signed_response_alg": "ES256",
+        "id_token_signed_response_alg": "RS256",
         "token_endpoint_auth_method": "client_secret_basic",
     }
     assert world.ask("GET", "/.well-known/openid-configuration").json()["registration_endpoint"] == f"{ISSUER}/register"

@@ -21,6 +21,7 @@ class KeyAdministration:
 
     async def page(self, _: Asked) -> Response:
         """Answer with the state of every published key."""
+        await self._context.keys.complete()
         self._context.keys.tick()
         return self._answer()
 
@@ -41,6 +42,7 @@ class KeyAdministration:
         told = [
             schemas.Key(
                 kid=key.kid,
+                algorithm=key.algorithm,
                 state=key.state.value,
                 published=key.published,
                 activated=key.activated,

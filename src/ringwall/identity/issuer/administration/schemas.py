@@ -194,6 +194,7 @@ class Consents(Told):
 
 class Key(Told):
     kid: str
+    algorithm: Literal["ES256", "RS256"]
     state: Literal["next", "active", "retiring"]
     published: float
     activated: float | None

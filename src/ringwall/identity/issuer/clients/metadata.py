@@ -15,7 +15,7 @@ from ringwall.identity.issuer.grants import names
 from ringwall.identity.tokens.encoding import EncodingError
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.keys import KeySet, parse_key
-from ringwall.identity.tokens.signing import ALGORITHM
+from ringwall.identity.tokens.signing import ALGORITHM, ID_TOKEN_ALGORITHMS
 from ringwall.model.clients import RedirectUriError, check_redirect_uri
 from ringwall.model.errors import RingwallError
 from ringwall.plan.model import ClientKind, Profile, Registration
@@ -89,7 +89,7 @@ def read_metadata(
     if "software_statement" in asked:  # 2
         raise MetadataRefusedError("software statements are not taken", oauth="unapproved_software_statement")
     _refuse(asked)  # 3
-    accepted = _use(asked, policy)  # 4
+    accepted = _use(asked, policy) | _signature(asked, profile)  # 4
     method = accepted["token_endpoint_auth_method"]
     if profile is Profile.FAPI2 and method != "private_key_jwt":
         raise MetadataRefusedError("`token_endpoint_auth_method` can only be private_key_jwt")
@@ -112,11 +112,21 @@ def _refuse(asked: Mapping[str, Any]) -> None:
             raise MetadataRefusedError(f"`{name}` is not supported")
     if asked.get("subject_type", "public") != "public":
         raise MetadataRefusedError("`subject_type` can only be `public`")
-    if asked.get("id_token_signed_response_alg", ALGORITHM) != ALGORITHM:
-        raise MetadataRefusedError(f"`id_token_signed_response_alg` can only be {ALGORITHM}")
     for name in ("token_endpoint_auth_signing_alg", "request_object_signing_alg"):
         if asked.get(name, ALGORITHM) not in ALGORITHMS:
             raise MetadataRefusedError(f"`{name}` is one of {', '.join(ALGORITHMS)}")
+
+
+def _signature(asked: Mapping[str, Any], profile: Profile | None) -> dict[str, str]:
+    """Return what its ID tokens are signed with: RS256 where it says nothing (Registration 1.0, section 2).
+
+    Under FAPI 2.0 that is never RS256 (Security Profile, section 5.4.1).
+    """
+    allowed = (ALGORITHM,) if profile is Profile.FAPI2 else ID_TOKEN_ALGORITHMS
+    wanted = asked.get("id_token_signed_response_alg", allowed[-1])
+    if wanted not in allowed:
+        raise MetadataRefusedError(f"`id_token_signed_response_alg` can only be {' or '.join(allowed)}")
+    return {"id_token_signed_response_alg": wanted}
 
 
 def _use(asked: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
@@ -146,7 +156,6 @@ def _use(asked: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
         "response_types": responses,
         "token_endpoint_auth_method": method,
         "subject_type": "public",
-        "id_token_signed_response_alg": ALGORITHM,
         **{name: asked[name] for name in _TAKEN_AS_IT_IS if name in asked},
     }
 

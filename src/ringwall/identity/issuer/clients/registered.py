@@ -12,6 +12,7 @@ import orjson
 
 from ringwall.identity.issuer.grants import names
 from ringwall.identity.store.clients import RegisteredClient
+from ringwall.identity.tokens.signing import ALGORITHM
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.plan.model import Client, ClientKind, Profile, Registration
 
@@ -73,6 +74,7 @@ def client_of(
         bound_tokens=strict or bool(metadata.get("dpop_bound_access_tokens")),
         device_flow=policy.device_flow and not strict and names.DEVICE_CODE in metadata["grant_types"],
         profile=profile,
+        id_token_signed_response_alg=ALGORITHM if strict else metadata.get("id_token_signed_response_alg", ALGORITHM),
         **uris,
     )
 

@@ -154,7 +154,7 @@ class AuthorizeEndpoint:
                 hint = read_hint(
                     asked.id_token_hint,
                     directory=self._context.directory.current(),
-                    keys=self._context.keys.key_set,
+                    keys=self._context.keys.id_token_key_set,
                     clock=self._context.clock,
                 )
             except TokenRefusedError:

@@ -113,7 +113,7 @@ class EndSessionEndpoint:
                 hint = read_hint(
                     parameters["id_token_hint"],
                     directory=directory,
-                    keys=self._context.keys.key_set,
+                    keys=self._context.keys.id_token_key_set,
                     clock=self._context.clock,
                 )
             except TokenRefusedError:  # 1

@@ -19,5 +19,6 @@ class JwksEndpoint:
 
     async def get(self, _: Request) -> Response:
         """Answer with the public keys; they may be kept for at most half of a new key's overlap."""
+        await self._keys.complete()
         seconds = min(_MAX_SECONDS, int(self._keys.schedule.overlap / 2))
-        return Response(self._keys.published, 200, cacheable(seconds), "application/jwk-set+json")
+        return Response(self._keys.jwks, 200, cacheable(seconds), "application/jwk-set+json")

@@ -15,7 +15,7 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
 from ringwall.identity.tokens.encryption import CONTENT, KEY_MANAGEMENT
-from ringwall.identity.tokens.signing import ALGORITHM
+from ringwall.identity.tokens.signing import ALGORITHM, ID_TOKEN_ALGORITHMS
 from ringwall.model.presented import ALGORITHMS
 from ringwall.plan.model import Profile
 
@@ -73,7 +73,7 @@ class MetadataEndpoint:
             "prompt_values_supported": list(PROMPTS),
             "acr_values_supported": list(LEVELS),
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [ALGORITHM],
+            "id_token_signing_alg_values_supported": list((ALGORITHM,) if strict else ID_TOKEN_ALGORITHMS),
             "id_token_encryption_alg_values_supported": list(KEY_MANAGEMENT),
             "id_token_encryption_enc_values_supported": list(CONTENT),
             "userinfo_signing_alg_values_supported": [ALGORITHM],

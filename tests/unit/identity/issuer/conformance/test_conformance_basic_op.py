@@ -1,7 +1,7 @@
 """oidcc-basic-certification-test-plan: one test for each module, by its name.
 
 Left out are `oidcc-scope-address`, `-phone` and `-all`, which the suite skips where the metadata do not list the
-scopes, and `oidcc-idtoken-signature`, which wants RS256 of clients that register themselves (docs/limits.md).
+scopes.
 """
 
 from pathlib import Path
@@ -11,7 +11,9 @@ import pytest
 from tests.support.conformance import CALLBACK, Suite, conformance_world, encoded, play, unsigned
 from tests.support.issuer_browser import forms_of, redeem
 from tests.support.issuer_plan import ISSUER
-from tests.support.issuer_world import IssuerWorld
+from tests.support.issuer_world import IssuerWorld, ask
+
+from ringwall.identity.tokens.encoding import decode_base64url, decode_json_object
 
 
 @pytest.fixture
@@ -45,6 +47,15 @@ def test_oidcc_idtoken_unsigned(world: IssuerWorld) -> None:
     async def module(suite: Suite) -> None:
         refused = await suite.register(id_token_signed_response_alg="none")
         assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client_metadata")
+
+    play(world, module)
+
+
+def test_oidcc_idtoken_signature(world: IssuerWorld) -> None:
+    async def module(suite: Suite) -> None:
+        head = decode_json_object(decode_base64url((await suite.tokens())["id_token"].split(".")[0]))
+        keys = {key["kid"]: key for key in (await ask(world.app, "GET", "/jwks")).json()["keys"]}
+        assert (head["alg"], keys[head["kid"]]["kty"]) == ("RS256", "RSA")
 
     play(world, module)
 

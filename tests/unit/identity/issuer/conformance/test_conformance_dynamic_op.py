@@ -1,6 +1,6 @@
 """oidcc-config- and oidcc-dynamic-certification-test-plan: one test for each module, by its name.
 
-What stands in docs/limits.md is told by tests here too: that RS256 is not offered, and what cannot be registered.
+What stands in docs/limits.md is told by tests here too: what cannot be registered.
 """
 
 import json
@@ -41,8 +41,8 @@ def test_oidcc_discovery_endpoint_verification(world: IssuerWorld) -> None:
     assert all(value.startswith("https://") for name, value in told.items() if name.endswith(("_endpoint", "_uri")))
     keys = world.ask("GET", "/jwks").json()["keys"]
     assert all(key["kid"] and not {"d", "p", "q", "k"} & set(key) for key in keys)
-    # The one check of this module that fails; see docs/limits.md.
-    assert told["id_token_signing_alg_values_supported"] == ["ES256"]
+    assert "RS256" in told["id_token_signing_alg_values_supported"]
+    assert "RS256" in {key["alg"] for key in keys}
 
 
 async def redeemed(suite: Suite, key: Any = KEY) -> dict[str, Any]:
@@ -140,8 +140,7 @@ def test_other_queries(world: IssuerWorld, asked: str) -> None:
             id="oidcc-registration-sector-bad",
         ),
         pytest.param({"id_token_signed_response_alg": "none"}, "invalid_client_metadata", id="oidcc-idtoken-unsigned"),
-        # These the suite wants to succeed; see docs/limits.md.
-        pytest.param({"id_token_signed_response_alg": "RS256"}, "invalid_client_metadata", id="oidcc-idtoken-rs256"),
+        # This the suite wants to succeed; see docs/limits.md.
         pytest.param({"userinfo_signed_response_alg": "RS256"}, "invalid_client_metadata", id="oidcc-userinfo-rs256"),
     ],
 )
@@ -151,6 +150,15 @@ def test_registrations_that_are_refused(world: IssuerWorld, metadata: dict[str, 
         assert (response.status_code, response.json()["error"]) == (400, error)
 
     play(world, module)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_oidcc_idtoken_rs256(world: IssuerWorld, algorithm: str) -> None:
+    async def module(suite: Suite) -> None:
+        assert suite.client["id_token_signed_response_alg"] == algorithm
+        await suite.tokens()
+
+    play(world, module, id_token_signed_response_alg=algorithm)
 
 
 @pytest.mark.parametrize("name", ["logo_uri", "policy_uri", "tos_uri"])
