@@ -190,7 +190,8 @@ def test_the_command_line_administers_here_and_elsewhere(system: System, tmp_pat
     system.ringwall("client", "robot")
     assert system.ringwall_json("clients", "show", "robot")["secrets"]
     assert system.ringwall_json("sessions") == {"sessions": []}
-    assert [key["state"] for key in system.ringwall_json("keys")["keys"]] == ["active", "next"]
+    told = [(key["algorithm"], key["state"]) for key in system.ringwall_json("keys")["keys"]]
+    assert told == [(name, state) for name in ("ES256", "RS256") for state in ("active", "next")]
 
 
 def test_what_is_revoked_over_the_api_is_refused_at_the_edge(system: System) -> None:
