@@ -13,6 +13,11 @@ from typing import Any
 import pytest
 from tests.support.system import Reply, System, copy_example
 
+from ringwall.identity.tokens.claims import ACCESS_TOKEN
+from ringwall.identity.tokens.encoding import decode_base64url, decode_json_object
+from ringwall.identity.tokens.signing import SigningKey
+from ringwall.model.secret import Secret
+
 ADMINISTRATION = """
 issuers:
   local:
@@ -192,6 +197,17 @@ def test_the_command_line_administers_here_and_elsewhere(system: System, tmp_pat
     assert system.ringwall_json("sessions") == {"sessions": []}
     told = [(key["algorithm"], key["state"]) for key in system.ringwall_json("keys")["keys"]]
     assert told == [(name, state) for name in ("ES256", "RS256") for state in ("active", "next")]
+
+
+def test_the_key_of_id_tokens_signs_no_access_token_that_the_edge_takes(system: System) -> None:
+    """Whoever had that key could still not call anything (RFC 8725, section 3.1)."""
+    good = system.token("ann")
+    claims = decode_json_object(decode_base64url(good.split(".")[1]))
+    keys = json.loads((system.state / "issuer" / "keys" / "ring.json").read_text())
+    for ring, status in ((keys, 200), (keys["rs256"], 401)):
+        pem = next(key["pem"] for key in ring["keys"] if key["state"] == "active")
+        token = SigningKey.from_pem(Secret(pem)).sign(claims, typ=ACCESS_TOKEN)
+        assert system.ask("GET", "/auth/admin/keys", headers={"authorization": f"Bearer {token}"}).status == status
 
 
 def test_what_is_revoked_over_the_api_is_refused_at_the_edge(system: System) -> None:
