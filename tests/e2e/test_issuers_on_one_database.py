@@ -199,17 +199,28 @@ def test_an_assertion_is_taken_once(issuers: Issuers) -> None:
     asyncio.run(run())
 
 
-def test_a_pushed_request_is_begun_once(issuers: Issuers) -> None:
+def test_a_pushed_request_is_answered_once(issuers: Issuers) -> None:
+    """Its page may be loaded again, at whichever process; there is one code for it (RFC 9126, section 7.3)."""
+    party = RelyingParty()
+
+    async def to_the_end(page: httpx.AsyncClient, location: str) -> httpx.Response:
+        while location.startswith(ISSUER):
+            answer = await page.get(location)
+            location = answer.headers.get("location", "")
+        return answer
+
     async def run() -> None:
-        async with issuers.clients() as clients:
+        async with issuers.browsers() as pages:
+            await sign_in(pages[0], party)
             for number in range(ROUNDS):
-                pushed = await clients[number % PROCESSES].post(
-                    f"{ISSUER}/par", data=RelyingParty().parameters(), auth=issuers.basic("portal")
+                pushed = await pages[number % PROCESSES].post(
+                    f"{ISSUER}/par", data=party.parameters(), auth=issuers.basic("portal")
                 )
                 assert pushed.status_code == 201, pushed.text
                 query = urlencode({"client_id": "portal", "request_uri": pushed.json()["request_uri"]})
-                answers = await at_all(clients, lambda at: at.get(f"{ISSUER}/authorize?{query}"))  # noqa: B023
-                assert statuses(answers)[303] == 1, statuses(answers)
+                answers = await at_all(pages, lambda at: to_the_end(at, f"{ISSUER}/authorize?{query}"))  # noqa: B023
+                codes = [answer for answer in answers if "code=" in answer.headers.get("location", "")]
+                assert len(codes) == 1, statuses(answers)
 
     asyncio.run(run())
 

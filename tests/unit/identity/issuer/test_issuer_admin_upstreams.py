@@ -27,7 +27,7 @@ def ask(here: UpstreamWorld, path: str, body: dict[str, Any], status: int = 200)
 
 def invite(here: UpstreamWorld) -> None:
     made = here.world.ask_admin(
-        "POST", "/users/import", content=json.dumps({"user_name": "alice", "roles": ["patient"]})
+        "POST", "/admin/users", content=json.dumps({"user_name": "alice", "roles": ["patient"]})
     )
     assert made.status_code == 200, made.text
 

@@ -11,7 +11,7 @@ from ringwall.identity.issuer.administration.problems import ProblemError, missi
 from ringwall.identity.issuer.administration.reading import read, tell
 from ringwall.identity.issuer.administration.routes import Asked, Handler
 from ringwall.identity.issuer.context import IssuerContext
-from ringwall.identity.issuer.revocation_feed import FeedRefusedError, ask_control_plane
+from ringwall.identity.issuer.revocation_feed import FeedError, FeedRefusedError, ask_control_plane
 from ringwall.model.revocation import Revoked
 
 
@@ -75,6 +75,8 @@ class RevocationAdministration:
             return await ask_control_plane(self._context.settings.bindings.admin, {"do": do, **about})
         except FeedRefusedError as error:
             raise ProblemError(400, "refused", error.message) from None
+        except FeedError as error:
+            raise ProblemError(503, "unavailable", error.message, headers={"retry-after": "5"}) from None
 
 
 def _answer(entries: list[dict[str, Any]]) -> Response:

@@ -11,7 +11,7 @@ PASSWORD = "quiet-harbour-lantern-42"
 
 
 def operator(world: ScimWorld, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    response = world.ask_admin(method, path, json=body) if body is not None else world.ask_admin(method, path)
+    response = world.ask_admin(method, f"/admin{path}", json=body)
     assert response.status_code == 200, response.text
     return dict(response.json())
 
@@ -142,7 +142,7 @@ def test_what_is_handed_over_is_managed(world: ScimWorld) -> None:
     add = {"op": "add", "path": "members", "value": [{"value": dora}]}
     world.hr.patch(f"/Groups/{staff}", add, status=403)
     change(world, dora, manager="hr")
-    operator(world, "PATCH", "/groups/staff", {"managed_by": "hr"})
+    operator(world, "PATCH", f"/groups/{staff}", {"managed_by": "hr"})
     assert world.hr.patch(f"/Groups/{staff}", add)["members"]
     world.hr.patch(f"/Users/{dora}", {"op": "add", "path": "title", "value": "Dr"})
 
