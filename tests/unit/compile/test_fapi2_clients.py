@@ -41,3 +41,10 @@ def strict(client: Client) -> bool:
 def test_one_client_or_all(plan: Plan, found: list[bool]) -> None:
     assert [strict(client) for client in plan.clients] == found
     assert (plan.issuers[0].profile is Profile.FAPI2) is all(found)
+
+
+@pytest.mark.parametrize(("key", "found"), [("", "ES256"), (", id_token_signed_response_alg: RS256", "RS256")])
+def test_what_signs_id_tokens_is_the_choice_of_each(key: str, found: str) -> None:
+    clients = {client.name: client for client in made(profile=key).clients}
+    assert clients["bank"].id_token_signed_response_alg == found
+    assert clients["batch"].id_token_signed_response_alg == "ES256"

@@ -15,7 +15,9 @@ from tests.support.issuer_world import IssuerWorld
 from tests.support.joserfc_keys import make_key, public_jwk
 
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
+from ringwall.identity.tokens.encoding import decode_base64url
 from ringwall.identity.tokens.encryption import CONTENT, KEY_MANAGEMENT
+from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
 from ringwall.plan.model import Client
 
 PARTY = RelyingParty()
@@ -94,6 +96,24 @@ def test_only_the_client_reads_what_it_is_told(tmp_path: Path, algorithm: str, c
             assert believed(world, opened(again["id_token"], algorithm, content)).subject == "alice"
             hint = await page.get(f"{ISSUER}/end_session", params={"id_token_hint": about})
             assert hint.status_code == 400  # what is told about somebody is no ID token
+            assert (await page.get(f"{ISSUER}/end_session", params={"id_token_hint": signed})).status_code == 200
+
+    asyncio.run(run())
+
+
+def test_the_token_inside_is_signed_as_the_client_wants(tmp_path: Path) -> None:
+    client = wanting("ECDH-ES", "A128GCM").model_copy(update={"id_token_signed_response_alg": "RS256"})
+    world = world_of(tmp_path, client)
+    secret = world.new_secret("portal")
+
+    async def run() -> None:
+        async with browser(world.app) as page:
+            tokens = (await tokens_of(world, page, secret)).json()
+            world.verify(tokens["access_token"])  # with ES256, by what proxies have
+            signed = opened(tokens["id_token"], "ECDH-ES", "A128GCM")
+            found = verify_signature(UnverifiedToken.parse(signed), world.keys.id_token_key_set)
+            assert json.loads(found)["sub"] == "alice"
+            assert json.loads(decode_base64url(signed.split(".")[0]))["alg"] == "RS256"
             assert (await page.get(f"{ISSUER}/end_session", params={"id_token_hint": signed})).status_code == 200
 
     asyncio.run(run())

@@ -164,6 +164,6 @@ def test_registration_takes_what_there_is(asked: str | None, profile: Profile | 
             read_metadata(metadata, policy, profile, taken=lambda _: False)
 
 
-def test_the_metadata_list_it_but_not_under_fapi2(tmp_path: Path) -> None:
+def test_the_metadata_list_it(tmp_path: Path) -> None:
     told = IssuerWorld(tmp_path).ask("GET", "/.well-known/openid-configuration").json()
     assert told["id_token_signing_alg_values_supported"] == ["ES256", "RS256"]
