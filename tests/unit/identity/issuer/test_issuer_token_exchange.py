@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
+from tests.support.dpop_client import DpopClient
 from tests.support.enforce_plans import service, spiffe
 from tests.support.issuer_browser import Edge
 from tests.support.issuer_plan import AUDIENCE, BATCH, ISSUER, issuer_plan
@@ -90,6 +91,17 @@ def test_a_service_gets_a_token_for_a_service_that_it_calls(world: World, named:
     assert {k: v for k, v in claims.items() if k not in changed} == {
         k: v for k, v in before.items() if k not in changed
     }
+
+
+def test_a_token_for_a_service_is_its_actors_and_no_keys(world: World) -> None:
+    """Whoever shows a proof gets the same token: `act` binds it, and nobody asks for a proof inside."""
+    subject, holder = world.user_token(), DpopClient(world.clock)
+    url = f"{ISSUER}/token"
+    first = world.ask("POST", "/token", data=world.form(subject), headers={"dpop": holder.proof("POST", url)})
+    holder.nonce = first.headers["dpop-nonce"]
+    given = world.ask("POST", "/token", data=world.form(subject), headers={"dpop": holder.proof("POST", url)}).json()
+    assert given["token_type"] == "Bearer"
+    assert "cnf" not in world.verify(given["access_token"]).claims
 
 
 def test_actors_are_nested(world: World) -> None:

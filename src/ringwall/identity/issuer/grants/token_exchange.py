@@ -68,7 +68,10 @@ class TokenExchangeGrant:
             raise RequestRefusedError(400, "invalid_request", "the subject token is not good")
         scopes = _narrowed(asked, subject)  # 5
         issued = self._issue(subject, actor=actor, target=target, scopes=scopes, confirmation=asked.confirmation)
-        return TokenAnswer(access=issued, more={"issued_token_type": ACCESS_TOKEN_TYPE})
+        more = {"issued_token_type": ACCESS_TOKEN_TYPE}
+        if not isinstance(target, Audience):  # it is the actor's by `act`, and no key has to be shown with it
+            more |= {"token_type": "Bearer"}
+        return TokenAnswer(access=issued, more=more)
 
     def _target(self, asked: TokenRequest, actor: ServiceClient) -> ServiceClient | Audience:
         named = (*asked.form.all("audience"), *asked.form.all("resource"))
