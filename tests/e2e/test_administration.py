@@ -199,6 +199,16 @@ def test_the_command_line_administers_here_and_elsewhere(system: System, tmp_pat
     assert told == [(name, state) for name in ("ES256", "RS256") for state in ("active", "next")]
 
 
+def test_the_issuers_metadata_are_also_between_host_and_path(system: System) -> None:
+    """RFC 8414, section 3.1."""
+    below = system.ask("GET", "/auth/.well-known/openid-configuration")
+    between = system.ask("GET", "/.well-known/oauth-authorization-server/auth")
+    assert (between.status, between.json()) == (200, below.json())
+    for path in ("openid-configuration/auth", "oauth-authorization-server", "oauth-authorization-server/auth/x", ""):
+        assert system.ask("GET", f"/.well-known/{path}").status == 404
+    assert system.ask("POST", "/.well-known/oauth-authorization-server/auth").status == 404
+
+
 def test_the_key_of_id_tokens_signs_no_access_token_that_the_edge_takes(system: System) -> None:
     """Whoever had that key could still not call anything (RFC 8725, section 3.1)."""
     good = system.token("ann")

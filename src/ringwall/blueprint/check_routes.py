@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 
 from ringwall.blueprint.model import Blueprint, Operation, Service
 from ringwall.blueprint.report import Report
-from ringwall.model.route import Segment, edge_template, overlap, precedence, segments, shape, takes
+from ringwall.model.route import (
+    AUTHORIZATION_SERVER_METADATA,
+    Segment,
+    edge_template,
+    overlap,
+    precedence,
+    segments,
+    shape,
+    takes,
+)
 
 ISSUER_PREFIX = "/auth"
 """Path prefix of the built-in issuer at the edge."""
@@ -112,6 +121,8 @@ def _check_edge_routes(blueprint: Blueprint, report: Report) -> None:
             if builtin and (template == ISSUER_PREFIX or template.startswith(f"{ISSUER_PREFIX}/")):
                 message = f"{operation.id!r} lies below {ISSUER_PREFIX!r}, where the built-in issuer answers"
                 report.error("reserved-prefix", message, operation.span)
+            if builtin and template == f"{AUTHORIZATION_SERVER_METADATA}{ISSUER_PREFIX}":
+                report.error("reserved-prefix", f"{operation.id!r} is where the issuer's metadata are", operation.span)
             bare = {shape(prefix)} if prefix and operation.template == "/" else set()  # `/api` means `/api/` as well
             for form in sorted({shape(template), *bare}):
                 for other, taken in seen.setdefault(form, []):

@@ -32,7 +32,7 @@ from ringwall.model.revocation import RevocationSource, Revoked
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, Edge, HopRule, Operation, Plan, Protocol, Service
 from ringwall.plan.recorded import recorded_claims
-from ringwall.plan.routes import precedence
+from ringwall.plan.routes import metadata_path, precedence
 
 _STREAM_BYTES = 1 << 40
 """A gRPC stream's messages are limited by who reads them, and a stream has no length."""
@@ -256,11 +256,19 @@ def _entries_of(plan: Plan, service: Service, *, at_edge: bool) -> Iterator[tabl
         yield table.Entry((0, *order), prefix + operation.template, table.route_list(made.own))
         if made.bare:
             yield table.Entry((0, *order), prefix, table.route_list(made.bare))
+        yield from _elsewhere(service, operation, made)
     for template, allowed in methods.items():
         if "*" not in allowed:
             order = precedence("*", prefix + template)
             answer = routes.wrong_method(prefix, template, allowed)
             yield table.Entry((1, *order), prefix + template, table.route_list([answer]))
+
+
+def _elsewhere(service: Service, operation: Operation, made: routes.OperationRoutes) -> Iterator[table.Entry]:
+    """Give the issuer's metadata their second path, before any service that answers on every path."""
+    outside = metadata_path(service, operation)
+    if made.elsewhere and outside is not None:
+        yield table.Entry((-1, outside), outside, table.route_list(made.elsewhere))
 
 
 def _hop_of(service: Service, operation: Operation, *, at_edge: bool) -> HopRule | None:

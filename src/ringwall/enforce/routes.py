@@ -20,7 +20,7 @@ from ringwall.enforce import browser, cors, filters, names, rbac, step_up, token
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
 from ringwall.model import headers
-from ringwall.model.route import answered
+from ringwall.model.route import AUTHORIZATION_SERVER_METADATA, answered
 from ringwall.plan.attributes import (
     RBAC_FILTER,
     ROUTE_METADATA,
@@ -30,7 +30,7 @@ from ringwall.plan.attributes import (
     ROUTE_METADATA_SIGN_IN,
 )
 from ringwall.plan.model import EDGE, Cors, HopRule, Mode, Operation, Service
-from ringwall.plan.routes import template_regex
+from ringwall.plan.routes import metadata_path, template_regex
 from ringwall.plan.rule import DecisionPointRule
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,10 +47,12 @@ class OperationRoutes:
     Attributes:
         own: for its own paths, at the edge with the service's prefix before them.
         bare: for the prefix without a slash behind it, at the edge and where that means the operation too.
+        elsewhere: for the path of the issuer's metadata that is not below its prefix.
     """
 
     own: list[Any]
     bare: list[Any]
+    elsewhere: list[Any]
 
 
 def operation_routes(
@@ -70,7 +72,7 @@ def operation_routes(
 
     The edge takes the service's prefix away again. `browsers` have cookies of the issuer, which stay at the edge.
     """
-    made = OperationRoutes([], [])
+    made = OperationRoutes([], [], [])
     prefix = (service.prefix or "") if callers is None else ""
     for websocket in (True, False) if operation.websocket else (False,):
         common = _common(service, operation, hop, mode, callers, websocket=websocket)
@@ -88,6 +90,14 @@ def operation_routes(
         if not prefix:
             continue
         pattern = regex_pb2.RegexMatcher(regex=f"^{re.escape(prefix)}")
+        if outside := metadata_path(service, operation):
+            route = route_components_pb2.Route(
+                match=_match(operation.method, "", outside),
+                route=_forward(service, operation, cluster, websocket=False),
+                **common,
+            )
+            route.route.prefix_rewrite = AUTHORIZATION_SERVER_METADATA
+            made.elsewhere.append(route)
         own.route.regex_rewrite.CopyFrom(regex_pb2.RegexMatchAndSubstitute(pattern=pattern))
         if re.fullmatch(template_regex(operation.template), "/"):
             bare = route_components_pb2.Route(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 _PARAM = re.compile(r"\{([^{}]*)\}")
 
@@ -92,6 +92,10 @@ def answered(declared: Iterable[str]) -> tuple[str, ...]:
 
 _AFTER_OTHERS = {"GET": 1, "*": 2}
 """GET comes after a HEAD that is declared for itself."""
+
+
+AUTHORIZATION_SERVER_METADATA: Final = "/.well-known/oauth-authorization-server"
+"""Where an issuer's metadata are: between its host and its path (RFC 8414, section 3.1), and below its path too."""
 
 
 def precedence(method: str, template: str) -> tuple[tuple[tuple[int, str], ...], int, str, str]:

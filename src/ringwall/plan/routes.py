@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable
 
-from ringwall.model.route import edge_template, matches, precedence, takes, template_regex
+from ringwall.model.administration import ISSUER_SERVICE
+from ringwall.model.route import (
+    AUTHORIZATION_SERVER_METADATA,
+    edge_template,
+    matches,
+    precedence,
+    takes,
+    template_regex,
+)
 from ringwall.plan.model import Operation, Plan, Service
 
 __all__ = [
@@ -10,6 +18,7 @@ __all__ = [
     "edge_template",
     "match_edge",
     "match_operation",
+    "metadata_path",
     "ordered",
     "parameters",
     "precedence",
@@ -34,8 +43,18 @@ def match_operation(service: Service, method: str, path: str) -> Operation | Non
     return min(matching, key=lambda o: precedence(o.method, o.template), default=None)
 
 
+def metadata_path(service: Service, operation: Operation) -> str | None:
+    """Return where else at the edge an operation is: the issuer's metadata (RFC 8414, section 3.1); None for others."""
+    if not service.builtin or operation.id != f"{ISSUER_SERVICE}/metadata":
+        return None
+    return f"{AUTHORIZATION_SERVER_METADATA}{service.prefix}"
+
+
 def match_edge(plan: Plan, method: str, path: str) -> tuple[Service, Operation, str] | None:
     """Return service, operation and the path that the service will see for a request at the edge; None for no route."""
+    for service, operation in edge_order(plan):
+        if path == metadata_path(service, operation) and takes(operation.method, method):
+            return service, operation, AUTHORIZATION_SERVER_METADATA
     for service, operation in edge_order(plan):
         prefix = service.prefix or ""
         inner = path.removeprefix(prefix) if path == prefix or path.startswith(f"{prefix}/") else None

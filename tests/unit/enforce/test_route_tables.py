@@ -5,14 +5,18 @@ import string
 from pathlib import Path
 from typing import Any
 
+import pytest
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.enforce_pki import Credentials, Tokens
 from tests.support.enforce_plans import bindings, operation, plan, service
 
+from ringwall.blueprint.files import MemoryFiles
+from ringwall.compile.planner import plan_files
 from ringwall.enforce.resources import snapshot
 from ringwall.enforce.snapshot import ROUTES, SCOPES, Snapshot
+from ringwall.model.errors import InvalidBlueprintError
 from ringwall.model.revocation import NothingRevoked
 from ringwall.plan.model import Plan
 from ringwall.plan.routes import match_edge
@@ -174,3 +178,37 @@ def test_an_edit_renews_only_the_table_of_the_paths_it_is_about() -> None:
         r.name for kind in before.resources for r in after.of_type(kind).values() if r != before.of_type(kind)[r.name]
     }
     assert renewed == {"edge/b"}
+
+
+AT_THE_ROOT = """
+ringwall: 1
+system: shop
+services:
+  web: {run: python web.py, operations: [all: "* /{rest...}"], expose: /, allow: [{public: true}]}
+"""
+
+
+def test_the_issuers_metadata_come_before_a_service_that_answers_everywhere() -> None:
+    """RFC 8414, section 3.1; of everything below `/.well-known` the issuer takes this one path."""
+    made = plan_files(MemoryFiles({"ringwall.yaml": AT_THE_ROOT})).plan
+    tables = _tables(made)
+    between = "/.well-known/oauth-authorization-server/auth"
+    found = _found(tables, "GET", between)
+    assert (found.name, found.route.prefix_rewrite) == (
+        "ringwall-issuer/metadata",
+        "/.well-known/oauth-authorization-server",
+    )
+    planned = match_edge(made, "GET", between)
+    assert planned is not None
+    assert (planned[1].id, planned[2]) == (found.name, found.route.prefix_rewrite)
+    for method, path in (("POST", between), ("GET", f"{between}/x"), ("GET", "/.well-known/openid-configuration")):
+        assert _found(tables, method, path).name == "web/all"
+        assert (planned := match_edge(made, method, path)) is not None
+        assert planned[1].id == "web/all"
+
+
+def test_no_operation_can_take_the_place_of_the_issuers_metadata() -> None:
+    taken = AT_THE_ROOT.replace("* /{rest...}", "GET /.well-known/oauth-authorization-server/auth")
+    with pytest.raises(InvalidBlueprintError) as refused:
+        plan_files(MemoryFiles({"ringwall.yaml": taken}))
+    assert "is where the issuer's metadata are" in str(refused.value.diagnostics)
