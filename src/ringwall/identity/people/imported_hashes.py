@@ -1,7 +1,7 @@
-"""Password hashes that other systems made: PBKDF2 (RFC 8018, section 5.2), kept as PHC strings until the next sign-in.
+"""Password hashes that other systems made: PBKDF2 (RFC 8018, section 5.2) and bcrypt, kept until the next sign-in.
 
-Argon2 hashes need no change, as they are PHC strings already. bcrypt is not read: no library for it is among what
-is installed.
+Those of PBKDF2 are kept as PHC strings. Argon2 hashes need no change, as they are PHC strings already, and bcrypt's
+keep the form that every system gives them.
 """
 
 import base64
@@ -19,6 +19,11 @@ MAX_ITERATIONS: Final = 10_000_000
 MAX_ARGON2_MEMORY: Final = 262_144
 """KiB; more would let an import file exhaust the memory."""
 MAX_ARGON2_PASSES: Final = 64
+_MIN_BCRYPT_COST: Final = 4
+MAX_BCRYPT_COST: Final = 14
+"""Some seconds with each try; more would keep a core busy."""
+_BCRYPT_BYTES: Final = 72
+"""bcrypt looks at no more of a password (Provos and Mazieres, "A Future-Adaptable Password Scheme", 1999)."""
 _DIGESTS: Final = {"sha1": "sha1", "sha256": "sha256", "sha512": "sha512"}
 _MIN_HASH_BYTES: Final = 16
 _MAX_BYTES: Final = 1024
@@ -27,6 +32,8 @@ _ARGON2 = re.compile(
     r"\$argon2(?:id|i|d)\$v=(?:16|19)\$m=([0-9]{1,9}),t=([0-9]{1,6}),p=([0-9]{1,3})\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}",
     re.ASCII,
 )
+
+_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}", re.ASCII)
 
 
 class ImportedHashError(PeopleError):
@@ -58,9 +65,13 @@ def checked(text: str) -> str:
         if not (0 < passes <= MAX_ARGON2_PASSES and lanes > 0 and 8 * lanes <= memory <= MAX_ARGON2_MEMORY):
             raise ImportedHashError("an Argon2 hash has a cost that cannot be right")
         return text
+    if found := _BCRYPT.fullmatch(text):
+        if not _MIN_BCRYPT_COST <= int(found[1]) <= MAX_BCRYPT_COST:
+            raise ImportedHashError("a bcrypt hash has a cost that cannot be right")
+        return text
     raise ImportedHashError(
         f"a password hash begins {text[:12]!r}, which is not known here",
-        hint="PBKDF2 and Argon2 hashes can be imported; others sign in by an invitation",
+        hint="PBKDF2, bcrypt and Argon2 hashes can be imported; others sign in by an invitation",
     )
 
 
@@ -72,6 +83,16 @@ def verify_pbkdf2(password: Secret, kept: str) -> bool:
     value = _decode(found[4])
     made = hashlib.pbkdf2_hmac(_DIGESTS[found[1]], password.reveal(), _decode(found[3]), int(found[2]), len(value))
     return hmac.compare_digest(made, value)
+
+
+def verify_bcrypt(password: Secret, kept: str) -> bool:
+    """Return whether this is the password of a bcrypt hash, of which only the first 72 bytes count."""
+    import bcrypt  # noqa: PLC0415  # only where somebody was imported with such a hash
+
+    try:
+        return bcrypt.checkpw(password.reveal()[:_BCRYPT_BYTES], kept.encode("ascii"))
+    except ValueError as error:
+        raise ImportedHashError("a password hash is kept in a form that is not known here") from error
 
 
 def candidates(typed: Secret, form: Secret) -> tuple[Secret, ...]:

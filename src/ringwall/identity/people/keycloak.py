@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ringwall.identity.people.errors import PeopleError
-from ringwall.identity.people.imported_hashes import ImportedHashError, argon2, pbkdf2
+from ringwall.identity.people.imported_hashes import ImportedHashError, argon2, checked, pbkdf2
 
 _PBKDF2: Final = {"pbkdf2": "sha1", "pbkdf2-sha256": "sha256", "pbkdf2-sha512": "sha512"}
 _ARGON2_VERSIONS: Final = {"1.0": 16, "1.3": 19}
@@ -112,13 +112,19 @@ def _credential(credential: Any) -> tuple[str, str]:
         if data.get("secretEncoding") == "BASE32":
             return kind, str(secret["value"])
         return kind, base64.b32encode(str(secret["value"]).encode()).decode("ascii").rstrip("=")
-    salt, value = _decode(secret["salt"]), _decode(secret["value"])
+    return kind, _password(secret, data)
+
+
+def _password(secret: Any, data: Any) -> str:
     algorithm, iterations = str(data["algorithm"]), int(data["hashIterations"])
+    if algorithm == "bcrypt":  # as extensions of Keycloak keep it: whole
+        return checked(str(secret["value"]))
+    salt, value = _decode(secret["salt"]), _decode(secret["value"])
     if algorithm in _PBKDF2:
-        return kind, pbkdf2(_PBKDF2[algorithm], iterations, salt, value)
+        return pbkdf2(_PBKDF2[algorithm], iterations, salt, value)
     if algorithm == "argon2":
         more = {name: values[0] for name, values in data["additionalParameters"].items()}
-        made = argon2(
+        return argon2(
             str(more["type"]),
             version=_ARGON2_VERSIONS[more["version"]],
             memory=int(more["memory"]),
@@ -127,7 +133,6 @@ def _credential(credential: Any) -> tuple[str, str]:
             salt=salt,
             value=value,
         )
-        return kind, made
     raise ImportedHashError(f"passwords hashed by {algorithm[:40]!r} cannot be verified here")
 
 

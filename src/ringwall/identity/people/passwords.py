@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ringwall.identity.people.errors import BusyError, PasswordRefusedError
-from ringwall.identity.people.imported_hashes import ImportedHashError, candidates, verify_pbkdf2
+from ringwall.identity.people.imported_hashes import ImportedHashError, candidates, verify_bcrypt, verify_pbkdf2
 from ringwall.identity.people.password_rules import normalised
 from ringwall.model.secret import Secret
 
@@ -159,6 +159,9 @@ def _verify(password: Secret, kept: str | None, cost: Cost) -> Verdict:
         return Verdict(right=False, renew=False)
     if kept.startswith("$pbkdf2"):
         right = any(verify_pbkdf2(each, kept) for each in candidates(password, form))
+        return Verdict(right=right, renew=True)
+    if kept.startswith("$2"):
+        right = any(verify_bcrypt(each, kept) for each in candidates(password, form))
         return Verdict(right=right, renew=True)
     if _matches(kept, form):
         return Verdict(right=True, renew=_is_weaker(kept, cost))

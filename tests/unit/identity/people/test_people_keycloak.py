@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pyotp
 import pytest
 from argon2.low_level import Type, hash_secret_raw
@@ -26,6 +27,11 @@ def text(data: bytes) -> str:
 
 def credential(kind: str, secret: dict[str, Any], data: dict[str, Any]) -> dict[str, str]:
     return {"type": kind, "secretData": json.dumps(secret), "credentialData": json.dumps(data)}
+
+
+def by_bcrypt(password: str) -> dict[str, str]:
+    value = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    return credential("password", {"value": value, "salt": ""}, {"hashIterations": 4, "algorithm": "bcrypt"})
 
 
 def by_pbkdf2(password: str, *, algorithm: str = "pbkdf2-sha256", size: int = 64) -> dict[str, str]:
@@ -82,6 +88,7 @@ def test_service_accounts_are_no_people_and_whoever_is_not_enabled_is_disabled()
     [
         by_argon2("their own password"),
         by_pbkdf2("their own password"),
+        by_bcrypt("their own password"),
         by_pbkdf2("their own password", size=32),
         by_pbkdf2("their own password", algorithm="pbkdf2"),
         by_pbkdf2("their own password", algorithm="pbkdf2-sha512"),
