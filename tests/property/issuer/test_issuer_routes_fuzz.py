@@ -220,6 +220,7 @@ async def _sign_in(world: World) -> None:
         shown = await page.get(PARTY.url(scope="openid profile orders:read offline_access"))
         form = next(form for form in forms_of(shown) if "password" in form.fields)
         back = sent_back(await send(page, form, {"user_name": "ann", "password": PASSWORD}))
+        world.secret = world.issuer.new_secret("portal")  # an operation may have ended the former
         answered = await redeem(page, PARTY.redemption(back["code"]), ("portal", world.secret))
         world.tokens = answered.json()
         world.cookies = "; ".join(f"{name}={value}" for name, value in page.cookies.items()).encode()
