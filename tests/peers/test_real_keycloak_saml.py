@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.peers.test_real_keycloak import PAGE, SERVICE, Browser, seen
+from tests.peers.test_real_keycloak import Browser, seen
+from tests.support.echo_service import PAGE, SERVICE
 from tests.support.keycloak import REALM, Keycloak, keycloak
 from tests.support.system import System
 

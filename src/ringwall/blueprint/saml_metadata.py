@@ -10,6 +10,7 @@ from ringwall.blueprint.model import Issuer
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.upstream_model import SamlMetadata, Upstream
+from ringwall.model.xml import parse_xml
 
 _METADATA: Final = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 _SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -35,15 +36,7 @@ def read_metadata(content: bytes) -> SamlMetadata:
     1. It is XML without a document type, so nothing is expanded or loaded. 2. It is about one provider of SAML 2.0.
     3. Every key for signatures that it has is a certificate (saml-metadata-2.0-os, section 2.4.1.1).
     """
-    from lxml import etree  # noqa: PLC0415  # only where a blueprint speaks of SAML
-
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False)
-    try:
-        root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        raise ValueError("this is not XML") from None
-    if root.getroottree().docinfo.doctype:  # 1
-        raise ValueError("this has a document type, as no metadata has")
+    root = parse_xml(content, "this")  # 1
     entities = [root] if root.tag == f"{_METADATA}EntityDescriptor" else list(root.iter(f"{_METADATA}EntityDescriptor"))
     found = [(entity, role) for entity in entities for role in entity.iterchildren(f"{_METADATA}IDPSSODescriptor")]
     if len(found) != 1:  # 2

@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.assurance import Proof
 from ringwall.identity.issuer.host_cookies import SESSION, clear_cookie, read_cookie, write_cookie
+from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.storage import Storage
+from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.model.clock import Clock
 from ringwall.model.cookies import TOKEN
 from ringwall.model.secret import Secret
@@ -72,27 +74,21 @@ class BrowserSessions:
             upstream=found.payload.get("upstream", {}),
         )
 
-    async def start(
-        self, proof: Proof, *, former: BrowserSession | None, browser: str = "", address: str = ""
-    ) -> BrowserSession:
+    async def start(self, request: Request, proof: Proof) -> BrowserSession:
         """Begin a session for somebody who has just proven who they are, under a fresh handle.
 
         The same person goes on with the session that there was, so that it can be ended as one; anybody else's ends.
-
-        Args:
-            proof: who they are.
-            former: what the browser's cookie opens until now.
-            browser: what to call the browser in the person's list of sessions.
-            address: where it is, for the same list.
+        What the browser is called and where it is are for the person's list of sessions.
         """
+        former = await self.current(request)
         database = await self._storage.database()
         now = self._clock.now()
         at = now if proof.authenticated is None else min(proof.authenticated, now)
         payload: dict[str, Any] = {
             "acr": proof.acr,
             "amr": list(proof.amr),
-            "browser": browser,
-            "address": address,
+            "browser": browser_named(request.headers.get("user-agent", "")),
+            "address": visitor_of(request).source,
         }
         if proof.upstream:
             payload["upstream"] = dict(proof.upstream)

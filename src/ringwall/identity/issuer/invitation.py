@@ -14,7 +14,6 @@ from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.pages.wording import told
 from ringwall.identity.issuer.request import read_form
-from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.people.errors import BusyError, PasswordRefusedError, PeopleError, TooManyAttemptsError
 from ringwall.model.secret import Secret
 
@@ -62,12 +61,7 @@ class InvitationEndpoint:
         except PeopleError as error:
             return self._refuse(error)
         proof = Proof(subject=done.account, acr=done.acr.value, amr=done.amr, device=done.device_token)
-        session = await self._sessions.start(
-            proof,
-            former=await self._sessions.current(request),
-            browser=browser_named(request.headers.get("user-agent", "")),
-            address=visitor_of(request).source,
-        )
+        session = await self._sessions.start(request, proof)
         response = self._to_set_up() if password is None else self._pages.show("invitation_accepted")
         set_cookie(response, session)
         remember_device(response, request, proof.device)

@@ -28,7 +28,6 @@ from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import MAX_BODY, Parameters, RequestRefusedError, parse_parameters, read_form
 from ringwall.identity.issuer.upstream_sources import UpstreamSources, see
-from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.identity.upstream.identity import (
     NoAccountError,
@@ -138,12 +137,7 @@ class UpstreamSignIn:
             proof = await self._proof(upstream, identity, source=visitor.source)  # 3
         except UpstreamError as error:
             return await self._say_for(request, query, upstream, error)
-        session = await self._sessions.start(  # 4
-            proof,
-            former=await self._sessions.current(request),
-            browser=browser_named(request.headers.get("user-agent", "")),
-            address=visitor.source,
-        )
+        session = await self._sessions.start(request, proof)  # 4
         response = await self._authorize.proceed(request, query, session=session, fresh=True)
         set_cookie(response, session)
         return response

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
 from tests.support.issuer_browser import RelyingParty, browser, forms_of, redeem, sent_back
 from tests.support.issuer_plan import login_plan
 from tests.support.issuer_world import IssuerWorld
@@ -25,7 +26,9 @@ def world(tmp_path: Path) -> IssuerWorld:
 async def follow_invitation(world: IssuerWorld, page: httpx.AsyncClient, acr: str = SETTING_UP) -> BrowserSession:
     """Give the browser the session that an invitation gives where no password was set with it."""
     sessions = BrowserSessions(storage=world.context.storage, clock=world.clock, token_seconds=900)
-    session = await sessions.start(Proof(subject="alice", acr=acr, amr=("otp",)), former=None)
+    session = await sessions.start(
+        Request({"type": "http", "headers": []}), Proof(subject="alice", acr=acr, amr=("otp",))
+    )
     page.cookies.set(SESSION, session.handle.reveal().decode())
     return session
 

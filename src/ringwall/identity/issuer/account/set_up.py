@@ -7,9 +7,7 @@ from ringwall.identity.issuer.account.door import SET_UP, Door, Holder
 from ringwall.identity.issuer.account.passkeys import keep, options_for
 from ringwall.identity.issuer.assurance import SETTING_UP, Proof
 from ringwall.identity.issuer.browser_sessions import set_cookie
-from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.pages.wording import told
-from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.people.errors import BusyError, PasskeysUnavailableError, PasswordRefusedError
 from ringwall.model.secret import Secret
 
@@ -53,12 +51,7 @@ class SetUpPage:
         except (PasswordRefusedError, BusyError) as error:
             return await self._show(request, here, message=told(error.message, error.hint))
         proof = Proof(subject=here.subject, acr="pwd", amr=("pwd",))
-        session = await self._door.sessions.start(
-            proof,
-            former=here.session,
-            browser=browser_named(request.headers.get("user-agent", "")),
-            address=visitor_of(request).source,
-        )
+        session = await self._door.sessions.start(request, proof)
         response = self._door.to(_onwards(request))
         set_cookie(response, session)
         return response

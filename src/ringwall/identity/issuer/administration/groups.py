@@ -11,10 +11,10 @@ from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.people import account_of, known_roles, told
 from ringwall.identity.issuer.administration.problems import missing
 from ringwall.identity.issuer.administration.reading import (
-    cursor_of,
+    after_of,
     expected_version,
     limit_of,
-    place_of,
+    next_of,
     query,
     read,
     tell,
@@ -61,9 +61,9 @@ class GroupAdministration:
         if "name" in parameters:
             named = await groups.by_name(checked_group_name(parameters["name"])[1])
             return tell(schemas.Groups(groups=[await self._told(named)] if named is not None else []))
-        limit, place = limit_of(parameters), place_of(parameters, str)
-        found = await groups.page(after=place[0] if place else "", limit=limit)
-        following = cursor_of(found[-1].name_key) if len(found) == limit else None
+        limit = limit_of(parameters)
+        found = await groups.page(after=after_of(parameters), limit=limit)
+        following = next_of(found, limit, lambda last: last.name_key)
         return tell(schemas.Groups(groups=[await self._told(group) for group in found], next=following))
 
     async def show(self, asked: Asked) -> Response:
@@ -73,9 +73,9 @@ class GroupAdministration:
     async def members(self, asked: Asked) -> Response:
         """Answer with members in the order of their ids."""
         parameters, group = query(asked, "after", "limit"), await self._named(asked)
-        limit, place = limit_of(parameters), place_of(parameters, str)
-        found = await (await self._groups()).members(group.id, after=place[0] if place else "", limit=limit)
-        following = cursor_of(found[-1].id) if len(found) == limit else None
+        limit = limit_of(parameters)
+        found = await (await self._groups()).members(group.id, after=after_of(parameters), limit=limit)
+        following = next_of(found, limit, lambda last: last.id)
         told_members = [
             schemas.Member(id=each.id, user_name=each.user_name, display_name=each.display_name) for each in found
         ]

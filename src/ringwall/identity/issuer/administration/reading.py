@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -16,6 +17,7 @@ from ringwall.identity.issuer.request import parse_parameters, read_body
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
+FoundT = TypeVar("FoundT")
 
 PAGE: Final = 100
 MAX_PAGE: Final = 500
@@ -89,6 +91,17 @@ def place_of(parameters: dict[str, str], *kinds: type) -> tuple[Any, ...] | None
     if not isinstance(place, list) or [type(part) for part in place] != list(kinds):
         raise ProblemError(400, "bad-request", "`after` is no cursor of this list")
     return tuple(place)
+
+
+def after_of(parameters: dict[str, str]) -> str:
+    """Return the key after which a page in the order of one text begins; empty for the first page."""
+    place = place_of(parameters, str)
+    return str(place[0]) if place else ""
+
+
+def next_of(found: Sequence[FoundT], limit: int, key: Callable[[FoundT], str]) -> str | None:
+    """Return the cursor for what follows a page; None where the page is not full, so nothing does."""
+    return cursor_of(key(found[-1])) if len(found) == limit else None
 
 
 def expected_version(asked: Asked) -> int | None:

@@ -11,10 +11,10 @@ from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.people import account_of, known_roles, told
 from ringwall.identity.issuer.administration.problems import ProblemError, missing
 from ringwall.identity.issuer.administration.reading import (
-    cursor_of,
+    after_of,
     expected_version,
     limit_of,
-    place_of,
+    next_of,
     query,
     tell,
 )
@@ -53,10 +53,10 @@ class RoleAdministration:
         parameters, role = query(asked, "after", "limit"), asked.named("role")
         if role not in self._context.directory.current().roles:
             raise missing("role")
-        limit, place = limit_of(parameters), place_of(parameters, str)
+        limit = limit_of(parameters)
         accounts = (await self._context.people.services()).database.accounts
-        found = await accounts.page(after=place[0] if place else "", limit=limit)
-        following = cursor_of(found[-1].name_key) if len(found) == limit else None
+        found = await accounts.page(after=after_of(parameters), limit=limit)
+        following = next_of(found, limit, lambda last: last.name_key)
         holding = [told(account) for account in found if role in account.effective_roles]
         return tell(schemas.Users(users=holding, next=following))
 

@@ -9,7 +9,14 @@ from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.noting import note
 from ringwall.identity.issuer.administration.people import account_of, told_grant, told_session
 from ringwall.identity.issuer.administration.problems import ProblemError, missing
-from ringwall.identity.issuer.administration.reading import MAX_PAGE, cursor_of, limit_of, place_of, query, tell
+from ringwall.identity.issuer.administration.reading import (
+    MAX_PAGE,
+    after_of,
+    limit_of,
+    next_of,
+    query,
+    tell,
+)
 from ringwall.identity.issuer.administration.routes import Asked, Handler
 from ringwall.identity.issuer.context import IssuerContext
 
@@ -42,9 +49,9 @@ class SessionAdministration:
         if "user" in parameters:
             of_one = await sessions.of_account(parameters["user"], now=now, limit=MAX_PAGE)
             return tell(schemas.Sessions(sessions=[told_session(each) for each in of_one]))
-        limit, place = limit_of(parameters), place_of(parameters, str)
-        found = await sessions.page(now=now, after=place[0] if place else "", limit=limit)
-        following = cursor_of(found[-1].id) if len(found) == limit else None
+        limit = limit_of(parameters)
+        found = await sessions.page(now=now, after=after_of(parameters), limit=limit)
+        following = next_of(found, limit, lambda last: last.id)
         return tell(schemas.Sessions(sessions=[told_session(each) for each in found], next=following))
 
     async def show(self, asked: Asked) -> Response:
@@ -78,9 +85,9 @@ class SessionAdministration:
         if "user" in parameters:
             of_one = await families.of_account(parameters["user"], now=now, limit=MAX_PAGE)
             return tell(schemas.Grants(grants=[told_grant(each) for each in of_one]))
-        limit, place = limit_of(parameters), place_of(parameters, str)
-        found = await families.of_client(parameters["client"], now=now, after=place[0] if place else "", limit=limit)
-        following = cursor_of(found[-1].id) if len(found) == limit else None
+        limit = limit_of(parameters)
+        found = await families.of_client(parameters["client"], now=now, after=after_of(parameters), limit=limit)
+        following = next_of(found, limit, lambda last: last.id)
         return tell(schemas.Grants(grants=[told_grant(each) for each in found], next=following))
 
     async def end_grant(self, asked: Asked) -> Response:

@@ -17,10 +17,10 @@ from ringwall.identity.issuer.administration.people import (
     told_details,
 )
 from ringwall.identity.issuer.administration.reading import (
-    cursor_of,
+    after_of,
     expected_version,
     limit_of,
-    place_of,
+    next_of,
     query,
     read,
     tell,
@@ -62,9 +62,9 @@ class UserAdministration:
         if "user_name" in parameters:
             named = await accounts.by_name(normalised(parameters["user_name"]))
             return tell(schemas.Users(users=[told(named)] if named is not None else []))
-        limit, place = limit_of(parameters), place_of(parameters, str)
-        found = await accounts.page(after=place[0] if place else "", limit=limit)
-        following = cursor_of(found[-1].name_key) if len(found) == limit else None
+        limit = limit_of(parameters)
+        found = await accounts.page(after=after_of(parameters), limit=limit)
+        following = next_of(found, limit, lambda last: last.name_key)
         return tell(schemas.Users(users=[told(account) for account in found], next=following))
 
     async def show(self, asked: Asked) -> Response:

@@ -21,7 +21,6 @@ from ringwall.identity.issuer.oauth.visitor import remember_device, visitor_of
 from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.people import SecondFactor, SignInFailedError, Visitor, picked
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, read_form
-from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.model.secret import Secret
 
@@ -91,12 +90,7 @@ class LoginEndpoint:
             return await self._page.ask(request, query, asked, status=status, message=error.message)
         if isinstance(proof, SecondFactor):
             return await self._ask_for_second_factor(request, query, asked, proof, visitor)
-        session = await self._sessions.start(  # 4
-            proof,
-            former=await self._sessions.current(request),
-            browser=browser_named(request.headers.get("user-agent", "")),
-            address=visitor.source,
-        )
+        session = await self._sessions.start(request, proof)  # 4
         response = await self._authorize.proceed(request, query, session=session, fresh=True)
         set_cookie(response, session)
         remember_device(response, request, proof.device)
