@@ -39,7 +39,8 @@ from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.model.clock import SystemClock
 from ringwall.model.revocation import NothingRevoked
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import EDGE, HopRule, Limit, Plan
+from ringwall.plan.model import EDGE, Plan
+from ringwall.plan.operation import HopRule, Limit
 from ringwall.plan.rule import ALLOW
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

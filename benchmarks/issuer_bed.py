@@ -19,7 +19,9 @@ from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.model.clock import SystemClock
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import Client, ClientKind, Issuer, Person, Plan, Registration
+from ringwall.plan.client import Client, ClientKind
+from ringwall.plan.identity import Issuer, Person, Registration
+from ringwall.plan.model import Plan
 
 CONNECTIONS = 8
 PER_ROUND = 8

@@ -24,7 +24,7 @@ from ringwall.model.clock import ManualClock
 from ringwall.model.credentials import TokenKeySource
 from ringwall.model.durable import replace_file
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 
 class Published(ABC):

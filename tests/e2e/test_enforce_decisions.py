@@ -11,7 +11,9 @@ from tests.support.enforce_rig import Rig, running
 
 from ringwall.enforce.decision_point import DecisionPoint
 from ringwall.model.headers import IDENTITY_HEADERS
-from ringwall.plan.model import Mode, Operation, Plan, Policy
+from ringwall.plan.model import Plan
+from ringwall.plan.operation import Operation
+from ringwall.plan.policy import Mode, Policy
 from ringwall.plan.rule import DENY, DecisionPointRule
 
 ASK = DecisionPointRule(reasons=("the policy cannot be compiled",))

@@ -10,7 +10,8 @@ from tests.support.enforce_pki import Authority, Tokens
 from tests.support.enforce_plans import operation, plan, service
 from tests.support.enforce_rig import Rig, running
 
-from ringwall.plan.model import Limit, Plan
+from ringwall.plan.model import Plan
+from ringwall.plan.operation import Limit
 
 
 def _plan(**edge: Any) -> Plan:

@@ -5,7 +5,8 @@ from pathlib import Path
 from tests.support.enforce_plans import GENEROUS, operation, plan, service
 from tests.support.enforce_rig import Rig, running
 
-from ringwall.plan.model import Limit, Plan
+from ringwall.plan.model import Plan
+from ringwall.plan.operation import Limit
 
 SMALL = Limit(requests=1, seconds=60, burst=5)
 OPERATIONS = (

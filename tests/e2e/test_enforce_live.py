@@ -17,7 +17,8 @@ from tests.support.enforce_rig import Rig, free_port, running
 
 from ringwall.enforce.xds import PlanNotInForceError, PlanRejectedError
 from ringwall.plan.bindings import Address
-from ringwall.plan.model import Claim, ClaimType, Plan, Service
+from ringwall.plan.identity import Claim, ClaimType
+from ringwall.plan.model import Plan, Service
 from ringwall.plan.rule import ALLOW, DENY, Case, CompiledRule, PathMatches, Rule
 
 

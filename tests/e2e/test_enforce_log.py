@@ -9,7 +9,7 @@ from tests.support.enforce_plans import operation, plan, service, spiffe
 from tests.support.enforce_rig import Rig, running
 
 from ringwall.model import access_log as key
-from ringwall.plan.model import Claim, ClaimType
+from ringwall.plan.identity import Claim, ClaimType
 from ringwall.plan.rule import ALLOW, DENY, Case, ClaimHas, CompiledRule
 
 ADMIN = CompiledRule(cases=(Case(when=ClaimHas(path=("roles",), value="admin")),))

@@ -8,7 +8,8 @@ import pytest
 from tests.support.enforce_plans import operation, plan, service, spiffe
 from tests.support.enforce_rig import Answer, Rig, running
 
-from ringwall.plan.model import Mode, Operation, StepUp
+from ringwall.plan.operation import Operation, StepUp
+from ringwall.plan.policy import Mode
 from ringwall.plan.rule import DENY
 
 

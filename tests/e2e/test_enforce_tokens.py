@@ -13,7 +13,7 @@ from tests.support.enforce_pki import Tokens
 from tests.support.enforce_plans import operation, plan, service, spiffe
 from tests.support.enforce_rig import Rig, running
 
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 OPERATIONS = (
     operation("patients", "get", "GET", "/patients/{id}"),

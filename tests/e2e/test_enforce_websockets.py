@@ -22,7 +22,8 @@ from tests.support.enforce_rig import Rig, running
 from ringwall.enforce import websockets as limits
 from ringwall.model.events import Outcome
 from ringwall.observe.outcomes import outcome_of
-from ringwall.plan.model import Cors, Operation
+from ringwall.plan.model import Cors
+from ringwall.plan.operation import Operation
 from ringwall.plan.rule import DENY
 
 PAGE = "https://app.example"

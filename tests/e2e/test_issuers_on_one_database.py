@@ -27,7 +27,7 @@ from ringwall.identity.issuer.clients.assertion import BEARER
 from ringwall.identity.issuer.throttle import BURST, SECONDS
 from ringwall.identity.tokens.jws import UnverifiedToken
 from ringwall.model.clock import SystemClock
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 PROCESSES = 3
 ROUNDS = 8

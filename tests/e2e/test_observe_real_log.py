@@ -20,7 +20,8 @@ from ringwall.observe.query import Query
 from ringwall.observe.reader import EventReader
 from ringwall.observe.spool import Spool
 from ringwall.observe.tail import SpoolLimits
-from ringwall.plan.model import Claim, ClaimType, Limit, Role
+from ringwall.plan.identity import Claim, ClaimType, Role
+from ringwall.plan.operation import Limit
 from ringwall.plan.rule import DENY, DecisionPointRule
 
 PLAN = plan(

@@ -17,7 +17,8 @@ from tests.support.issuer_browser import RelyingParty, browser, forms_of, redeem
 from tests.support.issuer_plan import BATCH, BUILTIN, ISSUER, PORTAL, login_plan
 from tests.support.issuer_world import IssuerWorld, ask
 
-from ringwall.plan.model import ClientKind, Registration
+from ringwall.plan.client import ClientKind
+from ringwall.plan.identity import Registration
 
 CALLBACK = "https://suite.example/test/a/ringwall/callback"
 AFTER = "https://suite.example/test/a/ringwall/post_logout_redirect"

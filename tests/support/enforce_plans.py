@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import Edge, HopRule, Issuer, Limit, Operation, Plan, Service, Source
+from ringwall.plan.identity import Issuer
+from ringwall.plan.model import Edge, Plan, Service
+from ringwall.plan.operation import HopRule, Limit, Operation
+from ringwall.plan.policy import Source
 from ringwall.plan.rule import ALLOW, Rule
 
 TRUST_DOMAIN = "test"

@@ -14,7 +14,7 @@ from tests.support.issuer_plan import ISSUER
 from tests.support.issuer_world import IssuerWorld, ask
 from tests.support.joserfc_keys import make_key, public_jwk, sign
 
-from ringwall.plan.model import Client, ClientKind, Profile
+from ringwall.plan.client import Client, ClientKind, Profile
 
 CALLBACK = "https://bank.example/callback"
 BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -6,7 +6,10 @@ from typing import Any
 from ringwall.compile.builtin_issuer import BuiltinIssuer, lower_issuer
 from ringwall.compile.rules import RuleMaker
 from ringwall.model.cache import PlanCache
-from ringwall.plan.model import Claim, ClaimType, Client, ClientKind, Issuer, Person, Plan, Policy, Service
+from ringwall.plan.client import Client, ClientKind
+from ringwall.plan.identity import Claim, ClaimType, Issuer, Person
+from ringwall.plan.model import Plan, Service
+from ringwall.plan.policy import Policy
 from ringwall.plan.store import PlanStore
 
 ISSUER = "https://localhost:8443/auth"

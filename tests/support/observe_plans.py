@@ -12,7 +12,8 @@ from ringwall.compile.planner import plan_files
 from ringwall.model.events import DecisionEvent
 from ringwall.observe.access_lines import parse
 from ringwall.observe.plans import PlanArchive
-from ringwall.plan.model import EDGE, Operation, Plan
+from ringwall.plan.model import EDGE, Plan
+from ringwall.plan.operation import Operation
 from ringwall.plan.store import PlanStore
 
 BLUEPRINT = """

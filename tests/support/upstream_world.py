@@ -13,7 +13,8 @@ from tests.support.issuer_plan import login_plan, write_plan
 from tests.support.issuer_world import IssuerWorld
 from tests.support.scripted_provider import CLIENT, SECRET, Begun, ScriptedProvider, scripted_provider
 
-from ringwall.plan.model import Plan, Role
+from ringwall.plan.identity import Role
+from ringwall.plan.model import Plan
 from ringwall.plan.upstream import AttributeRule, OidcProvider, RoleRule, Upstream
 
 ROLES = (

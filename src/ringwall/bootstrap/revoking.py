@@ -11,7 +11,8 @@ from ringwall.identity.revocation.revoked import RevocationError, RevocationList
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
 from ringwall.model.revocation import TOKEN_SECONDS, Revocation, Revoked
-from ringwall.plan.model import Issuer, Plan
+from ringwall.plan.identity import Issuer
+from ringwall.plan.model import Plan
 
 REVOKE: Final = "revoke"
 RESTORE: Final = "restore"

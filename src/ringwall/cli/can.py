@@ -18,7 +18,8 @@ from ringwall.model.events import Outcome
 from ringwall.observe.askers import Asker, asker_of_token, known_asker, put_claim
 from ringwall.observe.foresee import Asked, Foreseen, Foresight
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import Claim, ClaimType, Plan
+from ringwall.plan.identity import Claim, ClaimType
+from ringwall.plan.model import Plan
 
 EXIT_DENIED: Final = 3
 _LONGEST_TOKEN: Final = 64 * 1024

@@ -14,7 +14,9 @@ from ringwall.compile.services import action_shapes, readable_params
 from ringwall.model.administration import CLOSED, ISSUER_SERVICE, OPERATIONS, OPERATOR
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import Mode, Operation, Policy, Service, Source
+from ringwall.plan.model import Service
+from ringwall.plan.operation import Operation
+from ringwall.plan.policy import Mode, Policy, Source
 
 _OWN_TOKENS = (("register", "POST", "/register"), ("registered-client", "*", "/register/{client}"))
 """What is asked with tokens that are for the issuer alone, and no JWT (RFC 7591, section 3; RFC 7592, section 1.3)."""

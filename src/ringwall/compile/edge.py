@@ -6,7 +6,8 @@ from ringwall.blueprint.shape import At
 from ringwall.blueprint.values import Endpoint, Rate
 from ringwall.compile.issuers import has_builtin_issuer
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.model import Edge, Limit
+from ringwall.plan.model import Edge
+from ringwall.plan.operation import Limit
 
 DEFAULT_LISTEN = Endpoint("127.0.0.1", 8443)
 DEFAULT_DOMAINS = ("localhost",)

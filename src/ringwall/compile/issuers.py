@@ -13,12 +13,14 @@ from ringwall.blueprint.values import CONTENT_ENCRYPTION
 from ringwall.model.colours import for_dark_pages
 from ringwall.plan.audience import Audience
 from ringwall.plan.base import canonical
-from ringwall.plan.model import EDGE, Claim, ClaimType, ClientKind, Edge, Profile, Role
-from ringwall.plan.model import Appearance as PlanAppearance
-from ringwall.plan.model import Client as PlanClient
-from ringwall.plan.model import Issuer as PlanIssuer
-from ringwall.plan.model import Person as PlanPerson
-from ringwall.plan.model import Registration as PlanRegistration
+from ringwall.plan.client import Client as PlanClient
+from ringwall.plan.client import ClientKind, Profile
+from ringwall.plan.identity import Appearance as PlanAppearance
+from ringwall.plan.identity import Claim, ClaimType, Role
+from ringwall.plan.identity import Issuer as PlanIssuer
+from ringwall.plan.identity import Person as PlanPerson
+from ringwall.plan.identity import Registration as PlanRegistration
+from ringwall.plan.model import EDGE, Edge
 
 T = TypeVar("T")
 

@@ -31,7 +31,9 @@ from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span
 from ringwall.model.garbage import collection_paused
 from ringwall.plan.base import canonical
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import Mode, Operation, Plan, Service
+from ringwall.plan.model import Plan, Service
+from ringwall.plan.operation import Operation
+from ringwall.plan.policy import Mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.spiffe import SpiffeId
 from ringwall.plan.base import canonical, digest_of
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Operation, Param, Role, Source, StepUp
+from ringwall.plan.identity import Claim, Issuer, Role
+from ringwall.plan.model import EDGE
+from ringwall.plan.operation import HopRule, Operation, Param, StepUp
+from ringwall.plan.policy import Mode, Source
 from ringwall.plan.rule import DENY, Always, AnyOf, CallerIs, Case, CompiledRule, Predicate
 
 _OPERATIONS: TypeAdapter[tuple[Operation, ...]] = TypeAdapter(tuple[Operation, ...])

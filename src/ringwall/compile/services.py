@@ -15,7 +15,9 @@ from ringwall.model.assurance import at_least
 from ringwall.model.errors import Span
 from ringwall.model.route import segments
 from ringwall.model.spiffe import SpiffeId
-from ringwall.plan.model import Cors, Listen, Mode, Operation, Param, Protocol, Run, Service, Source, StepUp
+from ringwall.plan.model import Cors, Listen, Protocol, Run, Service
+from ringwall.plan.operation import Operation, Param, StepUp
+from ringwall.plan.policy import Mode, Source
 
 
 def callers_of(blueprint: Blueprint) -> dict[str, list[str]]:

@@ -15,7 +15,8 @@ from ringwall.model import access_log as key
 from ringwall.model import headers
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE, ROUTE_METADATA, ROUTE_METADATA_OPERATION
 from ringwall.plan.attributes import ROUTE_METADATA_RULE as RULE
-from ringwall.plan.model import EDGE, Claim
+from ringwall.plan.identity import Claim
+from ringwall.plan.model import EDGE
 
 _TOKEN = f"{JWT_NAMESPACE}:{CLAIMS_KEY}"
 _SHADOW_KEY = f"{SHADOW_STAT_PREFIX}shadow_engine_result"

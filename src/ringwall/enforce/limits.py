@@ -11,7 +11,7 @@ from envoy.type.v3 import percent_pb2, token_bucket_pb2
 
 from ringwall.enforce.proto import FALSE, seconds, u32
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE
-from ringwall.plan.model import Limit
+from ringwall.plan.operation import Limit
 
 _MAX_SUBJECTS = 50_000
 """Buckets kept at once; the least recently used goes first, and with it its count (about 300 bytes each)."""

@@ -15,7 +15,8 @@ from envoy.type.matcher.v3 import string_pb2, value_pb2
 from google.api.expr.v1alpha1 import syntax_pb2
 
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE
-from ringwall.plan.model import HopRule, Mode
+from ringwall.plan.operation import HopRule
+from ringwall.plan.policy import Mode
 from ringwall.plan.rule import (
     AllOf,
     Always,

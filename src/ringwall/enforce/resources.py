@@ -30,7 +30,8 @@ from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.credentials import CredentialSource, TokenKeySource, X509Credential
 from ringwall.model.revocation import RevocationSource, Revoked
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import EDGE, Edge, HopRule, Operation, Plan, Protocol, Service
+from ringwall.plan.model import EDGE, Edge, Plan, Protocol, Service
+from ringwall.plan.operation import HopRule, Operation
 from ringwall.plan.recorded import recorded_claims
 from ringwall.plan.routes import metadata_path, precedence
 

@@ -29,7 +29,9 @@ from ringwall.plan.attributes import (
     ROUTE_METADATA_RULE,
     ROUTE_METADATA_SIGN_IN,
 )
-from ringwall.plan.model import EDGE, Cors, HopRule, Mode, Operation, Service
+from ringwall.plan.model import EDGE, Cors, Service
+from ringwall.plan.operation import HopRule, Operation
+from ringwall.plan.policy import Mode
 from ringwall.plan.routes import metadata_path, template_regex
 from ringwall.plan.rule import DecisionPointRule
 

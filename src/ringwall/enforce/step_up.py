@@ -14,7 +14,7 @@ from google.api.expr.v1alpha1 import syntax_pb2
 
 from ringwall.enforce.proto import pack
 from ringwall.plan.attributes import CLAIMS_KEY, JWT_NAMESPACE
-from ringwall.plan.model import StepUp
+from ringwall.plan.operation import StepUp
 
 FILTER: Final = "ringwall.step-up"
 POLICY: Final = "step-up"

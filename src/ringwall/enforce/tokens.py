@@ -17,7 +17,7 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from ringwall.plan.attributes import CLAIMS_KEY
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 REQUIRED = "required"
 OPTIONAL = "optional"

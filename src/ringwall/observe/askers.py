@@ -10,7 +10,9 @@ from typing import Any, Final
 import orjson
 
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Client, Person, Plan
+from ringwall.plan.client import Client
+from ringwall.plan.identity import Person
+from ringwall.plan.model import Plan
 
 GUEST: Final = "guest"
 CLOCK_SKEW_SECONDS: Final = 30

@@ -18,7 +18,8 @@ from ringwall.observe.plans import PlanArchive, Ruled
 from ringwall.observe.reader import EventReader
 from ringwall.observe.verdict import Verdict, decide
 from ringwall.plan.decision import DecidingPolicy, Question
-from ringwall.plan.model import EDGE, Operation, Plan, Service
+from ringwall.plan.model import EDGE, Plan, Service
+from ringwall.plan.operation import Operation
 from ringwall.plan.recorded import payload, with_nulls
 
 Kind = Literal["edge", "inbound", "outbound"]

@@ -12,7 +12,8 @@ from ringwall.observe.connections import decide_connection
 from ringwall.observe.verdict import Verdict, decide
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import EDGE, Operation, Plan, Protocol, Service
+from ringwall.plan.model import EDGE, Plan, Protocol, Service
+from ringwall.plan.operation import Operation
 from ringwall.plan.paths import UnroutablePathError, normalised
 from ringwall.plan.routes import edge_template, match_edge, match_operation
 

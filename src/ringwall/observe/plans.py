@@ -12,7 +12,8 @@ from ringwall.model.durable import Stamp, stamp_of
 from ringwall.model.garbage import collection_paused
 from ringwall.plan.evaluate import Evaluator
 from ringwall.plan.manifest import SERVICES, is_digest
-from ringwall.plan.model import Operation, Plan, Service
+from ringwall.plan.model import Plan, Service
+from ringwall.plan.operation import Operation
 from ringwall.plan.store import NoPlanError, PlanStore, PlanUnreadableError
 
 _KEPT_PLANS: Final = 4

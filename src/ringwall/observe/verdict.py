@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from ringwall.model.events import Outcome
 from ringwall.plan.decision import DecidingPolicy, Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import EDGE, Mode, Operation, Service
+from ringwall.plan.model import EDGE, Service
+from ringwall.plan.operation import Operation
+from ringwall.plan.policy import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 import cedarpy
 
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Policy
+from ringwall.plan.policy import Policy
 
 Json = Any
 """A node of Cedar's JSON policy format."""

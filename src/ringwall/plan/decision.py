@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ringwall.plan.model import Source
+from ringwall.plan.policy import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

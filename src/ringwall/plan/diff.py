@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ringwall.plan.base import Part
 from ringwall.plan.matrix import Cell, access_matrix
-from ringwall.plan.model import Cors, HopRule, Limit, Operation, Plan, Service
+from ringwall.plan.model import Cors, Plan, Service
+from ringwall.plan.operation import HopRule, Limit, Operation
 from ringwall.plan.rule import DecisionPointRule
 from ringwall.plan.tables import limit_text
 from ringwall.plan.verdicts import Verdict

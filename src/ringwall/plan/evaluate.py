@@ -30,8 +30,10 @@ from ringwall.plan.cedar import (
     action_group,
 )
 from ringwall.plan.decision import Answer, DecidingPolicy, Question
-from ringwall.plan.model import EDGE, Mode, Operation, Plan, Service
+from ringwall.plan.model import EDGE, Plan, Service
 from ringwall.plan.near import Miss, NearMisses
+from ringwall.plan.operation import Operation
+from ringwall.plan.policy import Mode
 from ringwall.plan.subject import Subject, subject_of
 
 _READABLE = re.compile(f"{PARAM_CHARS}*")

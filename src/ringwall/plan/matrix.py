@@ -12,8 +12,10 @@ from typing import Final
 
 from ringwall.model.administration import IDS
 from ringwall.plan.cedar import USER, CedarPolicy, nodes
-from ringwall.plan.model import EDGE, Mode, Operation, Plan, Policy, Service
+from ringwall.plan.model import EDGE, Plan, Service
+from ringwall.plan.operation import Operation
 from ringwall.plan.partial import Entity, Facts, guest, user, workload
+from ringwall.plan.policy import Mode, Policy
 from ringwall.plan.rule import DecisionPointRule
 from ringwall.plan.verdicts import Decision, Verdict, Verdicts
 

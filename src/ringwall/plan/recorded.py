@@ -8,7 +8,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ringwall.plan.model import Claim, ClaimType, Plan
+from ringwall.plan.identity import Claim, ClaimType
+from ringwall.plan.model import Plan
 from ringwall.plan.subject import SCOPE_CLAIM, claim_at, is_absent
 
 _OWN: Final = "@"

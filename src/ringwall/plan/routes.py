@@ -11,7 +11,8 @@ from ringwall.model.route import (
     takes,
     template_regex,
 )
-from ringwall.plan.model import Operation, Plan, Service
+from ringwall.plan.model import Plan, Service
+from ringwall.plan.operation import Operation
 
 __all__ = [
     "edge_order",

@@ -16,7 +16,8 @@ from ringwall.model.durable import replace_file
 from ringwall.model.errors import RingwallError
 from ringwall.model.garbage import collection_paused
 from ringwall.plan.manifest import LARGE, POLICIES, SCHEMA, SERVICES, Manifest, digest_of_bytes, is_digest, join
-from ringwall.plan.model import Head, Plan, Policy, Service
+from ringwall.plan.model import Head, Plan, Service
+from ringwall.plan.policy import Policy
 
 _SERVICE: Final[TypeAdapter[Any]] = TypeAdapter(Service)
 _POLICIES: Final[TypeAdapter[Any]] = TypeAdapter(tuple[Policy, ...])

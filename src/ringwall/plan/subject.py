@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ringwall.plan.cedar import ROLE, USER, Reads
-from ringwall.plan.model import Claim, ClaimType, Issuer, Role
+from ringwall.plan.identity import Claim, ClaimType, Issuer, Role
 
 LONGEST_LONG = 2**53 - 1
 """Largest size of a `long` claim: Envoy keeps JSON numbers as doubles, which are exact up to here."""

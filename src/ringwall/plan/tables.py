@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.matrix import NOTHING_PARSED, Row, access_matrix
-from ringwall.plan.model import EDGE, Limit, Operation, Plan, Protocol
+from ringwall.plan.model import EDGE, Plan, Protocol
+from ringwall.plan.operation import Limit, Operation
 from ringwall.plan.verdicts import Verdict
 
 

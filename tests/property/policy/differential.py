@@ -12,7 +12,8 @@ from tests.property.policy.requests import Request
 from tests.property.policy.world import Site, policy
 from tests.property.policy.write import PolicyWriter
 
-from ringwall.plan.model import HopRule, Policy
+from ringwall.plan.operation import HopRule
+from ringwall.plan.policy import Policy
 from ringwall.plan.rule import CompiledRule
 
 AIMS = (

@@ -14,7 +14,7 @@ import cedarpy
 from tests.property.policy.requests import Request
 from tests.property.policy.world import CLAIMS, GET, ROLES, SCHEMA, SERVICE, Site
 
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 _SCHEMA = cedarpy.Schema.from_json_str(SCHEMA)
 _KNOWN = [

@@ -14,7 +14,8 @@ from ringwall.bootstrap.files import DiskFiles
 from ringwall.compile.planner import plan_files
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import EDGE, HopRule, Operation, Plan, Service
+from ringwall.plan.model import EDGE, Plan, Service
+from ringwall.plan.operation import HopRule, Operation
 from ringwall.plan.rule import CompiledRule
 
 CLINIC = Path(__file__).parents[3] / "examples" / "clinic"

@@ -14,7 +14,7 @@ from tests.property.policy.requests import Request
 from tests.property.policy.world import LOCAL, PARTNER, PREFIX, spiffe_id
 
 from ringwall.enforce.rbac import hop_filter
-from ringwall.plan.model import HopRule
+from ringwall.plan.operation import HopRule
 from ringwall.plan.rule import CompiledRule
 
 CALLERS = {name: spiffe_id(name) for name in ("edge", "portal", "billing", "x")}

@@ -36,7 +36,7 @@ from ringwall.compile.cedar.cel import Call, Cel, call, const, every, infix
 from ringwall.compile.cedar.formula import FALSE, TRUE, Lit, any_of
 from ringwall.compile.cedar.guard import type_guards
 from ringwall.compile.cedar.terms import Clock, LongTerm
-from ringwall.plan.model import ClaimType
+from ringwall.plan.identity import ClaimType
 from ringwall.plan.rule import AllOf, ClaimText, SourceIn
 
 Plant = Callable[[pytest.MonkeyPatch], None]

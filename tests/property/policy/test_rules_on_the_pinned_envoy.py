@@ -14,7 +14,7 @@ from tests.property.policy.envoy_rig import Ask, Rig, running_envoy
 from ringwall.compile.cedar import cases, cel, facts, re2
 from ringwall.compile.cedar.cel import Cel, const, infix, negated, some
 from ringwall.enforce.rbac import hop_filter
-from ringwall.plan.model import HopRule
+from ringwall.plan.operation import HopRule
 from ringwall.plan.rule import (
     ALLOW,
     DENY,

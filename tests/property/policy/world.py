@@ -4,20 +4,10 @@ from dataclasses import dataclass
 
 from ringwall.compile.cedar.compiler import CompileCache, HopContext, PolicyCompiler
 from ringwall.compile.cedar.schema import ActionShape, ServiceFacts, cedar_schema
-from ringwall.plan.model import (
-    Claim,
-    ClaimType,
-    HopRule,
-    Issuer,
-    Mode,
-    Operation,
-    Param,
-    Plan,
-    Policy,
-    Role,
-    Service,
-    Source,
-)
+from ringwall.plan.identity import Claim, ClaimType, Issuer, Role
+from ringwall.plan.model import Plan, Service
+from ringwall.plan.operation import HopRule, Operation, Param
+from ringwall.plan.policy import Mode, Policy, Source
 
 LOCAL = Issuer(name="local", url="https://local.test/auth", builtin=True, audiences=("clinic",), algorithms=("ES256",))
 PARTNER = Issuer(

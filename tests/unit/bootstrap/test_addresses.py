@@ -7,7 +7,9 @@ import pytest
 from ringwall.bootstrap.addresses import Addresses, ExposureError, SocketPathError
 from ringwall.bootstrap.ports import PortInUseError
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import Edge, Limit, Listen, Plan, Service, Source
+from ringwall.plan.model import Edge, Listen, Plan, Service
+from ringwall.plan.operation import Limit
+from ringwall.plan.policy import Source
 
 PER_IP = Limit(requests=1, seconds=1, burst=1)
 

@@ -12,7 +12,8 @@ from cryptography.x509.oid import NameOID
 from ringwall.bootstrap.edge_certificate import EdgeCredentials, OwnCertificateError, read_certificate
 from ringwall.model.credentials import X509Credential
 from ringwall.model.secret import Secret
-from ringwall.plan.model import Edge, Limit, Plan
+from ringwall.plan.model import Edge, Plan
+from ringwall.plan.operation import Limit
 
 DEVELOPMENT = X509Credential(chain_pem=b"development", key_pem=Secret(b""), not_before=0, not_after=1)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from ringwall.bootstrap.environment import argv_of, base, of_issuer, of_key_holder, of_proxy, of_service
 from ringwall.plan.bindings import Address, Bindings
-from ringwall.plan.model import Plan, Protocol, Run, Service, Source
+from ringwall.plan.model import Plan, Protocol, Run, Service
+from ringwall.plan.policy import Source
 
 OPERATOR = {
     "PATH": "/usr/bin",

@@ -11,7 +11,8 @@ from ringwall.identity.issuer.admin_client import IssuerRequestError
 from ringwall.identity.revocation.revoked import RevocationError, RevocationList
 from ringwall.model.clock import ManualClock
 from ringwall.model.revocation import TOKEN_SECONDS, Revocation, Revoked
-from ringwall.plan.model import Client, Issuer
+from ringwall.plan.client import Client
+from ringwall.plan.identity import Issuer
 
 OWN = "https://localhost/auth"
 ENTRA = Issuer(

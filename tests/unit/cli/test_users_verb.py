@@ -26,7 +26,7 @@ from ringwall.identity.people.sign_in import Visitor
 from ringwall.identity.store.database import Database
 from ringwall.model.clock import SystemClock
 from ringwall.model.secret import Secret
-from ringwall.plan.model import Role
+from ringwall.plan.identity import Role
 
 RUN = """
 import sys

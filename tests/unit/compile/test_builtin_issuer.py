@@ -10,7 +10,9 @@ from ringwall.model.route import shape
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
 from ringwall.plan.matrix import access_matrix
-from ringwall.plan.model import Mode, Operation, Plan
+from ringwall.plan.model import Plan
+from ringwall.plan.operation import Operation
+from ringwall.plan.policy import Mode
 from ringwall.plan.routes import match_edge, match_operation
 from ringwall.plan.rule import DENY
 from ringwall.plan.tables import exposures

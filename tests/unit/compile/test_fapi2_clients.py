@@ -4,7 +4,8 @@ import pytest
 
 from ringwall.blueprint.files import MemoryFiles
 from ringwall.compile.planner import plan_files
-from ringwall.plan.model import Client, Plan, Profile
+from ringwall.plan.client import Client, Profile
+from ringwall.plan.model import Plan
 
 BLUEPRINT = """
 ringwall: 1

@@ -11,7 +11,7 @@ from ringwall.blueprint.logo import MAX_BYTES
 from ringwall.compile.planner import plan_files
 from ringwall.model.colours import DARK, ENOUGH, LIGHT, contrast, for_dark_pages
 from ringwall.model.errors import InvalidBlueprintError
-from ringwall.plan.model import Appearance
+from ringwall.plan.identity import Appearance
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 BLUEPRINT = """

@@ -15,8 +15,10 @@ from ringwall.bootstrap.files import DiskFiles
 from ringwall.compile.planner import make_plan, plan_files
 from ringwall.model.cache import PlanCache
 from ringwall.model.errors import InvalidBlueprintError
+from ringwall.plan.identity import ClaimType
 from ringwall.plan.matrix import access_matrix
-from ringwall.plan.model import EDGE, ClaimType, Mode, Plan, Protocol
+from ringwall.plan.model import EDGE, Plan, Protocol
+from ringwall.plan.policy import Mode
 from ringwall.plan.rule import AnyOf, CallerIs, CompiledRule
 
 ROOT = Path(__file__).parents[3]

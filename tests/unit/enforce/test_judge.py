@@ -7,7 +7,8 @@ import pytest
 from tests.support.enforce_plans import SOURCE, operation, plan, service, spiffe
 
 from ringwall.enforce.decision_point import Judge, RefusedError, facts
-from ringwall.plan.model import Plan, Policy
+from ringwall.plan.model import Plan
+from ringwall.plan.policy import Policy
 from ringwall.plan.rule import DecisionPointRule
 
 ALICE = 'permit(principal == User::"alice", action, resource);'

@@ -9,7 +9,9 @@ from ringwall.enforce.memo import Memo
 from ringwall.enforce.resources import snapshot
 from ringwall.enforce.snapshot import Resource, Snapshot
 from ringwall.model.revocation import NothingRevoked
-from ringwall.plan.model import Claim, ClaimType, Mode, Plan, Protocol
+from ringwall.plan.identity import Claim, ClaimType
+from ringwall.plan.model import Plan, Protocol
+from ringwall.plan.policy import Mode
 from ringwall.plan.rule import ALLOW, DENY, Rule
 
 FOLDER = Path("/nowhere")

@@ -6,7 +6,8 @@ from google.api.expr.v1alpha1 import syntax_pb2
 
 from ringwall.compile.cedar import cel
 from ringwall.enforce.rbac import deny_all, hop_filter, principal, tcp_filter
-from ringwall.plan.model import HopRule, Mode
+from ringwall.plan.operation import HopRule
+from ringwall.plan.policy import Mode
 from ringwall.plan.rule import (
     ALLOW,
     DENY,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ringwall.enforce.tokens import config, pinned
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 EC = {"kty": "EC", "crv": "P-256", "x": "eA", "y": "eQ", "kid": "e"}
 RSA = {"kty": "RSA", "n": "bg", "e": "AQAB", "kid": "r"}

@@ -9,7 +9,7 @@ from ringwall.model.events import Outcome
 from ringwall.observe.askers import Asker, ForeseeError, asker_of_token, known_asker
 from ringwall.observe.foresee import Asked, Foreseen, Foresight
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import StepUp
+from ringwall.plan.operation import StepUp
 
 PLAN = small_plan()
 FORESIGHT = Foresight(PLAN, Evaluator(PLAN))

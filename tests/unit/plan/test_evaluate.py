@@ -8,20 +8,10 @@ from hypothesis import strategies as st
 
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import (
-    Claim,
-    ClaimType,
-    HopRule,
-    Issuer,
-    Mode,
-    Operation,
-    Param,
-    Plan,
-    Policy,
-    Role,
-    Service,
-    Source,
-)
+from ringwall.plan.identity import Claim, ClaimType, Issuer, Role
+from ringwall.plan.model import Plan, Service
+from ringwall.plan.operation import HopRule, Operation, Param
+from ringwall.plan.policy import Mode, Policy, Source
 from ringwall.plan.rule import DENY
 
 ISSUER = "https://clinic.test/auth"

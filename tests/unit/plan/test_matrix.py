@@ -14,7 +14,8 @@ from ringwall.compile.planner import plan_files
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
 from ringwall.plan.matrix import Cell, Matrix, Who, WhoKind, access_matrix
-from ringwall.plan.model import EDGE, Limit, Plan
+from ringwall.plan.model import EDGE, Plan
+from ringwall.plan.operation import Limit
 from ringwall.plan.tables import exposures, identities, limit_text, limits
 from ringwall.plan.verdicts import Verdict
 

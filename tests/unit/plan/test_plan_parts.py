@@ -1,4 +1,4 @@
-from ringwall.plan.model import Mode, Policy, Source
+from ringwall.plan.policy import Mode, Policy, Source
 
 
 def test_a_changed_copy_has_bytes_of_its_own() -> None:

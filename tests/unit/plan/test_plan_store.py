@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from ringwall.model.durable import StorageError
-from ringwall.plan.model import Person, Plan, Policy, Service, Source
+from ringwall.plan.identity import Person
+from ringwall.plan.model import Plan, Service
+from ringwall.plan.policy import Policy, Source
 from ringwall.plan.store import NoPlanError, PlanStore, PlanUnreadableError
 
 

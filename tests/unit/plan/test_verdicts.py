@@ -3,8 +3,8 @@
 import pytest
 
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import Policy, Source
 from ringwall.plan.partial import Facts, guest, user
+from ringwall.plan.policy import Policy, Source
 from ringwall.plan.verdicts import Verdict, Verdicts
 
 

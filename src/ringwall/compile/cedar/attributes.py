@@ -28,7 +28,8 @@ from ringwall.compile.cedar.terms import (
 )
 from ringwall.compile.cedar.unsupported import UnsupportedError
 from ringwall.plan.cedar import ACTION, SERVICE
-from ringwall.plan.model import EDGE, ClaimType
+from ringwall.plan.identity import ClaimType
+from ringwall.plan.model import EDGE
 
 Known = frozenset[tuple[str, str]]
 """Optional attributes that are known to be there: pairs of `principal` or `context` and a name."""

@@ -18,7 +18,10 @@ from ringwall.compile.cedar.place import Kind, Place, System
 from ringwall.compile.cedar.satisfied import Memory, satisfied
 from ringwall.compile.cedar.unsupported import UnsupportedError
 from ringwall.plan.cedar import CedarPolicy, Reads
-from ringwall.plan.model import EDGE, Claim, HopRule, Issuer, Mode, Param, Policy, Role
+from ringwall.plan.identity import Claim, Issuer, Role
+from ringwall.plan.model import EDGE
+from ringwall.plan.operation import HopRule, Param
+from ringwall.plan.policy import Mode, Policy
 from ringwall.plan.rule import DENY, Case, CompiledRule, DecisionPointRule, Rule
 
 MOST_CASES: Final = 64

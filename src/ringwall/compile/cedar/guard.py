@@ -10,7 +10,7 @@ from ringwall.compile.cedar.membership import ISS, SUB
 from ringwall.compile.cedar.place import System
 from ringwall.compile.cedar.text import TextIs, is_text
 from ringwall.plan.cedar import PARAM_CHARS, Reads
-from ringwall.plan.model import ClaimType, Issuer
+from ringwall.plan.identity import ClaimType, Issuer
 from ringwall.plan.rule import (
     AnyOf,
     ClaimFlag,

@@ -5,7 +5,8 @@ from typing import Literal
 
 from ringwall.compile.cedar.terms import Caller, Entity, Term, User
 from ringwall.plan.cedar import GUEST, WORKLOAD
-from ringwall.plan.model import EDGE, Claim, Issuer, Role
+from ringwall.plan.identity import Claim, Issuer, Role
+from ringwall.plan.model import EDGE
 from ringwall.plan.subject import role_values
 
 Kind = Literal["user", "guest", "workload"]

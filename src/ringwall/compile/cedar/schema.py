@@ -6,7 +6,7 @@ from typing import Any
 
 from ringwall.plan.base import canonical
 from ringwall.plan.cedar import GUEST, ROLE, SERVICE, USER, WORKLOAD, action_group
-from ringwall.plan.model import Claim, ClaimType, Role
+from ringwall.plan.identity import Claim, ClaimType, Role
 
 _STRING = {"type": "String"}
 _LONG = {"type": "Long"}

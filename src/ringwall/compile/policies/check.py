@@ -11,7 +11,7 @@ from ringwall.compile.policies.references import Known, check_references
 from ringwall.compile.policies.types import TypeChecker
 from ringwall.model.cache import PlanCache
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import Claim, Role
+from ringwall.plan.identity import Claim, Role
 
 
 def check_policies(

@@ -14,7 +14,7 @@ from ringwall.model.administration import ISSUER_SERVICE
 from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import Span
 from ringwall.plan.cedar import CedarPolicy
-from ringwall.plan.model import Mode, Policy, Source
+from ringwall.plan.policy import Mode, Policy, Source
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/#-]{0,127}")
 

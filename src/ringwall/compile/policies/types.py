@@ -18,7 +18,7 @@ from ringwall.compile.policies.collect import Written
 from ringwall.compile.policies.text import PolicyText, Token, quote, split
 from ringwall.model.cache import PlanCache, key_of
 from ringwall.plan.cedar import ACTION, CedarPolicy
-from ringwall.plan.model import Claim, Role
+from ringwall.plan.identity import Claim, Role
 
 _ATTRIBUTE = re.compile(r"attribute `([^`]+)`")
 _OPTIONAL: Final = "unable to guarantee safety of access to optional attribute"

@@ -19,7 +19,8 @@ from ringwall.model.errors import RingwallError
 from ringwall.model.route import takes
 from ringwall.plan.decision import Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import EDGE, Operation, Plan, Service
+from ringwall.plan.model import EDGE, Plan, Service
+from ringwall.plan.operation import Operation
 from ringwall.plan.rule import DecisionPointRule
 
 _MAX_CACHED = 20_000

@@ -8,7 +8,7 @@ from ringwall.identity.federation.fetch import Fetcher
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
 from ringwall.identity.tokens.keys import MAX_SET_BYTES
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 MAX_DOCUMENT: Final = 65_536
 

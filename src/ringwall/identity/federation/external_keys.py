@@ -11,7 +11,8 @@ from ringwall.identity.federation.remote import RemoteKeys
 from ringwall.identity.federation.source import IssuerStatus, KeySource
 from ringwall.model.clock import Clock
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import Issuer, Plan
+from ringwall.plan.identity import Issuer
+from ringwall.plan.model import Plan
 
 _JOIN_SECONDS: Final = 1.0
 

@@ -9,7 +9,7 @@ from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.keys import MAX_SET_BYTES
 from ringwall.model.clock import Clock
 from ringwall.model.durable import Stamp, stamp_of
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 
 class LocalKeys(KeySource):

@@ -14,7 +14,7 @@ from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.model.clock import Clock
 from ringwall.model.durable import StorageError, replace_file
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 REFRESH_SECONDS: Final = 300.0
 """How often an issuer is asked while all is well."""

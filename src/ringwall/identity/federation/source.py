@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ringwall.identity.federation.key_filter import EMPTY, UsableKeys
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 _log = logging.getLogger(__name__)
 

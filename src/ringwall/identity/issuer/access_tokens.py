@@ -10,7 +10,7 @@ from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.tokens.claims import ACCESS_TOKEN
 from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 MAX_BYTES: Final = 4096
 """Envoy keeps no larger token in its cache, so each request with one would cost a verification."""

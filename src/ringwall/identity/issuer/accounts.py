@@ -26,7 +26,7 @@ from ringwall.identity.people.errors import (
 )
 from ringwall.model.clock import Clock
 from ringwall.model.secret import Secret
-from ringwall.plan.model import ClaimType
+from ringwall.plan.identity import ClaimType
 
 if TYPE_CHECKING:
     from ringwall.identity.people import passwords, sign_in

@@ -18,7 +18,7 @@ from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.logout_tokens import make_logout_token
 from ringwall.identity.store.logouts import Logout
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 LOOK_SECONDS: Final = 1.0
 """How often to look for what is due, or what another process has ended."""

@@ -13,7 +13,7 @@ from ringwall.identity.keystore import KeyStore
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

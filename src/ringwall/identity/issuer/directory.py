@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.durable import stamp_of
 from ringwall.plan.audience import Audience
-from ringwall.plan.model import Appearance, ClaimType, Client, Edge, Head, Person, Profile, Registration
+from ringwall.plan.client import Client, Profile
+from ringwall.plan.identity import Appearance, ClaimType, Person, Registration
+from ringwall.plan.model import Edge, Head
 from ringwall.plan.store import PlanStore, PlanUnreadableError
 from ringwall.plan.upstream import Upstream
 

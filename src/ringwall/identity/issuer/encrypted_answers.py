@@ -6,7 +6,7 @@ from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
 from ringwall.identity.tokens.encryption import encrypt, find_key
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.plan.audience import Audience
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from ringwall.identity.tokens.jws import UnverifiedToken
 from ringwall.identity.tokens.keys import KeySet
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 ID_TOKEN: Final = "JWT"  # noqa: S105  # a media type; an access token's is another (RFC 9068, section 2.1)
 SECONDS: Final = 300

@@ -9,7 +9,7 @@ from ringwall.identity.federation.fetch import Fetcher
 from ringwall.identity.issuer.directory import Directory
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.durable import Stamp, stamp_of
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 SECONDS: Final = 5.0
 """How long one client may take."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 from ringwall.identity.issuer.access_tokens import Signer, new_jti
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.store.logouts import Logout
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 LOGOUT_TOKEN: Final = "logout+jwt"  # noqa: S105  # a media type
 EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"

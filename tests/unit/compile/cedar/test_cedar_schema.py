@@ -6,7 +6,7 @@ from tests.property.policy.oracle import valid
 from tests.property.policy.world import SCHEMA
 
 from ringwall.compile.cedar.schema import ActionShape, ServiceFacts, cedar_schema
-from ringwall.plan.model import Claim, ClaimType, Role
+from ringwall.plan.identity import Claim, ClaimType, Role
 
 
 def test_the_order_of_what_is_declared_does_not_matter() -> None:

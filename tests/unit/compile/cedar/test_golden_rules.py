@@ -10,7 +10,7 @@ import pytest
 from tests.property.policy.differential import forget
 from tests.property.policy.world import GET, LOCAL, PARTNER, Site, policy
 
-from ringwall.plan.model import HopRule
+from ringwall.plan.operation import HopRule
 from ringwall.plan.rule import AllOf, AnyOf, CompiledRule, Not, Predicate
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "cedar"

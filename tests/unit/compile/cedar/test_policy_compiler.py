@@ -4,7 +4,8 @@ from tests.property.policy.world import CLAIMS, GET, LOCAL, PARAMS, ROLES, Site,
 from ringwall.compile.cedar import compiler
 from ringwall.compile.cedar.compiler import CompileCache, HopContext, PolicyCompiler
 from ringwall.plan.cedar import PolicyTextError
-from ringwall.plan.model import HopRule, Mode, Policy, Source
+from ringwall.plan.operation import HopRule
+from ringwall.plan.policy import Mode, Policy, Source
 from ringwall.plan.rule import DENY, Case, CompiledRule, DecisionPointRule
 
 SITE = Site(issuers=(LOCAL,), callers=("edge", "portal"))

@@ -16,7 +16,7 @@ from ringwall.model.clock import SystemClock
 from ringwall.model.credentials import TokenKeySource
 from ringwall.model.durable import replace_file
 from ringwall.plan.bindings import Bindings
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 
 def partner(server: IssuerServer, name: str = "partner") -> Issuer:

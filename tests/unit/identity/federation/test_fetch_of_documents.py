@@ -17,7 +17,7 @@ from tests.support.misbehaving_issuer import IssuerServer, issuer_server
 from ringwall.identity.federation import fetch as fetch_module
 from ringwall.identity.federation.discovery import fetch_key_set
 from ringwall.identity.federation.fetch import Fetcher, FetchError, check_url
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 
 @pytest.mark.parametrize(

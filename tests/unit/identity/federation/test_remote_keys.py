@@ -20,7 +20,7 @@ from ringwall.identity.federation.remote import (
     RemoteKeys,
 )
 from ringwall.model.clock import ManualClock
-from ringwall.plan.model import Issuer
+from ringwall.plan.identity import Issuer
 
 
 @pytest.fixture

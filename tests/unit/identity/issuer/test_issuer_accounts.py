@@ -14,7 +14,7 @@ from tests.support.issuer_world import IssuerWorld
 
 from ringwall.identity.issuer.assurance import LEVELS, NOT_PROVEN, satisfies
 from ringwall.identity.people.sign_in import Acr
-from ringwall.plan.model import Claim, ClaimType, Role
+from ringwall.plan.identity import Claim, ClaimType, Role
 
 PASSWORD = "quiet-harbour-lantern-42"
 PLAN = login_plan(

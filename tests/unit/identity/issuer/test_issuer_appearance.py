@@ -9,7 +9,7 @@ from tests.support.issuer_plan import login_plan
 from tests.support.issuer_world import IssuerWorld
 
 from ringwall.model.colours import DARK, LIGHT
-from ringwall.plan.model import Appearance
+from ringwall.plan.identity import Appearance
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(2)</script></svg>'
 LOOK = Appearance(

@@ -32,7 +32,8 @@ from ringwall.identity.store.clients import RegisteredClient
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.revocation import Revocation, Revoked
-from ringwall.plan.model import Client, ClientKind, Registration
+from ringwall.plan.client import Client, ClientKind
+from ringwall.plan.identity import Registration
 
 PARTY = RelyingParty()
 PASSWORD = "correct horse battery staple"

@@ -22,7 +22,7 @@ from ringwall.identity.keystore import MemoryKeyStore
 from ringwall.identity.tokens.signing import SigningKey
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.model.durable import replace_file
-from ringwall.plan.model import Client, ClientKind
+from ringwall.plan.client import Client, ClientKind
 
 KEY, OTHER = SigningKey.generate(), SigningKey.generate()
 JWKS = json.dumps({"keys": [KEY.public_jwk()]})

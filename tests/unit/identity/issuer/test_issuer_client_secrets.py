@@ -16,7 +16,7 @@ from ringwall.identity.issuer.directory import Directory
 from ringwall.model.clock import ManualClock
 from ringwall.model.durable import StorageError
 from ringwall.model.secret import Secret
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 DIRECTORY = Directory.of(issuer_plan(clients=(BATCH, Client(name="other"), SPA)))
 

@@ -26,7 +26,7 @@ from tests.support.relying_party import RelyingParty as Authlib
 
 from ringwall.identity.issuer.settings import DAY
 from ringwall.identity.tokens.claims import Expected, verify_token
-from ringwall.plan.model import Client, ClientKind
+from ringwall.plan.client import Client, ClientKind
 
 SPA_CALLBACK = SPA.redirect_uris[0]
 

@@ -18,7 +18,7 @@ from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_tok
 from ringwall.identity.tokens.encoding import decode_base64url
 from ringwall.identity.tokens.encryption import CONTENT, KEY_MANAGEMENT
 from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 PARTY = RelyingParty()
 RSA = RSAKey.generate_key(2048)

@@ -12,7 +12,7 @@ from ringwall.identity.issuer.request import MAX_BODY
 from ringwall.identity.issuer.throttle import BURST
 from ringwall.identity.tokens.jws import UnverifiedToken
 from ringwall.identity.tokens.keys import KeySet
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 GRANT = "grant_type=client_credentials"

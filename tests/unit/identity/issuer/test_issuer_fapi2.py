@@ -19,7 +19,8 @@ from tests.support.issuer_plan import BATCH, BUILTIN, ISSUER, PORTAL, login_plan
 from tests.support.issuer_world import IssuerWorld, ask
 from tests.support.joserfc_keys import make_key
 
-from ringwall.plan.model import ClientKind, Profile, Registration
+from ringwall.plan.client import ClientKind, Profile
+from ringwall.plan.identity import Registration
 
 KEYS = {algorithm: make_key(algorithm, algorithm) for algorithm in ("ES256", "PS256", "EdDSA", "RS256")}
 KEY = KEYS["ES256"]

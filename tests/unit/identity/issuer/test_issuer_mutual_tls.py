@@ -10,7 +10,7 @@ from tests.support.issuer_plan import ISSUER, issuer_plan
 from tests.support.issuer_world import IssuerWorld
 
 from ringwall.model.headers import CLIENT_CERTIFICATE
-from ringwall.plan.model import Client, ClientKind
+from ringwall.plan.client import Client, ClientKind
 
 MINE, OTHER = "a" * 43, "b" * 43
 ROBOT = Client(name="robot", scopes=("read",), certificates=("c" * 43, MINE))

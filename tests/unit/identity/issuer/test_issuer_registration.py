@@ -16,7 +16,9 @@ from tests.support.joserfc_keys import make_key, public_jwk, sign
 
 from ringwall.identity.issuer.clients.initial_access import LONGEST_SECONDS
 from ringwall.identity.issuer.oauth.register import BURST
-from ringwall.plan.model import ClientKind, Plan, Registration
+from ringwall.plan.client import ClientKind
+from ringwall.plan.identity import Registration
+from ringwall.plan.model import Plan
 
 CALLBACK = "https://app.partner.example/callback"
 POLICY = Registration(

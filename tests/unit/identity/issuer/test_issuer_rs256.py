@@ -21,7 +21,8 @@ from ringwall.identity.tokens.claims import ACCESS_TOKEN
 from ringwall.identity.tokens.encoding import decode_base64url, decode_json_object
 from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
 from ringwall.model.secret import Secret
-from ringwall.plan.model import Client, ClientKind, Profile, Registration
+from ringwall.plan.client import Client, ClientKind, Profile
+from ringwall.plan.identity import Registration
 
 
 def id_token(world: IssuerWorld) -> str:

@@ -18,7 +18,7 @@ from ringwall.identity.issuer.client_secrets import (
     revoke_client_secrets,
 )
 from ringwall.identity.issuer.context import IssuerContext
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 if TYPE_CHECKING:
     from ringwall.identity.store.clients import RegisteredClient

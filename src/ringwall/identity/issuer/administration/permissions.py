@@ -7,8 +7,9 @@ from ringwall.model.administration import BY_NAME, ISSUER_SERVICE
 from ringwall.plan.cedar import CedarPolicy
 from ringwall.plan.decision import Answer, Question
 from ringwall.plan.evaluate import Evaluator
-from ringwall.plan.model import EDGE, Mode, Plan
+from ringwall.plan.model import EDGE, Plan
 from ringwall.plan.partial import Facts, user
+from ringwall.plan.policy import Mode
 from ringwall.plan.verdicts import Verdict, Verdicts
 
 _POWER: Final = {Verdict.DENY: 0, Verdict.CONDITIONAL: 1, Verdict.ALLOW: 2}

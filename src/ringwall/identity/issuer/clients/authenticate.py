@@ -8,7 +8,7 @@ from starlette.requests import Request
 from ringwall.identity.issuer.clients.model import AuthenticatedClient, ClientMethod, unauthenticated
 from ringwall.identity.issuer.clients.public import PublicMethod
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError
-from ringwall.plan.model import Profile
+from ringwall.plan.client import Profile
 
 FAPI2_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 """FAPI 2.0 Security Profile, section 5.3.2.1, item 6."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ringwall.identity.tokens.keys import KeySet
-from ringwall.plan.model import Client, Profile
+from ringwall.plan.client import Client, Profile
 
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256")
 """What a client's key may be for; each key is good for its own one only (RFC 8725, section 3.1)."""

@@ -18,7 +18,8 @@ from ringwall.identity.tokens.keys import KeySet, parse_key
 from ringwall.identity.tokens.signing import ALGORITHM, ID_TOKEN_ALGORITHMS
 from ringwall.model.clients import RedirectUriError, check_redirect_uri
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import ClientKind, Profile, Registration
+from ringwall.plan.client import ClientKind, Profile
+from ringwall.plan.identity import Registration
 
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 METHODS: Final = (*SECRET_METHODS, "private_key_jwt", "none")

@@ -7,7 +7,7 @@ from typing import Protocol
 from starlette.requests import Request
 
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

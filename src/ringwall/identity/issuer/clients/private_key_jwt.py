@@ -12,7 +12,7 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import Parameters
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.errors import KeyRefusedError, TokenRefusedError
-from ringwall.plan.model import Client, Profile
+from ringwall.plan.client import Client, Profile
 
 LONGEST_SECONDS: Final = 3600.0
 """An assertion may be good for so long, as that is what libraries write."""

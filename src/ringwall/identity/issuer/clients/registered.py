@@ -14,7 +14,8 @@ from ringwall.identity.issuer.grants import names
 from ringwall.identity.store.clients import RegisteredClient
 from ringwall.identity.tokens.signing import ALGORITHM
 from ringwall.model.clients import REGISTERED_PREFIX
-from ringwall.plan.model import Client, ClientKind, Profile, Registration
+from ringwall.plan.client import Client, ClientKind, Profile
+from ringwall.plan.identity import Registration
 
 _ID: Final = re.compile(re.escape(REGISTERED_PREFIX) + r"[A-Za-z0-9_-]{22}", re.ASCII)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -19,7 +19,7 @@ from ringwall.identity.issuer.services import Services
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.keys import parse_key
 from ringwall.model.durable import Stamp, stamp_of
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 METHOD = "spiffe_jwt"
 

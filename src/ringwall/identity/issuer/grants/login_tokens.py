@@ -11,7 +11,7 @@ from ringwall.identity.issuer.grants.grant import TokenAnswer, TokenRequest
 from ringwall.identity.issuer.id_tokens import make_id_token
 from ringwall.identity.issuer.people import Person
 from ringwall.identity.issuer.request import RequestRefusedError
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 OFFLINE: str = "offline_access"
 """Scope with which refresh tokens outlive the browser's session (OpenID Connect Core 1.0, section 11)."""

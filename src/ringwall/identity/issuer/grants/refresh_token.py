@@ -11,7 +11,7 @@ from ringwall.identity.issuer.oauth.resources import check_resources
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
 from ringwall.identity.store.families import Family
 from ringwall.model.secret import Secret
-from ringwall.plan.model import Profile
+from ringwall.plan.client import Profile
 
 
 class RefreshTokenGrant:

@@ -16,7 +16,7 @@ from ringwall.identity.issuer.oauth.redirects import RegisteredUri, find_registe
 from ringwall.identity.issuer.oauth.resources import check_resources
 from ringwall.identity.issuer.request import Parameters
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 RESPONSE_MODES: Final = ("query", "form_post")
 PROMPTS: Final = ("none", "login", "consent", "select_account")

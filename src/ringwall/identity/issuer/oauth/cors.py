@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ringwall.identity.issuer.clients.registered import may_return_to
 from ringwall.identity.issuer.directory import Directory, LiveDirectory
 from ringwall.model.clients import RedirectUriError, check_redirect_uri
-from ringwall.plan.model import ClientKind
+from ringwall.plan.client import ClientKind
 
 PATHS: Final = frozenset(
     {

@@ -16,7 +16,7 @@ from ringwall.identity.issuer.oauth.request_objects import RequestObjectRefusedE
 from ringwall.identity.issuer.request import Parameters, parse_parameters
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.model.secret import Secret
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
 """Begins what is given for a pushed request (RFC 9126, section 2.2)."""

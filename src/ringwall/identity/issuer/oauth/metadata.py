@@ -17,7 +17,7 @@ from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPON
 from ringwall.identity.tokens.encryption import CONTENT, KEY_MANAGEMENT
 from ringwall.identity.tokens.signing import ALGORITHM, ID_TOKEN_ALGORITHMS
 from ringwall.model.presented import ALGORITHMS
-from ringwall.plan.model import Profile
+from ringwall.plan.client import Profile
 
 _SECONDS: Final = 300
 _FOR_CERTIFICATES: Final = {

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from ringwall.identity.issuer.directory import Directory
-from ringwall.plan.model import Client, ClientKind
+from ringwall.plan.client import Client, ClientKind
 
 NAME: Final = "ringwall pages"
 """`client_id` of the pages; no client of a blueprint can have a name with a space."""

@@ -17,7 +17,7 @@ from ringwall.identity.issuer.oauth.authorization_request import (
 )
 from ringwall.identity.issuer.oauth.kept_requests import PUSHED_SECONDS, KeptRequests
 from ringwall.identity.issuer.request import REPEATABLE, Parameters, RequestRefusedError, read_form
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 PATH: Final = "/par"
 """Below the issuer's URL."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from ringwall.plan.model import Client, ClientKind
+from ringwall.plan.client import Client, ClientKind
 
 _LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(?::([0-9]{1,5}))?(/[!-~]*)")
 _MAX_PORT: Final = 65_535

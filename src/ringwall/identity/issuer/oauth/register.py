@@ -21,7 +21,7 @@ from ringwall.identity.store.clients import RegisteredClient
 from ringwall.identity.store.errors import ConflictError, HandleRefusedError
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
 from ringwall.model.secret import Secret
-from ringwall.plan.model import Registration
+from ringwall.plan.identity import Registration
 
 PATH: Final = "/register"
 """Below the issuer's URL."""

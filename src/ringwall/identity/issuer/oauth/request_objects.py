@@ -8,7 +8,7 @@ from ringwall.identity.issuer.request import MAX_BODY, REPEATABLE, Parameters
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
 from ringwall.identity.tokens.errors import KeyRefusedError, TokenRefusedError
 from ringwall.model.errors import RingwallError
-from ringwall.plan.model import Client
+from ringwall.plan.client import Client
 
 TYPE: Final = "oauth-authz-req+jwt"
 LONGEST_SECONDS: Final = 3600.0

@@ -14,7 +14,8 @@ from ringwall.identity.issuer.pages.forms import FormTokens, give_cookie, held_b
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.model.secret import Secret
-from ringwall.plan.model import EDGE, Client
+from ringwall.plan.client import Client
+from ringwall.plan.model import EDGE
 from ringwall.plan.upstream import Upstream
 
 _BEST_WITHOUT_PASSKEY: Final = "mfa"

@@ -13,7 +13,7 @@ from ringwall.identity.issuer.grants import token_exchange
 from ringwall.identity.issuer.grants.device_code import DeviceCodeGrant
 from ringwall.identity.issuer.grants.grant import Grant, TokenAnswer, TokenRequest
 from ringwall.identity.issuer.request import RequestRefusedError, read_form
-from ringwall.plan.model import ClientKind
+from ringwall.plan.client import ClientKind
 
 _GRANTS_OF: Final[Mapping[ClientKind, frozenset[str]]] = {
     ClientKind.MACHINE: frozenset({"client_credentials"}),

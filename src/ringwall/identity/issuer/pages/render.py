@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from ringwall.identity.issuer.directory import LiveDirectory
-from ringwall.plan.model import Appearance
+from ringwall.plan.identity import Appearance
 
 if TYPE_CHECKING:
     from jinja2 import Environment

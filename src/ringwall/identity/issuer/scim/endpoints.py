@@ -19,7 +19,7 @@ from ringwall.identity.issuer.scim.projection import Projection
 from ringwall.identity.issuer.scim.query import SEARCH, Query, Source, find, find_in_all
 from ringwall.identity.issuer.scim.values import checked_resource
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
-from ringwall.plan.model import ClaimType
+from ringwall.plan.identity import ClaimType
 
 if TYPE_CHECKING:
     from ringwall.identity.issuer.scim.group_provisioning import GroupProvisioning
