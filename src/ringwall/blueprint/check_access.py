@@ -1,7 +1,8 @@
 """Whether the short forms say what they mean, and whether anybody can reach what there is."""
 
-from ringwall.blueprint.model import Allow, Blueprint, Service
+from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.service_model import Allow, Service
 from ringwall.blueprint.values import EDGE
 from ringwall.model.errors import Span
 

@@ -3,8 +3,9 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from ringwall.blueprint.issuer_model import Audience
 from ringwall.blueprint.keys import can_encrypt, check_public, is_whole, key_type, members_of
-from ringwall.blueprint.model import Audience, Blueprint
+from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.values import KEY_MANAGEMENT
 

@@ -1,6 +1,7 @@
 """Whether what follows the FAPI 2.0 Security Profile can do so; the profile itself is enforced by the issuer."""
 
-from ringwall.blueprint.model import Blueprint, Client
+from ringwall.blueprint.client_model import Client
+from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ringwall.blueprint.model import Blueprint, Operation, Service
+from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.service_model import Operation, Service
 from ringwall.model.route import (
     AUTHORIZATION_SERVER_METADATA,
     Segment,

@@ -1,7 +1,8 @@
 """Operations that ask for a surer or fresher sign-in: each once, of levels that somebody can reach."""
 
-from ringwall.blueprint.model import Blueprint, Service
+from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.service_model import Service
 from ringwall.model.assurance import STRENGTHS
 
 

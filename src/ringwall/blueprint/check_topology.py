@@ -3,8 +3,9 @@
 from urllib.parse import urlsplit
 
 from ringwall.blueprint.files import FileRefusedError, Files, check_relative
-from ringwall.blueprint.model import Blueprint, Edge, Service
+from ringwall.blueprint.model import Blueprint, Edge
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.service_model import Service
 from ringwall.blueprint.shape import At, BadValueError
 from ringwall.blueprint.values import Endpoint, arguments
 from ringwall.model.errors import Span

@@ -4,7 +4,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from ringwall.blueprint.model import Blueprint, Issuer
+from ringwall.blueprint.issuer_model import Issuer
+from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.upstream_model import Upstream

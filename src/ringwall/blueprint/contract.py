@@ -9,9 +9,9 @@ from typing import Final
 import orjson
 
 from ringwall.blueprint.document import Mapping, Node, Scalar, Sequence, describe
-from ringwall.blueprint.model import Operation
 from ringwall.blueprint.operations import ID, check_template
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.service_model import Operation
 from ringwall.blueprint.shape import At, BadValueError
 from ringwall.model.errors import Span
 

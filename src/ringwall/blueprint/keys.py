@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ringwall.blueprint.model import ClaimValue, Key
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.shape import ClaimValue, Key
 from ringwall.model.errors import Span
 
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})

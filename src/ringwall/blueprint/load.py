@@ -14,9 +14,10 @@ from ringwall.blueprint.document import Mapping, Scalar, decode, parse
 from ringwall.blueprint.files import FileRefusedError, Files
 from ringwall.blueprint.format import BLUEPRINT, EDGE
 from ringwall.blueprint.logo import with_logos
-from ringwall.blueprint.model import Blueprint, Edge, Operation, PolicyFile, Service
+from ringwall.blueprint.model import Blueprint, Edge, PolicyFile
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.saml_metadata import with_saml_metadata
+from ringwall.blueprint.service_model import Operation, Service
 from ringwall.blueprint.shape import At
 from ringwall.model.cache import PlanCache, key_of
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, Span

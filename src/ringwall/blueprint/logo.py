@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from ringwall.blueprint.files import FileRefusedError, Files
-from ringwall.blueprint.model import Issuer
+from ringwall.blueprint.issuer_model import Issuer
 from ringwall.blueprint.report import Report
 
 MAX_BYTES: Final = 64 * 1024

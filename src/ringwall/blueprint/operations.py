@@ -4,8 +4,8 @@ import re
 from typing import Any, Final
 
 from ringwall.blueprint.document import Mapping, Node, Scalar, describe
-from ringwall.blueprint.model import Operation
 from ringwall.blueprint.report import Report, suggest
+from ringwall.blueprint.service_model import Operation
 from ringwall.blueprint.shape import BadValueError
 from ringwall.model.errors import Span
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ringwall.blueprint.files import FileRefusedError, Files
-from ringwall.blueprint.model import Issuer
+from ringwall.blueprint.issuer_model import Issuer
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.shape import At
 from ringwall.blueprint.upstream_model import SamlMetadata, Upstream

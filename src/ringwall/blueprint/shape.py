@@ -1,4 +1,4 @@
-"""What a piece of the blueprint may look like: one table serves the parser and the JSON Schema.
+"""What a value of the blueprint may look like: one table serves the parser and the JSON Schema.
 
 A shape reads a node and reports everything that is wrong with it. It returns None where it reported an error, so
 that reading goes on and the user sees every error at once.
@@ -25,6 +25,12 @@ class At(Generic[T]):
     span: Span
 
 
+Names = tuple[At[str], ...]
+ClaimValue = At[str | int | bool | tuple[str, ...]]
+Key = tuple[tuple[At[str], ClaimValue], ...]
+"""A JWK, member by member."""
+
+
 class BadValueError(RingwallError):
     """A text does not follow the form that its key asks for."""
 
@@ -43,7 +49,8 @@ class Shape(Protocol[T_co]):
         ...
 
 
-def _wrong(node: Node, where: str, wanted: str, report: Report, hint: str = "") -> None:
+def wrong_type(node: Node, where: str, wanted: str, report: Report, hint: str = "") -> None:
+    """Report that a node is of another kind than its place asks for."""
     report.error("wrong-type", f"{where} must be {wanted}, not {describe(node)}", node.span, hint=hint)
 
 
@@ -62,10 +69,10 @@ class Text(Generic[T]):
         hint = f"for instance {self.example}" if self.example else ""
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             quoted = isinstance(node, Scalar) and node.value is not None
-            _wrong(node, where, self.what, report, "put it in quotes" if quoted and not hint else hint)
+            wrong_type(node, where, self.what, report, "put it in quotes" if quoted and not hint else hint)
             return None
         if not re.search(self.pattern, node.text):
-            message = f"{where} must be {self.what}, not {_short(node.text)!r}"
+            message = f"{where} must be {self.what}, not {excerpt(node.text)!r}"
             near = report.suggest(node.text, self.known)
             report.error("bad-value", message, node.span, hint=near if near.startswith("did you mean") else hint)
             return None
@@ -94,7 +101,7 @@ class Number:
         value = node.value if isinstance(node, Scalar) else None
         wanted = f"a whole number from {self.low} to {self.high}"
         if not isinstance(value, int) or isinstance(value, bool):
-            _wrong(node, where, wanted, report)
+            wrong_type(node, where, wanted, report)
             return None
         if not self.low <= value <= self.high:
             report.error("out-of-range", f"{where} must be {wanted}, not {value}", node.span)
@@ -114,7 +121,7 @@ class Flag:
         """Return the boolean with its place."""
         value = node.value if isinstance(node, Scalar) else None
         if not isinstance(value, bool):
-            _wrong(node, where, "true or false", report)
+            wrong_type(node, where, "true or false", report)
             return None
         return At(value, node.span)
 
@@ -136,9 +143,9 @@ class Plain:
             texts = [item.value for item in node.items if isinstance(item, Scalar) and isinstance(item.value, str)]
             if len(texts) == len(node.items):
                 return At(tuple(texts), node.span)
-            _wrong(node, where, "a list of texts", report, "put numbers in quotes")
+            wrong_type(node, where, "a list of texts", report, "put numbers in quotes")
             return None
-        _wrong(node, where, "text, a whole number, a boolean or a list of texts", report)
+        wrong_type(node, where, "text, a whole number, a boolean or a list of texts", report)
         return None
 
     def json_schema(self) -> dict[str, Any]:
@@ -156,8 +163,8 @@ class ListOf(Generic[T]):
     def read(self, node: Node, where: str, report: Report) -> tuple[T, ...] | None:
         """Return the items that could be read."""
         if not isinstance(node, Sequence):
-            hint = f"write [{_short(node.text)}]" if isinstance(node, Scalar) and node.text else ""
-            _wrong(node, where, "a list", report, hint)
+            hint = f"write [{excerpt(node.text)}]" if isinstance(node, Scalar) and node.text else ""
+            wrong_type(node, where, "a list", report, hint)
             return None
         if len(node.items) < self.minimum:
             report.error("empty-list", f"{where} needs at least {self.minimum} item", node.span)
@@ -169,18 +176,6 @@ class ListOf(Generic[T]):
         """Return the schema of an array."""
         schema: dict[str, Any] = {"type": "array", "items": self.item.json_schema()}
         return {**schema, "minItems": self.minimum} if self.minimum else schema
-
-
-@dataclass(frozen=True)
-class Field:
-    """One key of a record: the shape of its value and what it means."""
-
-    shape: Shape[Any]
-    doc: str
-    required: bool = False
-    attribute: str = ""
-    fallback: Any = None
-    """Stands for a required value that could not be read, so that the rest is still checked."""
 
 
 @dataclass(frozen=True)
@@ -215,133 +210,6 @@ class Words:
         return self.items.json_schema()
 
 
-class Record(Generic[T]):
-    """A mapping with known keys; becomes one object of `build`, with its `span` and one argument for each key given.
-
-    With `short`, a scalar stands for the record that has only that key. With `tells_given`, `build` is also told which
-    keys are there, whether or not their values could be read.
-    """
-
-    def __init__(
-        self, build: Callable[..., T], fields: dict[str, Field], *, short: str = "", tells_given: bool = False
-    ) -> None:
-        self._build = build
-        self._tells_given = tells_given
-        self._short = short
-        self.fields = fields
-        self._required = [key for key, field in fields.items() if field.required]
-
-    def read(self, node: Node, where: str, report: Report, **extra: object) -> T | None:
-        """Return the object; what could not be read is as if it were absent."""
-        if isinstance(node, Scalar) and node.value is None and not self._required:
-            return self._build(span=node.span, **extra)
-        if self._short and isinstance(node, Scalar):
-            read = self.fields[self._short].shape.read(node, where, report)
-            return None if read is None else self._build(span=node.span, **extra, **{self._short: read})
-        if not isinstance(node, Mapping):
-            _wrong(node, where, "a mapping", report)
-            return None
-        arguments = self._arguments(node, where, report)
-        given = frozenset(key.text for key, _ in node.entries)
-        if self._tells_given:
-            extra["given"] = given
-        for name in self._required:
-            field = self.fields[name]
-            if name not in given:
-                report.error("missing-key", f"{where} needs the key {name!r}", node.span, hint=field.doc)
-            if arguments.setdefault(name, field.fallback) is None:
-                return None
-        return self._build(span=node.span, **extra, **arguments)
-
-    def _arguments(self, node: Mapping, where: str, report: Report) -> dict[str, Any]:
-        """Return the values that could be read, by attribute."""
-        arguments: dict[str, Any] = {}
-        for key, value in node.entries:
-            field = self.fields.get(key.text)
-            if field is None:
-                message = f"{where} has no key {_short(key.text)!r}"
-                report.error("unknown-key", message, key.span, hint=report.suggest(key.text, self.fields))
-                continue
-            read = field.shape.read(value, f"'{key.text}'", report)
-            if read is not None:
-                arguments[field.attribute or key.text] = read
-        return arguments
-
-    def json_schema(self) -> dict[str, Any]:
-        """Return the schema of an object that is closed to other keys."""
-        properties = {
-            key: {**field.shape.json_schema(), "description": field.doc} for key, field in self.fields.items()
-        }
-        schema: dict[str, Any] = {
-            "type": "object" if self._required else ["object", "null"],
-            "properties": properties,
-            "additionalProperties": False,
-        }
-        if self._required:
-            schema["required"] = self._required
-        return {"anyOf": [self.fields[self._short].shape.json_schema(), schema]} if self._short else schema
-
-
-@dataclass(frozen=True)
-class MapOf(Generic[T]):
-    """A mapping from names to records; each record is given its name."""
-
-    key: Text[str]
-    value: Record[T]
-
-    def read(self, node: Node, where: str, report: Report) -> tuple[T, ...] | None:
-        """Return the records in the order written."""
-        if isinstance(node, Scalar) and node.value is None:
-            return ()
-        if not isinstance(node, Mapping):
-            _wrong(node, where, "a mapping", report)
-            return None
-        found = []
-        for key, value in node.entries:
-            name = self.key.read(key, f"a name under {where}", report)
-            read = self.value.read(value, f"{key.text[:60]!r}", report, name=name or At(key.text, key.span))
-            if read is not None:
-                found.append(read)
-        return tuple(found)
-
-    def json_schema(self) -> dict[str, Any]:
-        """Return the schema of an object with named members."""
-        return {
-            "type": ["object", "null"],
-            "propertyNames": self.key.json_schema(),
-            "additionalProperties": self.value.json_schema(),
-        }
-
-
-@dataclass(frozen=True)
-class Pairs(Generic[T]):
-    """A mapping from texts to plain values, as pairs in the order written."""
-
-    key: Text[str]
-    value: Shape[T]
-
-    def read(self, node: Node, where: str, report: Report) -> tuple[tuple[At[str], T], ...] | None:
-        """Return the pairs."""
-        if not isinstance(node, Mapping):
-            _wrong(node, where, "a mapping", report)
-            return None
-        found = []
-        for key, value in node.entries:
-            name = self.key.read(key, f"a name under {where}", report)
-            read = self.value.read(value, f"'{key.text[:60]}'", report)
-            if name is not None and read is not None:
-                found.append((name, read))
-        return tuple(found)
-
-    def json_schema(self) -> dict[str, Any]:
-        """Return the schema of an object with named members."""
-        return {
-            "type": "object",
-            "propertyNames": self.key.json_schema(),
-            "additionalProperties": self.value.json_schema(),
-        }
-
-
 @dataclass(frozen=True)
 class Either:
     """A short form and a long one, told apart by the kind of node: scalar, sequence or mapping."""
@@ -356,7 +224,7 @@ class Either:
         shape = kinds[type(node)]
         if shape is None:
             words = (("text", self.scalar), ("a list", self.sequence), ("a mapping", self.mapping))
-            _wrong(node, where, " or ".join(word for word, shape in words if shape is not None), report)
+            wrong_type(node, where, " or ".join(word for word, shape in words if shape is not None), report)
             return None
         return shape.read(node, where, report)
 
@@ -366,5 +234,6 @@ class Either:
         return {"anyOf": [shape.json_schema() for shape in shapes if shape is not None]}
 
 
-def _short(text: str) -> str:
+def excerpt(text: str) -> str:
+    """Return a text as messages quote it."""
     return text if len(text) <= 60 else text[:60] + "…"  # noqa: PLR2004  # half an excerpt

@@ -3,7 +3,9 @@
 from typing import Final
 
 from ringwall.blueprint import values
-from ringwall.blueprint.shape import Either, Field, Flag, ListOf, One, Pairs, Record, Text, Words
+from ringwall.blueprint.record import Field, Pairs, Record
+from ringwall.blueprint.shape import Either, Flag, ListOf, One, Text
+from ringwall.blueprint.texts import CLAIM_PATH, IDENTIFIER, WORD, choice
 from ringwall.blueprint.upstream_model import Upstream, UpstreamRoles, UpstreamSaml, UpstreamSecret
 from ringwall.blueprint.upstream_presets import PRESETS
 
@@ -11,20 +13,10 @@ _LEVELS: Final = ("pwd", "mfa", "phr")
 AUTHENTICATIONS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
-def _choice(known: tuple[str, ...]) -> Text[str]:
-    return Text(", ".join(known[:-1]) + f" or {known[-1]}", f"^({'|'.join(known)})$", str, known=known)
-
-
 _URL = Text("a URL", values.URL, str, "https://idp.example")
-_WORD = Text("text without spaces", r"^\S{1,400}$", str)
-_IDENTIFIER = Text("a name of letters, digits, '_' and '-'", values.IDENTIFIER, str, "clinician")
 _VALUE = Text("a value", r"^[^\x00-\x1f]{1,400}$", str)
 _DOMAIN = Text("an e-mail domain", r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", str.lower, "clinic.example")
-_CLAIM_PATH = Either(
-    scalar=Text("a claim's path in the token", r"^\S{1,400}$", values.dotted, "realm_access.roles"),
-    sequence=Words(ListOf(_WORD, minimum=1)),
-)
-_LEVELS_BY = Pairs(_VALUE, _choice(_LEVELS))
+_LEVELS_BY = Pairs(_VALUE, choice(_LEVELS))
 
 SECRET: Final = Record(
     UpstreamSecret,
@@ -49,8 +41,8 @@ SECRET: Final = Record(
 UPSTREAM_ROLES: Final = Record(
     UpstreamRoles,
     {
-        "claim": Field(_CLAIM_PATH, "Where the provider says it; default `roles`."),
-        "map": Field(Pairs(_VALUE, _IDENTIFIER), "Value there: role of this blueprint.", required=True, fallback=()),
+        "claim": Field(CLAIM_PATH, "Where the provider says it; default `roles`."),
+        "map": Field(Pairs(_VALUE, IDENTIFIER), "Value there: role of this blueprint.", required=True, fallback=()),
     },
 )
 
@@ -79,29 +71,29 @@ UPSTREAM: Final = Record(
             "What people read on its button; default: its name.",
         ),
         "preset": Field(
-            _choice(tuple(PRESETS)), "Which provider it is; default `oidc`, any. It fills in what is left out here."
+            choice(tuple(PRESETS)), "Which provider it is; default `oidc`, any. It fills in what is left out here."
         ),
         "saml": Field(SAML, "Speak SAML 2.0 to it. Keys of OpenID Connect have no place beside it."),
         "issuer": Field(_URL, "What `iss` must be, exactly."),
         "discovery": Field(_URL, "Metadata document; default: `issuer` + /.well-known/openid-configuration."),
-        "tenant": Field(_WORD, "Entra: the tenant's id, or `organizations` with `tenants`."),
+        "tenant": Field(WORD, "Entra: the tenant's id, or `organizations` with `tenants`."),
         "tenants": Field(
-            ListOf(_WORD, minimum=1), "Tenants whose people may sign in (`tid` of Entra, `hd` of Google); default: all."
+            ListOf(WORD, minimum=1), "Tenants whose people may sign in (`tid` of Entra, `hd` of Google); default: all."
         ),
-        "client_id": Field(_WORD, "What Ringwall is called there."),
+        "client_id": Field(WORD, "What Ringwall is called there."),
         "secret": Field(SECRET, "Where the secret lies that proves it."),
         "authentication": Field(
-            _choice(AUTHENTICATIONS),
+            choice(AUTHENTICATIONS),
             "How Ringwall authenticates there; default: by the preset. `private_key_jwt` needs no secret.",
         ),
         "scopes": Field(ListOf(Text("a scope", values.SCOPE, str, "groups")), "Scopes to ask for, besides `openid`."),
         "algorithms": Field(
-            ListOf(_choice(values.ALGORITHMS), minimum=1), "Signature algorithms that are believed in its ID tokens."
+            ListOf(choice(values.ALGORITHMS), minimum=1), "Signature algorithms that are believed in its ID tokens."
         ),
         "userinfo": Field(Flag(), "true: its UserInfo endpoint is asked as well; default: by the preset."),
         "logout": Field(Flag(), "true: who signs out here is signed out there too; default false."),
         "accounts": Field(
-            _choice(("existing", "create")),
+            choice(("existing", "create")),
             "`existing` (default): only who has an account signs in. `create`: who has none gets one.",
         ),
         "create_for": Field(
@@ -112,14 +104,14 @@ UPSTREAM: Final = Record(
             "E-mail domains for which the provider's word is believed: a verified address there finds the account "
             "that has it.",
         ),
-        "user_name": Field(_CLAIM_PATH, "Claim that names a new account; default: by the preset."),
+        "user_name": Field(CLAIM_PATH, "Claim that names a new account; default: by the preset."),
         "roles": Field(
             Either(sequence=ListOf(UPSTREAM_ROLES), mapping=One(UPSTREAM_ROLES)),
             "Which of its values give which roles, at each sign-in; a list for several claims.",
         ),
-        "default_roles": Field(ListOf(_IDENTIFIER), "Roles of everybody who signs in there."),
+        "default_roles": Field(ListOf(IDENTIFIER), "Roles of everybody who signs in there."),
         "attributes": Field(
-            Pairs(_IDENTIFIER, _CLAIM_PATH),
+            Pairs(IDENTIFIER, CLAIM_PATH),
             "Attribute of the account, as policies read it: where the provider says it.",
         ),
         "acr": Field(_LEVELS_BY, "Its values of `acr`: `pwd`, `mfa` or `phr`. Others count as `pwd`."),

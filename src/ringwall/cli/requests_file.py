@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringwall.blueprint.document import Mapping, Node, Scalar, parse
+from ringwall.blueprint.record import Field, Pairs, Record
 from ringwall.blueprint.report import Report
-from ringwall.blueprint.shape import At, Field, ListOf, Number, Pairs, Record, Text
+from ringwall.blueprint.shape import At, ListOf, Number, Text
 from ringwall.model.errors import InvalidBlueprintError, RingwallError, Span
 
 GUEST: Final = "guest"

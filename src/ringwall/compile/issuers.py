@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
+from ringwall.blueprint.client_model import Client
+from ringwall.blueprint.issuer_model import Appearance, Issuer, Person, Registration
 from ringwall.blueprint.keys import members_of
 from ringwall.blueprint.logo import media_type
-from ringwall.blueprint.model import Appearance, Blueprint, Client, Issuer, Key, Person, Registration
-from ringwall.blueprint.shape import At
+from ringwall.blueprint.model import Blueprint
+from ringwall.blueprint.shape import At, Key
 from ringwall.blueprint.values import CONTENT_ENCRYPTION
 from ringwall.model.colours import for_dark_pages
 from ringwall.plan.audience import Audience

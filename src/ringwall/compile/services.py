@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ringwall.blueprint.model import Blueprint
-from ringwall.blueprint.model import Operation as BlueprintOperation
-from ringwall.blueprint.model import Service as BlueprintService
+from ringwall.blueprint.service_model import Operation as BlueprintOperation
+from ringwall.blueprint.service_model import Service as BlueprintService
 from ringwall.compile.cedar.schema import ActionShape
 from ringwall.compile.edge import lower_limit
 from ringwall.compile.rules import Declared, ServiceScope

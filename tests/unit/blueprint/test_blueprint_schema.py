@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator
 
 from ringwall.blueprint.document import parse
 from ringwall.blueprint.format import BLUEPRINT
+from ringwall.blueprint.record import Record
 from ringwall.blueprint.report import Report
 from ringwall.blueprint.schema import json_schema, json_schema_text
-from ringwall.blueprint.shape import Record
 
 ROOT = Path(__file__).parents[3]
 VALIDATOR = Draft202012Validator(json_schema())

@@ -4,8 +4,8 @@ import pytest
 
 from ringwall.blueprint.contract import dump_operations, load_operations, read_contract
 from ringwall.blueprint.document import parse
-from ringwall.blueprint.model import Operation
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.service_model import Operation
 from ringwall.model.errors import Span
 
 CONTRACT = {

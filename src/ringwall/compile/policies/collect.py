@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from ringwall.blueprint.model import Allow, Blueprint
+from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.service_model import Allow
 from ringwall.compile.policies.parse import ParsedPolicy, parse_file, parse_policy
 from ringwall.compile.policies.short_forms import expand
 from ringwall.compile.policies.text import SourceText

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ringwall.blueprint.model import Allow
+from ringwall.blueprint.service_model import Allow
 from ringwall.compile.policies.text import quote
 
 

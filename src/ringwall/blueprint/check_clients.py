@@ -1,0 +1,81 @@
+"""Whether clients have what their kind needs, and nothing else."""
+
+from ringwall.blueprint.client_model import Client
+from ringwall.blueprint.keys import can_encrypt, check_public, key_type
+from ringwall.blueprint.model import Blueprint
+from ringwall.blueprint.names import once
+from ringwall.blueprint.report import Report
+from ringwall.blueprint.values import EDGE
+from ringwall.model.clients import REGISTERED_PREFIX
+
+
+def check_clients(blueprint: Blueprint, report: Report) -> None:
+    """Report what a client has that it has no use for, and what it lacks."""
+    checker = _Checker(blueprint, report)
+    for client in blueprint.clients:
+        checker.check(client)
+
+
+class _Checker:
+    def __init__(self, blueprint: Blueprint, report: Report) -> None:
+        self._blueprint = blueprint
+        self._report = report
+
+    def check(self, client: Client) -> None:
+        """A client that signs people in needs what a login needs; a machine has no use for it."""
+        report, name = self._report, client.name
+        once("scope", client.scopes, self._report)
+        once("redirect URI", client.redirect_uris, self._report)
+        once("redirect URI", client.post_logout_redirect_uris, self._report)
+        self._check_keys(client)
+        if name.value.startswith(REGISTERED_PREFIX):
+            message = f"names that begin with {REGISTERED_PREFIX!r} are those of clients that register themselves"
+            report.error("reserved-name", message, name.span)
+        if client.kind is None or client.kind.value == "machine":
+            told = (client.backchannel_logout_uri,) if client.backchannel_logout_uri else ()
+            uris = (*client.redirect_uris, *client.post_logout_redirect_uris, *told)
+            flags = (client.third_party, client.title, client.pushed_requests, client.device_flow)
+            for what in [uri.span for uri in uris][:1] or [
+                at.span
+                for at in (*flags, client.id_token_signed_response_alg, client.id_token_encrypted_response_alg)
+                if at
+            ]:
+                hint = "say what it is: `kind: web`, `native` or `browser`"
+                report.error("wrong-key", f"{name.value!r} is a machine, which signs nobody in", what, hint=hint)
+            return
+        if "redirect_uris" not in client.given:
+            hint = "`redirect_uris: [https://…]`, where people return to"
+            report.error("missing-key", f"{name.value!r} needs the key 'redirect_uris'", name.span, hint=hint)
+        if client.roles or client.claims:
+            at = (*client.roles, *(key for key, _ in client.claims))[0]
+            hint = "what people may do follows from their own roles"
+            report.error("wrong-key", f"{name.value!r} acts for people, and has no roles or claims", at.span, hint=hint)
+        if name.value in {self._blueprint.system.value, EDGE}:
+            # An ID token's `aud` is the client, an access token's the system: no proxy may take one for the other.
+            report.error("reserved-name", f"a client cannot have the system's name {name.value!r}", name.span)
+
+    def _check_keys(self, client: Client) -> None:
+        """Whoever is to have keys can keep them, and has those that it needs."""
+        if client.jwks and client.kind is not None and client.kind.value in {"native", "browser"}:
+            hint = "leave `jwks` out: PKCE protects what it does"
+            message = f"{client.name.value!r} cannot keep a key secret"
+            self._report.error(
+                "wrong-key", message, client.jwks[0][0][0].span if client.jwks[0] else client.span, hint=hint
+            )
+        if client.certificates:
+            self._check_certificates(client)
+        for wanted in (client.id_token_encrypted_response_alg, client.userinfo_encrypted_response_alg):
+            if wanted and not any(can_encrypt(key, wanted.value) for key in client.jwks):
+                message = f"{client.name.value!r} has no key to encrypt for with {wanted.value}"
+                kty = key_type(wanted.value)
+                self._report.error("missing-key", message, wanted.span, hint=f"one in `jwks`: use: enc, kty: {kty}")
+        for key in client.jwks:
+            check_public(key, client.span, self._report)
+
+    def _check_certificates(self, client: Client) -> None:
+        where = client.certificates[0].span
+        if client.kind is not None and client.kind.value in {"native", "browser"}:
+            self._report.error("wrong-key", f"{client.name.value!r} cannot keep a key secret", where)
+        if self._blueprint.edge is None or not self._blueprint.edge.client_certificates:
+            hint = "name a domain under `client_certificates` of `edge`"
+            self._report.error("no-certificates", "clients are nowhere asked for a certificate", where, hint=hint)
