@@ -56,7 +56,7 @@ class ControlPlane:
         self._credentials = EdgeCredentials(self.authority, folder.path.parent, plan)
         self._keys = ExternalKeys(plan=plan, bindings=bindings, clock=clock)
         self.revoked = RevocationList(folder.path / REVOCATIONS_FILE, clock)
-        self._xds = XdsServer(self._credentials, self._keys, self.revoked, clock=clock)
+        self._xds = XdsServer(self._credentials, self._keys, self.revoked)
         attestor = UnrevokedAttestor(RegistryFile(workloads_file(bindings)), self.revoked)
         self._workload_api = WorkloadApiServer(self.authority, attestor, bindings.workload_api)
         self.revoked.subscribe(self._workload_api.tell)

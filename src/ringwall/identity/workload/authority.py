@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from ringwall.identity.keystore import KeyStore
-from ringwall.identity.workload.ca import CertificateAuthority, IssuedSvid, bundle_der
+from ringwall.identity.workload.ca import CertificateAuthority
 from ringwall.identity.workload.certificates import half_life
 from ringwall.identity.workload.generation import pem_of
+from ringwall.identity.workload.issued import IssuedSvid, bundle_der
 from ringwall.identity.workload.jwt_svid import LEEWAY_SECONDS, LIFETIME_SECONDS, VerifiedJwtSvid, jwk_set, sign, verify
 from ringwall.identity.workload.rotation import Phase
 from ringwall.identity.workload.web_root import WebRoot

@@ -11,10 +11,8 @@ Rules of order:
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,10 +27,10 @@ from ringwall.identity.workload.certificates import (
     svid_certificate,
 )
 from ringwall.identity.workload.generation import CaError, Generation, RootOfflineError, remove_unused
+from ringwall.identity.workload.issued import IssuedSvid, key_der
 from ringwall.identity.workload.rotation import Phase, RotationError, RotationState
 from ringwall.identity.workload.svid_check import check_leaf
 from ringwall.model.clock import Clock
-from ringwall.model.credentials import X509Credential
 from ringwall.model.secret import Secret
 from ringwall.model.spiffe import SpiffeId, check_trust_domain
 
@@ -40,29 +38,6 @@ _STATE: Final = "ca-state"
 _MIN_RENEWAL_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedSvid:
-    """An X.509-SVID with its key.
-
-    Attributes:
-        generation: id of the CA generation that issued it.
-        chain_der: leaf and intermediate, concatenated.
-        key_der: PKCS#8.
-        renew_at: epoch seconds after which it is to be replaced.
-    """
-
-    spiffe_id: SpiffeId
-    generation: str
-    credential: X509Credential
-    chain_der: bytes
-    key_der: Secret
-    renew_at: float
-
-    def is_current(self, now: float) -> bool:
-        """Return whether this is valid and not yet due for renewal; a clock that went back makes it neither."""
-        return self.credential.not_before <= now < min(self.renew_at, self.credential.not_after)
 
 
 class CertificateAuthority:
@@ -124,7 +99,7 @@ class CertificateAuthority:
             generation.id,
             pair,
             b"".join(certificate.public_bytes(serialization.Encoding.DER) for certificate in chain),
-            _key_der(key),
+            key_der(key),
             max(half_life(pair.not_before, pair.not_after), now + _MIN_RENEWAL_SECONDS),
         )
 
@@ -316,11 +291,6 @@ class CertificateAuthority:
             _log.error("%s; %s", error.message, error.hint)
 
 
-def bundle_der(roots: tuple[x509.Certificate, ...]) -> bytes:
-    """Return root certificates as the Workload API wants them: DER, concatenated."""
-    return b"".join(root.public_bytes(serialization.Encoding.DER) for root in roots)
-
-
 def _exported(pem: bytes, passphrase: Secret) -> ec.EllipticCurvePrivateKey:
     """Return the key that `export_root_key` encrypted."""
     try:
@@ -330,9 +300,3 @@ def _exported(pem: bytes, passphrase: Secret) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise CaError("this is not the key of the present root")
     return key
-
-
-def _key_der(key: ec.EllipticCurvePrivateKey) -> Secret:
-    return Secret(
-        key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )

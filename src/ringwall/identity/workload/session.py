@@ -17,7 +17,7 @@ from grpclib.server import Stream
 from ringwall.identity.workload import messages
 from ringwall.identity.workload.attestation import AttestationError, Attestor
 from ringwall.identity.workload.authority import WorkloadAuthority
-from ringwall.identity.workload.ca import IssuedSvid
+from ringwall.identity.workload.issued import IssuedSvid
 from ringwall.identity.workload.jwt_svid import JwtSvidError
 from ringwall.identity.workload.processes import Caller
 from ringwall.model.errors import RingwallError

@@ -10,8 +10,9 @@ import pytest
 from cryptography import x509
 
 from ringwall.identity.keystore import FolderKeyStore, KeyStore, KeyStoreError, MemoryKeyStore
-from ringwall.identity.workload.ca import CertificateAuthority, IssuedSvid
+from ringwall.identity.workload.ca import CertificateAuthority
 from ringwall.identity.workload.generation import CaError, RootOfflineError
+from ringwall.identity.workload.issued import IssuedSvid
 from ringwall.identity.workload.rotation import Phase, RotationError
 from ringwall.identity.workload.svid_check import SvidError, check_leaf
 from ringwall.model.clock import ManualClock
