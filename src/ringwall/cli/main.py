@@ -162,7 +162,7 @@ def _help(output: Output) -> None:
             group = its_group
             output.text()
             output.text(f"{group}:")
-        output.text(f"  {verb:<11} {summary}")
+        output.text(f"  {verb:<12} {summary}")
     output.text()
     output.text("`ringwall COMMAND --help` explains a command. -C DIR runs it as if started in DIR.")
     output.text(f"Ringwall {__version__}. Exit codes: 0 done; 1 failed, or not as expected; 2 the command line or the")
