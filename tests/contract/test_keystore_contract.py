@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from ringwall.identity.keystore import FolderKeyStore, KeyMissingError, KeyStore, KeyStoreError, MemoryKeyStore
+from ringwall.identity.key_folder import FolderKeyStore
+from ringwall.identity.keystore import KeyMissingError, KeyStore, KeyStoreError, MemoryKeyStore
 from ringwall.model.secret import Secret
 
 

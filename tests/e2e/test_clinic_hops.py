@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.system import System
 
-from ringwall.identity.keystore import FolderKeyStore
+from ringwall.identity.key_folder import FolderKeyStore
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.model.clock import SystemClock
 from ringwall.plan.bindings import Bindings

@@ -331,7 +331,7 @@ class TestOtherProcesses:
 SERVE = """
 import sys, time
 from pathlib import Path
-from ringwall.identity.keystore import FolderKeyStore
+from ringwall.identity.key_folder import FolderKeyStore
 from ringwall.identity.workload.attestation import RegistryFile
 from ringwall.identity.workload.authority import WorkloadAuthority
 from ringwall.identity.workload.server import WorkloadApiServer

@@ -13,7 +13,8 @@ from ringwall.enforce.decision_point.server import DecisionPoint
 from ringwall.enforce.xds import XdsServer
 from ringwall.identity.dpop.holder import HolderCheck
 from ringwall.identity.federation.external_keys import ExternalKeys
-from ringwall.identity.keystore import FolderKeyStore, passphrase_from
+from ringwall.identity.key_folder import FolderKeyStore
+from ringwall.identity.passphrase import passphrase_from
 from ringwall.identity.revocation import REVOCATIONS_FILE
 from ringwall.identity.revocation.revoked import RevocationList
 from ringwall.identity.revocation.workloads import UnrevokedAttestor

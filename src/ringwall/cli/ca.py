@@ -12,7 +12,7 @@ from ringwall.bootstrap.root_key import ATTACH, DETACH, EXPORT, encoded
 from ringwall.cli.locate import running
 from ringwall.cli.main import UsageError
 from ringwall.cli.output import Output, Style
-from ringwall.identity.keystore import checked_passphrase, passphrase_in
+from ringwall.identity.passphrase import checked_passphrase, passphrase_in
 from ringwall.model.durable import replace_file
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ringwall.identity.keystore import FolderKeyStore, KeyStoreError, passphrase_from
+from ringwall.identity.key_folder import FolderKeyStore
+from ringwall.identity.keystore import KeyStoreError
+from ringwall.identity.passphrase import passphrase_from
 from ringwall.identity.sealing import HEADER_NAME, Sealer, SealingError
 from ringwall.model.secret import Secret
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ringwall.identity.keystore import read_private
+from ringwall.identity.key_folder import read_private
 from ringwall.identity.store.errors import InvalidUrlError
 
 DIRECT: Final = "RINGWALL_DATABASE_URL"

@@ -30,7 +30,8 @@ from ringwall.identity.issuer.revocation_feed import RevocationFeed
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
-from ringwall.identity.keystore import FolderKeyStore, passphrase_from
+from ringwall.identity.key_folder import FolderKeyStore
+from ringwall.identity.passphrase import passphrase_from
 from ringwall.identity.turn import Turn
 from ringwall.model.clock import Clock, SystemClock
 from ringwall.model.errors import RingwallError

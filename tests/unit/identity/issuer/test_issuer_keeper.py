@@ -11,7 +11,8 @@ from tests.support.issuer_world import IssuerWorld
 
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.ring import KeyRingError, KeyState, Schedule
-from ringwall.identity.keystore import FolderKeyStore, KeyStore, MemoryKeyStore
+from ringwall.identity.key_folder import FolderKeyStore
+from ringwall.identity.keystore import KeyStore, MemoryKeyStore
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
 from ringwall.identity.tokens.keys import KeySet
@@ -185,7 +186,7 @@ ROTATE_FOREVER = textwrap.dedent("""
     from ringwall.model.durable import replace_file
 from ringwall.identity.issuer.keeper import KeyKeeper
     from ringwall.identity.issuer.ring import Schedule
-    from ringwall.identity.keystore import FolderKeyStore
+    from ringwall.identity.key_folder import FolderKeyStore
     from ringwall.model.clock import SystemClock
     folder, clock = Path(sys.argv[1]), SystemClock()
     store = FolderKeyStore(folder / "keys", passphrase=None)

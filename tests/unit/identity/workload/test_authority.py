@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from ringwall.identity.keystore import FolderKeyStore, KeyStoreError, MemoryKeyStore
+from ringwall.identity.key_folder import FolderKeyStore
+from ringwall.identity.keystore import KeyStoreError, MemoryKeyStore
 from ringwall.identity.workload.authority import EdgeCertificateError, WorkloadAuthority
 from ringwall.identity.workload.generation import CaError
 from ringwall.identity.workload.jwt_svid import JwtSvidError

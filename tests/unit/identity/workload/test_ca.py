@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from ringwall.identity.keystore import FolderKeyStore, KeyStore, KeyStoreError, MemoryKeyStore
+from ringwall.identity.key_folder import FolderKeyStore
+from ringwall.identity.keystore import KeyStore, KeyStoreError, MemoryKeyStore
 from ringwall.identity.workload.ca import CertificateAuthority
 from ringwall.identity.workload.generation import CaError, RootOfflineError
 from ringwall.identity.workload.issued import IssuedSvid
