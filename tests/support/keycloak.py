@@ -127,6 +127,11 @@ class Keycloak:
         path = f"/admin/realms/{REALM}/users/{user}/role-mappings/realm"
         self.admin("DELETE" if take else "POST", path, [found])
 
+    def sign_out(self, person: str) -> None:
+        """End all sessions of a person, as an administrator does."""
+        user = self.admin("GET", f"/admin/realms/{REALM}/users?username={person}&exact=true")[0]["id"]
+        self.admin("POST", f"/admin/realms/{REALM}/users/{user}/logout")
+
     def rotate_keys(self) -> None:
         """Sign with a new key from now on; the former one is published no more."""
         realm = self.admin("GET", f"/admin/realms/{REALM}")["id"]
@@ -162,9 +167,15 @@ def type_password(page: httpx.Response, person: str) -> tuple[str, dict[str, str
 
 
 @contextmanager
-def keycloak(folder: Path) -> Iterator[Keycloak]:
-    """Start a Keycloak whose log lies in `folder`, and stop it."""
-    home, port = _home(), free_port()
+def keycloak(folder: Path, *, port: int = 0, trust: Path | None = None) -> Iterator[Keycloak]:
+    """Start a Keycloak whose log lies in `folder`, and stop it.
+
+    Args:
+        folder: where its log lies.
+        port: where it listens; 0 for any free one.
+        trust: certificates of authorities that it trusts besides its own.
+    """
+    home, port = _home(), port or free_port()
     environ = {
         **os.environ,
         "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
@@ -172,6 +183,8 @@ def keycloak(folder: Path) -> Iterator[Keycloak]:
         "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
     }
     command = [str(home / "bin" / "kc.sh"), "start-dev", "--db=dev-mem", "--http-host=127.0.0.1", f"--http-port={port}"]
+    if trust is not None:
+        command.append(f"--truststore-paths={trust}")
     log = folder / "keycloak.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, start_new_session=True)

@@ -97,8 +97,12 @@ def _named(plan: Plan, name: str) -> Upstream:
 
 
 def _callback(plan: Plan, upstream: Upstream) -> str:
+    return _address(plan, upstream, "callback")
+
+
+def _address(plan: Plan, upstream: Upstream, what: str) -> str:
     issuer = next(issuer.url for issuer in plan.issuers if issuer.builtin)
-    return f"{issuer}/upstream/{upstream.name}/callback"
+    return f"{issuer}/upstream/{upstream.name}/{what}"
 
 
 def _list(plan: Plan, output: Output) -> None:
@@ -108,6 +112,7 @@ def _list(plan: Plan, output: Output) -> None:
             "title": upstream.title,
             "issuer": upstream.issuer,
             "redirect_uri": _callback(plan, upstream),
+            "backchannel_logout_uri": _address(plan, upstream, "backchannel_logout") if upstream.oidc else "",
             "creates_accounts": upstream.create,
         }
         for upstream in plan.upstreams

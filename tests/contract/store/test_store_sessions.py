@@ -3,6 +3,7 @@
 import asyncio
 
 from ringwall.identity.store.database import Database
+from ringwall.identity.store.origins import Origin
 from ringwall.identity.store.sessions import TOUCH_SECONDS, LoginSession
 from ringwall.model.secret import Secret
 
@@ -68,5 +69,34 @@ def test_sessions_end_one_by_one_and_all_at_once(url: str) -> None:
             assert await sessions.of_account("a2", now=NOW) == (other,)
             assert await sessions.sweep(now=NOW + 600) == 4
             assert await sessions.get(two.id) is None
+
+    asyncio.run(body())
+
+
+def test_sessions_are_found_by_where_they_came_from(url: str) -> None:
+    async def body() -> None:
+        async with await Database.open(url) as database:
+            sessions = database.sessions
+
+            async def begin(origin: Origin | None) -> str:
+                _, made = await sessions.start(
+                    account="a1", payload={}, now=NOW, idle_seconds=600, final_seconds=1000, origin=origin
+                )
+                return made.id
+
+            async def found(person: str = "", session: str = "", issuer: str = "i", now: float = NOW) -> set[str]:
+                named = Origin(issuer=issuer, person=person, session=session)
+                return {each.id for each in await sessions.of_origin(named, now=now)}
+
+            one = await begin(Origin(issuer="i", person="p", session="s"))
+            two = await begin(Origin(issuer="i", person="p"))
+            await begin(None)
+            assert await found("p") == {one, two}
+            assert await found(session="s") == await found("p", "s") == {one}
+            assert await found() == await found("q", "s") == await found("p", "s", issuer="j") == set()
+            assert await found("s") == await found(session="p") == set(), "a person's name is no session's"
+            assert await found("p", now=NOW + 600) == set()
+            await sessions.end(one, reason="test", now=NOW)
+            assert await found("p") == {two}
 
     asyncio.run(body())

@@ -52,6 +52,7 @@ from ringwall.identity.issuer.scim.routes import scim_routes
 from ringwall.identity.issuer.services import Services
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.issuer.throttle import Throttle
+from ringwall.identity.issuer.upstream_endings import UpstreamEndings
 from ringwall.identity.issuer.upstream_sign_in import UpstreamSignIn
 from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
 from ringwall.identity.issuer.upstream_sources import UpstreamSources
@@ -148,6 +149,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         context, authorize=authorize, page=sign_in, pages=pages, sessions=sessions, sources=sources
     )
     upstream_sign_out = UpstreamSignOut(context, sources=sources, pages=pages)
+    endings = UpstreamEndings(context, sessions=sessions, sources=sources)
     invitation = InvitationEndpoint(context, sessions=sessions, forms=forms, pages=pages)
     device = DevicePage(context, sessions=sessions, pages=pages, forms=forms)
     end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms, elsewhere=upstream_sign_out)
@@ -161,6 +163,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/upstream/{name}/callback", upstream.finish, methods=["GET"]),
         Route("/upstream/{name}/signed-out", upstream_sign_out.finish, methods=["GET"]),
         Route("/upstream/{name}/callback", upstream.finish_by_form, methods=["POST"]),
+        Route("/upstream/{name}/backchannel_logout", endings.back_channel, methods=["POST"]),
         Route("/consent", consent.get, methods=["GET"]),
         Route("/consent", consent.post, methods=["POST"]),
         Route("/session", EdgeSessionEndpoint(context, pages=pages).get, methods=["GET"]),

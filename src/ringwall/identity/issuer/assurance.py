@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ringwall.identity.store.origins import Origin
+
 NOT_PROVEN: Final = "0"
 """Nobody checked anything (OpenID Connect Core 1.0, section 2): development users."""
 SETTING_UP: Final = "invitation"
@@ -23,6 +25,7 @@ class Proof:
         device: lets this browser be known as one in which they signed in before; empty for nothing.
         authenticated: when they did, seconds since the epoch; None for now.
         upstream: at which provider of others they signed in, and what is needed to sign them out there; empty for none.
+        origin: by what that provider can end the session; None for none.
     """
 
     subject: str
@@ -31,6 +34,7 @@ class Proof:
     device: str = ""
     authenticated: float | None = None
     upstream: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    origin: Origin | None = None
 
 
 def admits(acr: str) -> bool:

@@ -90,11 +90,19 @@ class BrowserSessions:
             "browser": browser_named(request.headers.get("user-agent", "")),
             "address": visitor_of(request).source,
         }
-        if proof.upstream:
-            payload["upstream"] = dict(proof.upstream)
+        upstream = proof.upstream
+        if former is not None and former.subject == proof.subject:
+            upstream = upstream or former.upstream
+        if upstream:
+            payload["upstream"] = dict(upstream)
         if former is not None and former.subject == proof.subject:
             renewed = await database.sessions.renew(
-                former.handle, payload=payload, now=now, authenticated=at, idle_seconds=IDLE_SECONDS
+                former.handle,
+                payload=payload,
+                now=now,
+                authenticated=at,
+                idle_seconds=IDLE_SECONDS,
+                origin=proof.origin,
             )
             if renewed is not None:
                 return _of(proof, renewed[0], renewed[1].id, at)
@@ -107,6 +115,7 @@ class BrowserSessions:
             authenticated=at,
             idle_seconds=IDLE_SECONDS,
             final_seconds=FINAL_SECONDS,
+            origin=proof.origin,
         )
         return _of(proof, handle, made.id, at)
 

@@ -214,6 +214,7 @@ class UpstreamSignIn:
             amr=(),
             authenticated=identity.authenticated,
             upstream={"name": upstream.name, "session": dict(identity.session)},
+            origin=identity.origin,
         )
 
     async def linking(self) -> "Linking":

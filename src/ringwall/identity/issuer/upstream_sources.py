@@ -11,6 +11,7 @@ from ringwall.identity.upstream.source import SignInSource
 from ringwall.plan.upstream import Upstream
 
 if TYPE_CHECKING:
+    from ringwall.identity.upstream.oidc.source import OidcSource
     from ringwall.identity.upstream.sources import SignInSources
 
 
@@ -31,6 +32,13 @@ class UpstreamSources:
 
     def of(self, upstream: Upstream) -> SignInSource:
         """Return what speaks to a provider."""
+        return self._all().of(upstream, development=self._context.directory.current().development)
+
+    def openid(self, upstream: Upstream) -> "OidcSource":
+        """Return what speaks to a provider of OpenID Connect."""
+        return self._all().openid(upstream, development=self._context.directory.current().development)
+
+    def _all(self) -> "SignInSources":
         if self._sources is None:
             from ringwall.identity.upstream.secrets import SecretPlaces  # noqa: PLC0415  # not on the way to a start
             from ringwall.identity.upstream.sources import SignInSources  # noqa: PLC0415  # as above
@@ -40,7 +48,7 @@ class UpstreamSources:
                 clock=self._context.clock,
                 sign=self._context.keys.sign,
             )
-        return self._sources.of(upstream, development=self._context.directory.current().development)
+        return self._sources
 
     def address(self, upstream: Upstream, what: str) -> str:
         """Return a URL of ours for one provider."""

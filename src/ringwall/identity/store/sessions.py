@@ -8,6 +8,7 @@ from typing import Any, Final
 from ringwall.identity.store.driver import BATCH, Driver, Row, Session, Statement, packed, unpacked
 from ringwall.identity.store.handles import digest, new_handle, new_id
 from ringwall.identity.store.logouts import ENDED_IS_DUE, EXPIRED_ARE_DUE
+from ringwall.identity.store.origins import Origin
 from ringwall.model.secret import Secret
 
 TOUCH_SECONDS: Final = 60.0
@@ -18,8 +19,10 @@ _LIVE: Final = "ended IS NULL AND expires > :now"
 _IDLE: Final = "expires = CASE WHEN final < :idle THEN final ELSE :idle END"
 _START: Final = Statement(
     """
-    INSERT INTO sessions (id, digest, account, payload, authenticated, created, seen, expires, final, ended, reason)
-    VALUES (:id, :digest, :account, :payload, :authenticated, :now, :now, :expires, :final, NULL, '')
+    INSERT INTO sessions (id, digest, account, payload, authenticated, created, seen, expires, final, ended, reason,
+        origin_person, origin_session)
+    VALUES (:id, :digest, :account, :payload, :authenticated, :now, :now, :expires, :final, NULL, '',
+        :origin_person, :origin_session)
     RETURNING {columns}
 """,
     columns=_COLUMNS,
@@ -44,11 +47,32 @@ _RENEW: Final = Statement(
     live=_LIVE,
     columns=_COLUMNS,
 )
+_RENEW_THERE: Final = Statement(
+    """
+    UPDATE sessions SET digest = :fresh, payload = :payload, authenticated = :authenticated, seen = :now, {idle},
+        origin_person = :origin_person, origin_session = :origin_session
+    WHERE digest = :digest AND {live} RETURNING {columns}
+""",
+    idle=_IDLE,
+    live=_LIVE,
+    columns=_COLUMNS,
+)
 _GET: Final = Statement("SELECT {columns} FROM sessions WHERE id = :id", columns=_COLUMNS)
 _OF_ACCOUNT: Final = Statement(
     """
     SELECT {columns} FROM sessions WHERE account = :account AND {live} ORDER BY created DESC LIMIT :limit
 """,
+    columns=_COLUMNS,
+    live=_LIVE,
+)
+_OF_PERSON: Final = Statement(
+    "SELECT {columns} FROM sessions WHERE origin_person = :person AND {live}", columns=_COLUMNS, live=_LIVE
+)
+_OF_SESSION: Final = Statement(
+    "SELECT {columns} FROM sessions WHERE origin_session = :session AND {live}", columns=_COLUMNS, live=_LIVE
+)
+_OF_BOTH: Final = Statement(
+    "SELECT {columns} FROM sessions WHERE origin_session = :session AND origin_person = :person AND {live}",
     columns=_COLUMNS,
     live=_LIVE,
 )
@@ -125,8 +149,11 @@ class LoginSessions:
         idle_seconds: float,
         final_seconds: float,
         authenticated: float | None = None,
+        origin: Origin | None = None,
     ) -> tuple[Secret, LoginSession]:
         """Begin a session of a person who proved who they are at `authenticated`, by default just now.
+
+        Where they did so at a provider of others, that can end the session by its `origin`.
 
         Return its handle (the cookie) and it.
 
@@ -143,6 +170,8 @@ class LoginSessions:
             now=now,
             expires=now + min(idle_seconds, final_seconds),
             final=now + final_seconds,
+            origin_person=None if origin is None else origin.person_key,
+            origin_session=None if origin is None else origin.session_key,
         )
         return handle, _session(rows[0])
 
@@ -170,22 +199,29 @@ class LoginSessions:
         now: float,
         idle_seconds: float,
         authenticated: float | None = None,
+        origin: Origin | None = None,
     ) -> tuple[Secret, LoginSession] | None:
         """Note that the same person has proven again who they are: new handle, payload and time, same id.
+
+        Where they have not done so at a provider of others, the one where the session began can still end it.
 
         The old handle opens nothing any more. None where it opened nothing before, or another request has just
         renewed the session.
         """
         fresh = new_handle()
-        row = await self._driver.row(
-            _RENEW,
-            digest=digest(handle),
-            fresh=digest(fresh),
-            payload=packed(payload),
-            authenticated=now if authenticated is None else authenticated,
-            now=now,
-            idle=now + idle_seconds,
-        )
+        values = {
+            "digest": digest(handle),
+            "fresh": digest(fresh),
+            "payload": packed(payload),
+            "authenticated": now if authenticated is None else authenticated,
+            "now": now,
+            "idle": now + idle_seconds,
+        }
+        if origin is None:
+            row = await self._driver.row(_RENEW, **values)
+        else:
+            there = {"origin_person": origin.person_key, "origin_session": origin.session_key}
+            row = await self._driver.row(_RENEW_THERE, **values, **there)
         return None if row is None else (fresh, _session(row))
 
     async def get(self, session: str) -> LoginSession | None:
@@ -196,6 +232,17 @@ class LoginSessions:
     async def of_account(self, account: str, *, now: float, limit: int = 100) -> tuple[LoginSession, ...]:
         """Return a person's living sessions, the newest first."""
         return tuple(map(_session, await self._driver.rows(_OF_ACCOUNT, account=account, now=now, limit=limit)))
+
+    async def of_origin(self, origin: Origin, *, now: float) -> tuple[LoginSession, ...]:
+        """Return the living sessions that began where a provider says: of a session there, a person, or both."""
+        person, session = origin.person_key, origin.session_key
+        if session is None:
+            rows = await self._driver.rows(_OF_PERSON, person=person, now=now)
+        elif person is None:
+            rows = await self._driver.rows(_OF_SESSION, session=session, now=now)
+        else:
+            rows = await self._driver.rows(_OF_BOTH, session=session, person=person, now=now)
+        return tuple(map(_session, rows))
 
     async def page(self, *, now: float, after: str = "", limit: int = 100) -> tuple[LoginSession, ...]:
         """Return everybody's living sessions in the order of their ids, beginning after that of the page before."""

@@ -6,6 +6,7 @@ Times are seconds since the epoch. A NULL time means: not yet, or never. Payload
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql
 
 METADATA: Final = MetaData()
@@ -28,6 +29,12 @@ def _number(name: str, **options: Any) -> Column[int]:
 
 def _bytes(name: str, **options: Any) -> Column[bytes]:
     return Column(name, LargeBinary, **{"nullable": False, **options})
+
+
+def _known_index(table: str, name: str) -> Index:
+    """Return an index of the rows in which a column is not empty, which are few."""
+    known = sql(f"{name} IS NOT NULL")
+    return Index(f"{table}_by_{name}", name, sqlite_where=known, postgresql_where=known)
 
 
 Table(
@@ -85,8 +92,12 @@ Table(
     _time("final"),
     _time("ended", nullable=True),
     _text("reason"),
+    _text("origin_person", nullable=True),
+    _text("origin_session", nullable=True),
     Index("sessions_by_account", "account", "created"),
     Index("sessions_by_expires", "expires"),
+    _known_index("sessions", "origin_person"),
+    _known_index("sessions", "origin_session"),
 )
 
 Table(

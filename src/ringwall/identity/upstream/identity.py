@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ringwall.identity.store.origins import Origin
 from ringwall.model.errors import RingwallError
 
 
@@ -55,6 +56,7 @@ class UpstreamIdentity:
         claims: what it says of them.
         authenticated: when they proved who they are, seconds since the epoch; None where the provider does not say.
         session: what is needed to sign them out there; JSON values.
+        origin: by what the provider can end the session that they get here; None where it cannot.
     """
 
     issuer: str
@@ -62,3 +64,4 @@ class UpstreamIdentity:
     claims: Mapping[str, Any] = field(repr=False)
     authenticated: float | None = None
     session: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    origin: Origin | None = None

@@ -31,13 +31,17 @@ class SignInSources:
 
     def of(self, upstream: Upstream, *, development: bool) -> SignInSource:
         """Return the source for a provider."""
+        if upstream.saml is None:
+            return self.openid(upstream, development=development)
+        self._forget(upstream.name)
+        return SamlSource(upstream)  # it keeps nothing
+
+    def openid(self, upstream: Upstream, *, development: bool) -> OidcSource:
+        """Return the source for a provider of OpenID Connect."""
         known = self._sources.get(upstream.name)
         if known is not None and known[:2] == (upstream, development):
             return known[2]
-        if known is not None:
-            known[2].provider.close()
-        if upstream.saml is not None:
-            return SamlSource(upstream)  # it keeps nothing
+        self._forget(upstream.name)
         if upstream.oidc is None:
             raise UpstreamUnavailableError("protocol", f"{upstream.name} speaks no protocol that this Ringwall knows")
         source = OidcSource(
@@ -50,6 +54,11 @@ class SignInSources:
         )
         self._sources[upstream.name] = (upstream, development, source)
         return source
+
+    def _forget(self, name: str) -> None:
+        known = self._sources.pop(name, None)
+        if known is not None:
+            known[2].provider.close()
 
     def close(self) -> None:
         """End what the sources have started."""

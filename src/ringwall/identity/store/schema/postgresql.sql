@@ -39,9 +39,11 @@ CREATE TABLE replay ( digest BYTEA NOT NULL, expires DOUBLE PRECISION NOT NULL, 
 CREATE INDEX replay_by_expires ON replay (expires);
 CREATE TABLE revocations ( kind TEXT COLLATE "C" NOT NULL, subject TEXT COLLATE "C" NOT NULL, sequence BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, revoked DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL, PRIMARY KEY (kind, subject), UNIQUE (sequence) );
 CREATE INDEX revocations_by_expires ON revocations (expires);
-CREATE TABLE sessions ( id TEXT COLLATE "C" NOT NULL, digest BYTEA NOT NULL, account TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, authenticated DOUBLE PRECISION NOT NULL, created DOUBLE PRECISION NOT NULL, seen DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL, final DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION, reason TEXT COLLATE "C" NOT NULL, PRIMARY KEY (id), UNIQUE (digest) );
+CREATE TABLE sessions ( id TEXT COLLATE "C" NOT NULL, digest BYTEA NOT NULL, account TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, authenticated DOUBLE PRECISION NOT NULL, created DOUBLE PRECISION NOT NULL, seen DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL, final DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION, reason TEXT COLLATE "C" NOT NULL, origin_person TEXT COLLATE "C", origin_session TEXT COLLATE "C", PRIMARY KEY (id), UNIQUE (digest) );
 CREATE INDEX sessions_by_account ON sessions (account, created);
 CREATE INDEX sessions_by_expires ON sessions (expires);
+CREATE INDEX sessions_by_origin_person ON sessions (origin_person) WHERE origin_person IS NOT NULL;
+CREATE INDEX sessions_by_origin_session ON sessions (origin_session) WHERE origin_session IS NOT NULL;
 CREATE TABLE tickets ( digest BYTEA NOT NULL, kind TEXT COLLATE "C" NOT NULL, owner TEXT COLLATE "C" NOT NULL, payload TEXT COLLATE "C" NOT NULL, created DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL, PRIMARY KEY (digest) );
 CREATE INDEX tickets_by_expires ON tickets (expires);
 CREATE TABLE totp ( account TEXT COLLATE "C" NOT NULL, secret BYTEA NOT NULL, counter BIGINT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (account) );

@@ -39,9 +39,11 @@ CREATE TABLE replay ( digest BLOB NOT NULL, expires DOUBLE NOT NULL, PRIMARY KEY
 CREATE INDEX replay_by_expires ON replay (expires);
 CREATE TABLE revocations ( kind TEXT NOT NULL, subject TEXT NOT NULL, sequence BIGINT NOT NULL, reason TEXT NOT NULL, revoked DOUBLE NOT NULL, expires DOUBLE NOT NULL, PRIMARY KEY (kind, subject), UNIQUE (sequence) );
 CREATE INDEX revocations_by_expires ON revocations (expires);
-CREATE TABLE sessions ( id TEXT NOT NULL, digest BLOB NOT NULL, account TEXT NOT NULL, payload TEXT NOT NULL, authenticated DOUBLE NOT NULL, created DOUBLE NOT NULL, seen DOUBLE NOT NULL, expires DOUBLE NOT NULL, final DOUBLE NOT NULL, ended DOUBLE, reason TEXT NOT NULL, PRIMARY KEY (id), UNIQUE (digest) );
+CREATE TABLE sessions ( id TEXT NOT NULL, digest BLOB NOT NULL, account TEXT NOT NULL, payload TEXT NOT NULL, authenticated DOUBLE NOT NULL, created DOUBLE NOT NULL, seen DOUBLE NOT NULL, expires DOUBLE NOT NULL, final DOUBLE NOT NULL, ended DOUBLE, reason TEXT NOT NULL, origin_person TEXT, origin_session TEXT, PRIMARY KEY (id), UNIQUE (digest) );
 CREATE INDEX sessions_by_account ON sessions (account, created);
 CREATE INDEX sessions_by_expires ON sessions (expires);
+CREATE INDEX sessions_by_origin_person ON sessions (origin_person) WHERE origin_person IS NOT NULL;
+CREATE INDEX sessions_by_origin_session ON sessions (origin_session) WHERE origin_session IS NOT NULL;
 CREATE TABLE tickets ( digest BLOB NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL, payload TEXT NOT NULL, created DOUBLE NOT NULL, expires DOUBLE NOT NULL, PRIMARY KEY (digest) );
 CREATE INDEX tickets_by_expires ON tickets (expires);
 CREATE TABLE totp ( account TEXT NOT NULL, secret BLOB NOT NULL, counter BIGINT NOT NULL, created DOUBLE NOT NULL, PRIMARY KEY (account) );

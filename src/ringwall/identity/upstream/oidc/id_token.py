@@ -32,13 +32,46 @@ def expected_issuers(upstream: Upstream) -> dict[str, str]:
     return {issuer: ""}
 
 
+def verify_from(
+    upstream: Upstream,
+    text: str,
+    *,
+    called: str,
+    keys: KeySet,
+    types: frozenset[str],
+    clock: Clock,
+    about_somebody: bool = True,
+) -> VerifiedClaims:
+    """Return the claims of a token of a provider's own, for us; what else is in it, is the caller's to look at.
+
+    What is read before the signature only chooses what must be there after it.
+    """
+    assert upstream.oidc is not None  # noqa: S101  # whoever asks speaks OpenID Connect
+    issuers = expected_issuers(upstream)
+    try:
+        claimed = decode_json_object(UnverifiedToken.parse(text).payload).get("iss")
+        if not isinstance(claimed, str) or claimed not in issuers:
+            raise UpstreamRefusedError("issuer", f"the {called} is from another issuer: {str(claimed)[:200]!r}")
+        expected = Expected(
+            issuer=claimed,
+            audiences=frozenset({upstream.oidc.client_id}),
+            types=types,
+            leeway=LEEWAY_SECONDS,
+            about_somebody=about_somebody,
+        )
+        return verify_token(text, keys=keys, expected=expected, clock=clock)
+    except TokenRefusedError as error:
+        raise UpstreamRefusedError(error.reason, f"the {called} is refused: {error.message}") from None
+    except EncodingError as error:
+        raise UpstreamRefusedError("claims", f"the {called}'s claims are {error}") from None
+
+
 def verify_id_token(
     text: str, *, upstream: Upstream, keys: KeySet, nonce: str, access_token: str, clock: Clock
 ) -> VerifiedClaims:
     """Return the claims of an ID token that was made for us, now, for this very sign-in.
 
-    1. `iss` is the provider's own; where each tenant has one, a listed tenant's (step 2). What is read before the
-       signature only chooses what must be there after it.
+    1. `iss` is the provider's own; where each tenant has one, a listed tenant's (step 2).
     2. Signature, `iss`, `aud`, `exp` and type hold, by one of the provider's keys with that key's algorithm
        (steps 2, 3, 6 to 9).
     3. It is for us alone: no other audience, no other authorized party (steps 3 to 5).
@@ -50,17 +83,7 @@ def verify_id_token(
     """
     assert upstream.oidc is not None  # noqa: S101  # whoever asks speaks OpenID Connect
     client = upstream.oidc.client_id
-    issuers = expected_issuers(upstream)
-    try:
-        claimed = decode_json_object(UnverifiedToken.parse(text).payload).get("iss")
-        if not isinstance(claimed, str) or claimed not in issuers:  # 1
-            raise UpstreamRefusedError("issuer", f"the ID token is from another issuer: {str(claimed)[:200]!r}")
-        expected = Expected(issuer=claimed, audiences=frozenset({client}), types=_TYPES, leeway=LEEWAY_SECONDS)
-        verified = verify_token(text, keys=keys, expected=expected, clock=clock)  # 2
-    except TokenRefusedError as error:
-        raise UpstreamRefusedError(error.reason, f"the ID token is refused: {error.message}") from None
-    except EncodingError as error:
-        raise UpstreamRefusedError("claims", f"the ID token's claims are {error}") from None
+    verified = verify_from(upstream, text, called="ID token", keys=keys, types=_TYPES, clock=clock)  # 1, 2
     claims = verified.claims
     if set(verified.audiences) != {client} or claims.get("azp", client) != client:  # 3
         raise UpstreamRefusedError("audience", "the ID token is meant for others as well")
@@ -70,7 +93,8 @@ def verify_id_token(
     shown = claims.get("nonce")
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(errors="replace"), nonce.encode()):  # 5
         raise UpstreamRefusedError("nonce", "the ID token was made for another sign-in")
-    if issuers[claimed] and claim_at(claims, upstream.tenant_claim) != issuers[claimed]:  # 6
+    tenant = expected_issuers(upstream)[verified.issuer]
+    if tenant and claim_at(claims, upstream.tenant_claim) != tenant:  # 6
         raise UpstreamRefusedError("tenant", "the ID token names another tenant than its issuer's")
     _check_hash(text, claims.get("at_hash"), access_token)  # 7
     if len(verified.subject) > _MAX_SUBJECT:  # 8

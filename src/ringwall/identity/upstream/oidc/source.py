@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from ringwall.identity.federation.fetch import Fetcher
+from ringwall.identity.store.origins import Origin
 from ringwall.identity.tokens.encoding import encode_base64url
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.jws import UnverifiedToken
@@ -19,6 +20,7 @@ from ringwall.identity.upstream.identity import (
 from ringwall.identity.upstream.levels import at_least
 from ringwall.identity.upstream.oidc.exchange import Exchange, Sign
 from ringwall.identity.upstream.oidc.id_token import authenticated_at, expected_issuers, verify_id_token
+from ringwall.identity.upstream.oidc.logout_token import EndedThere, verify_logout_token
 from ringwall.identity.upstream.oidc.provider import Known, Provider
 from ringwall.identity.upstream.secrets import SecretPlaces
 from ringwall.identity.upstream.source import Begun, Wish
@@ -123,9 +125,20 @@ class OidcSource:
         if self._oidc.userinfo:
             claims = {**await self._exchange.userinfo(known, tokens, subject=verified.subject), **claims}  # 6
         session = {"id_token": tokens.id_token} if self._oidc.logout and len(tokens.id_token) <= _MAX_HINT else {}
+        sid = verified.claims.get("sid")
         return UpstreamIdentity(
-            issuer=verified.issuer, subject=verified.subject, claims=claims, authenticated=at, session=session
+            issuer=verified.issuer,
+            subject=verified.subject,
+            claims=claims,
+            authenticated=at,
+            session=session,
+            origin=Origin(issuer=verified.issuer, person=verified.subject, session=sid if isinstance(sid, str) else ""),
         )
+
+    async def ended(self, logout_token: str) -> EndedThere:
+        """Return which sessions a logout token ends (OpenID Connect Back-Channel Logout 1.0, section 2.6)."""
+        known = await self._with_key_of(logout_token, await self.provider.known())
+        return verify_logout_token(logout_token, upstream=self._upstream, keys=known.keys, clock=self._clock)
 
     async def sign_out(self, session: Mapping[str, Any], *, return_to: str, state: str) -> str | None:
         """Return where a browser signs out at the provider (OpenID Connect RP-Initiated Logout 1.0, section 2)."""
