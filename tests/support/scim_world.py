@@ -1,5 +1,6 @@
 """An issuer that is provisioned over SCIM, and those who do it."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import httpx
 from tests.support.administered import admin_plan
+from tests.support.desk import Desk
 from tests.support.issuer_plan import AUDIENCE, ISSUER
 from tests.support.issuer_world import IssuerWorld
 
-from ringwall.identity.issuer.scim.endpoints import PREFIX
+from ringwall.identity.issuer.scim.provisioning import PREFIX
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -115,6 +117,12 @@ class ScimWorld(IssuerWorld):
     def person(self, name: str) -> Provisioner:
         """Return a development user who asks."""
         return Provisioner(self, self.development_token(name))
+
+    def employee(self, name: str, *roles: str) -> tuple[str, Provisioner]:
+        """Return the account of a new person, and the person, who asks with a token."""
+        account = asyncio.run(self.new_account(name, "quiet-harbour-lantern-42", roles=roles))
+        bearer = Desk(self, account, roles=roles).headers["authorization"]
+        return account, Provisioner(self, bearer.removeprefix("Bearer "))
 
     def wsgi(self, environ: dict[str, Any], start: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:
         """Be the application for clients that know no other protocol."""

@@ -50,6 +50,8 @@ PROVISIONING: Final = (
     AdminOperation("scim.schemas", "GET", "/scim/v2/Schemas", "List the SCIM schemas"),
     AdminOperation("scim.schema", "GET", "/scim/v2/Schemas/{name}", "Show a SCIM schema"),
     AdminOperation("scim.search", "POST", "/scim/v2/.search", "Search users and groups, over SCIM"),
+    AdminOperation("scim.bulk", "POST", "/scim/v2/Bulk", "Do several of these; each has to be allowed"),
+    AdminOperation("scim.me", "GET", "/scim/v2/Me", "Show the user who asks, over SCIM"),
     AdminOperation("scim.users.list", "GET", "/scim/v2/Users", "List users, over SCIM"),
     AdminOperation("scim.users.search", "POST", "/scim/v2/Users/.search", "Search users, over SCIM"),
     AdminOperation("scim.users.create", "POST", "/scim/v2/Users", "Make a user, over SCIM"),

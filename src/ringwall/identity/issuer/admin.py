@@ -15,6 +15,7 @@ from ringwall.identity.issuer.admin_upstreams import UpstreamAdministration
 from ringwall.identity.issuer.administration.actor import Operators
 from ringwall.identity.issuer.administration.api import administration_routes
 from ringwall.identity.issuer.administration.authority import Authority
+from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.answers import OPERATOR_HANDLERS, answer
 from ringwall.identity.issuer.clients.initial_access import DEFAULT_SECONDS, LONGEST_SECONDS, InitialAccess
 from ringwall.identity.issuer.context import IssuerContext
@@ -73,13 +74,16 @@ async def on_people(_: Request, error: Exception) -> Response:
 
 def create_admin_app(context: IssuerContext) -> Starlette:
     """Return the application for the administration socket."""
+    authority = Authority(context)
     app = Starlette(
         routes=[
             Route("/dev/token", DevelopmentTokens(context).post, methods=["POST"]),
             Route("/registration-tokens", RegistrationTokens(context).post, methods=["POST"]),
             *RevocationAdministration(context.storage).routes(),
             *UpstreamAdministration(context.people, directory=context.directory, clock=context.clock).routes(),
-            *administration_routes(context, actors=Operators(), authority=Authority(context)),
+            *administration_routes(
+                context, actors=Operators(), authority=authority, escalation=Escalation(context, authority)
+            ),
         ],
         exception_handlers={**OPERATOR_HANDLERS, PeopleError: on_people},
     )

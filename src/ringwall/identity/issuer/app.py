@@ -9,6 +9,7 @@ from ringwall.identity.issuer.account.routes import account_routes
 from ringwall.identity.issuer.administration.actor import TokenHolders
 from ringwall.identity.issuer.administration.api import administration_routes
 from ringwall.identity.issuer.administration.authority import Authority
+from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.answers import HANDLERS
 from ringwall.identity.issuer.browser_sessions import BrowserSessions
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
@@ -128,9 +129,10 @@ def _about_tokens(context: IssuerContext, clients: ClientAuthenticator, standing
 
 def _for_administrators(context: IssuerContext) -> list[Route]:
     actors, authority = TokenHolders(context, proofs=ProofTaker(context)), Authority(context)
+    escalation = Escalation(context, authority)  # one for both: it lets no two take away the last administrators
     return [
-        *administration_routes(context, actors=actors, authority=authority),
-        *scim_routes(context, actors=actors, authority=authority),
+        *administration_routes(context, actors=actors, authority=authority, escalation=escalation),
+        *scim_routes(context, actors=actors, authority=authority, escalation=escalation),
     ]
 
 

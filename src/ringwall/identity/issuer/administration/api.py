@@ -16,14 +16,16 @@ PATH: Final = "/admin/"
 """Begins the paths of its operations; others of the table are carried out elsewhere."""
 
 
-def administration_routes(context: IssuerContext, *, actors: Actors, authority: Authority) -> list[Route]:
+def administration_routes(
+    context: IssuerContext, *, actors: Actors, authority: Authority, escalation: Escalation
+) -> list[Route]:
     """Return the routes of the administration, below the issuer's URL or on the administration socket."""
 
     @cache
     def handlers() -> dict[str, Handler]:
         from ringwall.identity.issuer.administration.handlers import handlers as made  # noqa: PLC0415  # takes long
 
-        return made(context, Escalation(context, authority))
+        return made(context, escalation)
 
     ours = [operation for operation in OPERATIONS if operation.template.startswith(PATH)]
     return routes(ours, lambda name: handlers()[name], actors=actors, authority=authority)

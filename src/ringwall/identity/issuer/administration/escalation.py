@@ -77,10 +77,13 @@ class Escalation:
     async def sparing_one(self, actor: Actor, accounts: "Collection[Account]") -> AsyncIterator["Sparing"]:
         """Guard what takes something from accounts; ProblemError where nobody would be left who can do as much."""
         concerned = [] if actor.is_operator else [each for each in accounts if self._lets_others_in(each)]
+        if not concerned:
+            yield Sparing(self, {})
+            return
         powers = [self._powers(account.id, account.effective_roles) for account in concerned]
-        needed = {name: max(each[name] for each in powers) for name in (powers[0] if powers else ())}
+        needed = {name: max(each[name] for each in powers) for name in powers[0]}
         async with self._lock:
-            if needed and not await self.somebody_left(needed, without={account.id for account in concerned}):
+            if not await self.somebody_left(needed, without={account.id for account in concerned}):
                 raise _last()
             yield Sparing(self, needed)
 

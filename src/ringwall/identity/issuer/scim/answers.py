@@ -52,23 +52,31 @@ def listed_answer(found: Found, query: Query) -> Response:
     return _json(body, 200, {})
 
 
+def error_of(error: RingwallError) -> ScimError:
+    """Return what a request is refused with."""
+    told = f"{error.message}; {error.hint}" if error.hint else error.message
+    match error:
+        case ScimError():
+            found = error
+        case ProblemError():
+            found = ScimError(error.status, "", told)
+        case RequestRefusedError():
+            found = ScimError(error.status, "invalidSyntax" if error.status == 400 else "", error.message)  # noqa: PLR2004  # HTTP
+        case BusyError():
+            found = ScimError(503, "", error.message)
+        case AccountError():
+            found = ScimError(409, "", error.message)
+        case PeopleError() | UnstorableError():
+            found = ScimError(400, "invalidValue", error.message)
+        case _:
+            _log.error("cannot answer: %s", error)
+            found = ScimError(503, "", "try again later")
+    return found
+
+
 def refused(error: RingwallError) -> Response:
     """Return an error."""
-    if isinstance(error, ScimError):
-        found = error
-    elif isinstance(error, ProblemError):
-        found = ScimError(error.status, "", error.message)
-    elif isinstance(error, RequestRefusedError):
-        found = ScimError(error.status, "invalidSyntax" if error.status == 400 else "", error.message)  # noqa: PLR2004  # HTTP
-    elif isinstance(error, BusyError):
-        found = ScimError(503, "", error.message)
-    elif isinstance(error, AccountError):
-        found = ScimError(409, "", error.message)
-    elif isinstance(error, PeopleError | UnstorableError):
-        found = ScimError(400, "invalidValue", error.message)
-    else:
-        _log.error("cannot answer: %s", error)
-        found = ScimError(503, "", "try again later")
+    found = error_of(error)
     headers = {"retry-after": "5"} if found.status == 503 else {}  # noqa: PLR2004  # HTTP
     if isinstance(error, ProblemError):
         headers |= error.headers

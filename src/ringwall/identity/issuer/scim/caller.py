@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from ringwall.identity.issuer.administration.actor import Actor
 from ringwall.identity.issuer.scim.errors import ScimError
 from ringwall.identity.store.accounts import Account
 from ringwall.identity.store.groups import Group
@@ -21,18 +22,23 @@ class Caller:
     4. A group that gives such a role is not changed.
 
     Attributes:
-        name: what events call the caller: the account of a person, or a client.
+        actor: who asks, as the administration knows them.
         client: the client that asks, whose `externalId` is meant.
         machine: whether it asks in its own name.
         roles: what the caller has, with everything that these roles include.
         known: the roles of the plan; no others count.
     """
 
-    name: str
+    actor: Actor
     client: str
     machine: bool
     roles: frozenset[str]
     known: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """What events call the caller: the account of a person, or a client."""
+        return self.actor.name
 
     @property
     def manager(self) -> str:

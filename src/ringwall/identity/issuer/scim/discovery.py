@@ -3,8 +3,11 @@
 from typing import Any, Final
 
 from ringwall.identity.issuer.scim.attributes import COMMON, ENTERPRISE, GROUP_TYPE, Attribute, ResourceType
+from ringwall.identity.issuer.scim.bulk import MAX_OPERATIONS
 from ringwall.identity.issuer.scim.query import DEFAULT_RESULTS, LIST, MAX_RESULTS
 
+MAX_BODY: Final = 524_288
+"""Of any request: a group's members by the thousand."""
 _CORE: Final = "urn:ietf:params:scim:schemas:core:2.0:"
 
 
@@ -13,7 +16,7 @@ def service_provider_config(base: str) -> dict[str, Any]:
     return {
         "schemas": [f"{_CORE}ServiceProviderConfig"],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": True, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": MAX_BODY},
         "filter": {"supported": True, "maxResults": MAX_RESULTS},
         "changePassword": {"supported": True},
         "sort": {"supported": True},

@@ -1,33 +1,28 @@
 """The endpoints of SCIM 2.0 (RFC 7644, table 2). Who may ask which is said by policies, before anything here runs."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import read_body
 from ringwall.identity.issuer.scim.answers import answered, listed_answer, told
-from ringwall.identity.issuer.scim.attributes import GROUP_TYPE, ResourceType, user_type
+from ringwall.identity.issuer.scim.attributes import GROUP_TYPE, ResourceType
+from ringwall.identity.issuer.scim.bulk import Bulk, bulk_request
 from ringwall.identity.issuer.scim.caller import Caller
-from ringwall.identity.issuer.scim.discovery import listing, resource_types, schemas, service_provider_config
+from ringwall.identity.issuer.scim.discovery import MAX_BODY, listing, resource_types, schemas, service_provider_config
 from ringwall.identity.issuer.scim.errors import ScimError, invalid_syntax
 from ringwall.identity.issuer.scim.if_match import IfMatch
 from ringwall.identity.issuer.scim.patch import operations, patched
 from ringwall.identity.issuer.scim.projection import Projection
+from ringwall.identity.issuer.scim.provisioning import Provisioning
 from ringwall.identity.issuer.scim.query import SEARCH, Query, Source, find, find_in_all
 from ringwall.identity.issuer.scim.values import checked_resource
 from ringwall.identity.tokens.encoding import EncodingError, decode_json_object
-from ringwall.plan.identity import ClaimType
 
-if TYPE_CHECKING:
-    from ringwall.identity.issuer.scim.group_provisioning import GroupProvisioning
-    from ringwall.identity.issuer.scim.user_provisioning import UserProvisioning
-
-PREFIX: Final = "/scim/v2"
-MAX_BODY: Final = 524_288
-"""A group's members by the thousand."""
 _MEDIA_TYPES: Final = frozenset({"application/scim+json", "application/json"})
 _MAX_QUERY: Final = 8192
 
@@ -35,83 +30,95 @@ _MAX_QUERY: Final = 8192
 class ScimEndpoints:
     """What answers; one method per operation. Each is given who asks."""
 
-    def __init__(self, context: IssuerContext) -> None:
-        self._context = context
+    def __init__(self, context: IssuerContext, escalation: Escalation) -> None:
+        self._all = Provisioning(context, escalation)
 
     # Discovery (section 4)
 
     async def config(self, _: Request, __: Caller) -> Response:
         """Answer with what the server can do."""
-        return told(service_provider_config(self._base))
+        return told(service_provider_config(self._all.base))
 
     async def resource_types(self, request: Request, _: Caller) -> Response:
         """Answer with the types of resources."""
         _refuse_filter(request)
-        return told(listing(list(resource_types(self._user_type(), self._base).values())))
+        return told(listing(list(resource_types(self._all.user_type(), self._all.base).values())))
 
     async def resource_type(self, request: Request, _: Caller) -> Response:
         """Answer with one type."""
-        return told(_one(resource_types(self._user_type(), self._base), request.path_params["name"]))
+        return told(_one(resource_types(self._all.user_type(), self._all.base), request.path_params["name"]))
 
     async def schemas(self, request: Request, _: Caller) -> Response:
         """Answer with the schemas, as the plan in force makes them."""
         _refuse_filter(request)
-        return told(listing(list(schemas(self._user_type(), self._base).values())))
+        return told(listing(list(schemas(self._all.user_type(), self._all.base).values())))
 
     async def schema(self, request: Request, _: Caller) -> Response:
         """Answer with one schema."""
-        return told(_one(schemas(self._user_type(), self._base), request.path_params["name"]))
+        return told(_one(schemas(self._all.user_type(), self._all.base), request.path_params["name"]))
 
     # Everything (section 3.4.2.1)
 
     async def search(self, request: Request, caller: Caller) -> Response:
         """Answer with users and groups, asked for in a body (section 3.4.3)."""
         body = await _search(request)
-        users, groups = Query.of(body, self._user_type()), Query.of(body, GROUP_TYPE)
+        users, groups = Query.of(body, self._all.user_type()), Query.of(body, GROUP_TYPE)
         sources: list[tuple[Query, Source]] = [
-            (users, await self._users(caller)),
-            (groups, await self._groups(caller, members=groups.reads("members"))),
+            (users, await self._all.users(caller)),
+            (groups, await self._all.groups(caller, members=groups.reads("members"))),
         ]
         return listed_answer(await find_in_all(sources), users)
+
+    async def bulk(self, request: Request, caller: Caller) -> Response:
+        """Carry out several changes (section 3.7)."""
+        operations, most_errors = bulk_request(await _body(request))
+        return told(await Bulk(self._all, caller).carry_out(operations, most_errors=most_errors))
+
+    async def me(self, request: Request, caller: Caller) -> Response:
+        """Answer with the person who asks (section 3.11); 404 where who asks has no account."""
+        projection = _projection(request, self._all.user_type())
+        if caller.machine:
+            raise ScimError(404, "", "a client is no user")
+        return answered(await (await self._all.users(caller)).get(caller.name), projection, request)
 
     # Users (RFC 7643, section 4.1)
 
     async def list_users(self, request: Request, caller: Caller) -> Response:
         """Answer with users (section 3.4.2)."""
-        query = Query.of(_parameters(request), self._user_type())
-        return listed_answer(await find(query, await self._users(caller)), query)
+        query = Query.of(_parameters(request), self._all.user_type())
+        return listed_answer(await find(query, await self._all.users(caller)), query)
 
     async def search_users(self, request: Request, caller: Caller) -> Response:
         """Answer with users, asked for in a body (section 3.4.3)."""
-        query = Query.of(await _search(request), self._user_type())
-        return listed_answer(await find(query, await self._users(caller)), query)
+        query = Query.of(await _search(request), self._all.user_type())
+        return listed_answer(await find(query, await self._all.users(caller)), query)
 
     async def create_user(self, request: Request, caller: Caller) -> Response:
         """Make a user (section 3.3)."""
-        projection = _projection(request, self._user_type())
-        given = checked_resource(await _body(request), self._user_type())
-        return answered(await (await self._users(caller)).create(given), projection, request, status=201)
+        projection = _projection(request, self._all.user_type())
+        given = checked_resource(await _body(request), self._all.user_type())
+        return answered(await (await self._all.users(caller)).create(given), projection, request, status=201)
 
     async def read_user(self, request: Request, caller: Caller) -> Response:
         """Answer with one user (section 3.4.1)."""
-        projection = _projection(request, self._user_type())
-        return answered(await (await self._users(caller)).get(request.path_params["user"]), projection, request)
+        projection = _projection(request, self._all.user_type())
+        return answered(await (await self._all.users(caller)).get(request.path_params["user"]), projection, request)
 
     async def replace_user(self, request: Request, caller: Caller) -> Response:
         """Replace a user (section 3.5.1)."""
-        projection = _projection(request, self._user_type())
-        given = checked_resource(await _body(request), self._user_type())
-        users = await self._users(caller)
+        projection = _projection(request, self._all.user_type())
+        given = checked_resource(await _body(request), self._all.user_type())
+        users = await self._all.users(caller)
         return answered(
             await users.replace(request.path_params["user"], given, _condition(request)), projection, request
         )
 
     async def change_user(self, request: Request, caller: Caller) -> Response:
         """Change a user (section 3.5.2)."""
-        of = self._user_type()
+        of = self._all.user_type()
         projection = _projection(request, of)
         asked = operations(await _body(request))
-        users = await self._users(caller)
+        users = await self._all.users(caller)
         after = await users.patch(
             request.path_params["user"], lambda resource: patched(resource, asked, of), _condition(request)
         )
@@ -119,7 +126,7 @@ class ScimEndpoints:
 
     async def delete_user(self, request: Request, caller: Caller) -> Response:
         """Delete a user (section 3.6)."""
-        await (await self._users(caller)).delete(request.path_params["user"], _condition(request))
+        await (await self._all.users(caller)).delete(request.path_params["user"], _condition(request))
         return Response(status_code=204)
 
     # Groups (RFC 7643, section 4.2)
@@ -127,31 +134,31 @@ class ScimEndpoints:
     async def list_groups(self, request: Request, caller: Caller) -> Response:
         """Answer with groups (section 3.4.2)."""
         query = Query.of(_parameters(request), GROUP_TYPE)
-        return listed_answer(await find(query, await self._groups(caller, members=query.reads("members"))), query)
+        return listed_answer(await find(query, await self._all.groups(caller, members=query.reads("members"))), query)
 
     async def search_groups(self, request: Request, caller: Caller) -> Response:
         """Answer with groups, asked for in a body (section 3.4.3)."""
         query = Query.of(await _search(request), GROUP_TYPE)
-        return listed_answer(await find(query, await self._groups(caller, members=query.reads("members"))), query)
+        return listed_answer(await find(query, await self._all.groups(caller, members=query.reads("members"))), query)
 
     async def create_group(self, request: Request, caller: Caller) -> Response:
         """Make a group (section 3.3)."""
         projection = _projection(request, GROUP_TYPE)
         given = checked_resource(await _body(request), GROUP_TYPE)
-        groups = await self._groups(caller, members=projection.shows("members"))
+        groups = await self._all.groups(caller, members=projection.shows("members"))
         return answered(await groups.create(given), projection, request, status=201)
 
     async def read_group(self, request: Request, caller: Caller) -> Response:
         """Answer with one group (section 3.4.1)."""
         projection = _projection(request, GROUP_TYPE)
-        groups = await self._groups(caller, members=projection.shows("members"))
+        groups = await self._all.groups(caller, members=projection.shows("members"))
         return answered(await groups.get(request.path_params["group"]), projection, request)
 
     async def replace_group(self, request: Request, caller: Caller) -> Response:
         """Replace a group (section 3.5.1)."""
         projection = _projection(request, GROUP_TYPE)
         given = checked_resource(await _body(request), GROUP_TYPE)
-        groups = await self._groups(caller, members=projection.shows("members"))
+        groups = await self._all.groups(caller, members=projection.shows("members"))
         return answered(
             await groups.replace(request.path_params["group"], given, _condition(request)), projection, request
         )
@@ -160,44 +167,14 @@ class ScimEndpoints:
         """Change a group (section 3.5.2)."""
         projection = _projection(request, GROUP_TYPE)
         asked = operations(await _body(request))
-        groups = await self._groups(caller, members=projection.shows("members"))
+        groups = await self._all.groups(caller, members=projection.shows("members"))
         after = await groups.patch(request.path_params["group"], asked, _condition(request))
         return answered(after, projection, request)
 
     async def delete_group(self, request: Request, caller: Caller) -> Response:
         """Delete a group (section 3.6)."""
-        await (await self._groups(caller, members=False)).delete(request.path_params["group"], _condition(request))
+        await (await self._all.groups(caller, members=False)).delete(request.path_params["group"], _condition(request))
         return Response(status_code=204)
-
-    # What they work with
-
-    @property
-    def _base(self) -> str:
-        return self._context.directory.current().issuer + PREFIX
-
-    def _user_type(self) -> ResourceType:
-        directory = self._context.directory.current()
-        texts = (name for name, kind in directory.claim_types.items() if kind is ClaimType.STRING)
-        return user_type(roles=directory.roles, claims=texts)
-
-    async def _users(self, caller: Caller) -> "UserProvisioning":
-        from ringwall.identity.issuer.scim.user_provisioning import (  # noqa: PLC0415  # not on the way to a start
-            UserProvisioning,
-        )
-        from ringwall.identity.issuer.scim.users import UserForm  # noqa: PLC0415  # as above
-
-        of = self._user_type()
-        form = UserForm(of, base=self._base, known=self._context.directory.current().roles)
-        services = await self._context.people.services()
-        return UserProvisioning(services, of=of, form=form, caller=caller, clock=self._context.clock)
-
-    async def _groups(self, caller: Caller, *, members: bool) -> "GroupProvisioning":
-        from ringwall.identity.issuer.scim.group_provisioning import (  # noqa: PLC0415  # not on the way to a start
-            GroupProvisioning,
-        )
-
-        services = await self._context.people.services()
-        return GroupProvisioning(services, base=self._base, caller=caller, members=members)
 
 
 def _one(found: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """What SCIM clients do to groups (RFC 7643, section 4.2): find, make, replace, change, delete."""
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringwall.identity.issuer.scim.attributes import GROUP, GROUP_TYPE
 from ringwall.identity.issuer.scim.caller import Caller
 from ringwall.identity.issuer.scim.errors import ScimError, invalid_value
 from ringwall.identity.issuer.scim.if_match import IfMatch
+from ringwall.identity.issuer.scim.last_administrator import Guard, Spare
 from ringwall.identity.issuer.scim.member_changes import MemberChanges, ids_of, split_members
 from ringwall.identity.issuer.scim.patch import patched
 from ringwall.identity.issuer.scim.user_provisioning import MAX_EXTERNAL_ID, MOST_FOUND
@@ -20,6 +22,8 @@ from ringwall.identity.store.groups import MAX_MEMBERS, Group
 if TYPE_CHECKING:
     from ringwall.identity.people.people import People
 
+T = TypeVar("T")
+_TRIES: Final = 10
 _MOST_LOADED: Final = 3 * MAX_MEMBERS
 """Members that one request reads."""
 
@@ -31,16 +35,18 @@ class GroupProvisioning:
         services: what there is about people.
         base: URL below which the endpoints are.
         caller: who asks.
+        spare: guards what takes something from accounts.
         members: whether answers hold the members.
     """
 
     of = GROUP_TYPE
 
-    def __init__(self, services: "People", *, base: str, caller: Caller, members: bool = True) -> None:
+    def __init__(self, services: "People", *, base: str, caller: Caller, spare: Spare, members: bool = True) -> None:
         self._services = services
         self._base = base
         self._caller = caller
         self._members = members
+        self._guard = Guard(services, spare=spare, by=caller.name)
         self._loaded = 0
 
     # What `query.Source` asks for
@@ -138,28 +144,49 @@ class GroupProvisioning:
 
     async def replace(self, identifier: str, given: dict[str, Any], match: IfMatch) -> dict[str, Any]:
         """Replace a group (RFC 7644, section 3.5.1); if its version is as the request says."""
-        group, external_id = await self._found(identifier)
-        wanted = _external_id(given) if "externalId" in given else external_id
-        changes = MemberChanges(all=ids_of(given.get("members")))
-        return await self._change(group, external_id, _name(given), wanted, changes, match)
+
+        async def once() -> dict[str, Any]:
+            group, external_id = await self._found(identifier)
+            wanted = _external_id(given) if "externalId" in given else external_id
+            changes = MemberChanges(all=ids_of(given.get("members")))
+            return await self._change(group, external_id, _name(given), wanted, changes, match)
+
+        return await self._anew(once, match)
 
     async def patch(self, identifier: str, operations: list[tuple[str, str, Any]], match: IfMatch) -> dict[str, Any]:
         """Change a group (RFC 7644, section 3.5.2)."""
-        group, external_id = await self._found(identifier)
-        others, changes = split_members(operations)
-        before = {"displayName": group.name, **({"externalId": external_id} if external_id else {})}
-        after = patched(before, others, self.of)
-        return await self._change(group, external_id, _name(after), _external_id(after), changes, match)
+
+        async def once() -> dict[str, Any]:
+            group, external_id = await self._found(identifier)
+            others, changes = split_members(operations)
+            before = {"displayName": group.name, **({"externalId": external_id} if external_id else {})}
+            after = patched(before, others, self.of)
+            return await self._change(group, external_id, _name(after), _external_id(after), changes, match)
+
+        return await self._anew(once, match)
 
     async def delete(self, identifier: str, match: IfMatch) -> None:
         """Delete a group (RFC 7644, section 3.6); its members stay."""
-        group, external_id = await self._found(identifier)
-        match.check(_version(group, external_id))
-        self._caller.may_change_group(group)
-        try:
-            await self._services.groups.delete(group.id, by=self._caller.name)
-        except OvertakenError as error:
-            raise ScimError(412, "", error.message) from None
+
+        async def once() -> None:
+            group, external_id = await self._found(identifier)
+            match.check(_version(group, external_id))
+            self._caller.may_change_group(group)
+            there = [each.id for each in await self._services.database.groups.members(group.id)]
+            await self._guard.delete_group(group, there)
+
+        await self._anew(once, match)
+
+    async def _anew(self, once: Callable[[], Awaitable[T]], match: IfMatch) -> T:
+        """Do something; anew where others were faster, unless the request is for one version only."""
+        tries = 1 if match.strict else _TRIES
+        while True:
+            tries -= 1
+            try:
+                return await once()
+            except OvertakenError as error:
+                if not tries:
+                    raise ScimError(412, "", error.message) from None
 
     async def _change(  # noqa: PLR0917  # one caller for each of PUT and PATCH
         self,
@@ -175,7 +202,8 @@ class GroupProvisioning:
         if name == group.name and wanted == external_id and changes.nothing:
             return await self.get(group.id)
         self._caller.may_change_group(group)
-        version = group.version if match.strict else None
+        pinned = match.strict or bool(group.roles and (changes.all is not None or changes.remove))
+        version = group.version if pinned else None
         there = [each.id for each in await self._services.database.groups.members(group.id)]
         await self._may_put(changes.add if changes.all is None else changes.all, there)
         try:
@@ -185,11 +213,12 @@ class GroupProvisioning:
                 )
                 version = None if version is None else group.version
             if not changes.nothing:
-                await self._put(group, changes, version=version)
+                put = partial(self._put, group, changes, version=version)
+                await self._guard.let_out(group, changes.leaving(there), put)
         except AccountTakenError as error:
             raise ScimError(409, "uniqueness", error.message) from None
-        except OvertakenError as error:
-            raise ScimError(412, "", error.message) from None
+        except OvertakenError:
+            raise
         except AccountError as error:
             raise invalid_value(error.message) from None
         if wanted != external_id:

@@ -1,5 +1,6 @@
 """What a PATCH of a group asks for, without the group's members: there may be thousands of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,10 @@ class MemberChanges:
     def nothing(self) -> bool:
         """Whether nobody comes or goes."""
         return self.all is None and not self.add and not self.remove
+
+    def leaving(self, there: Iterable[str]) -> set[str]:
+        """Return who of the members goes."""
+        return set(there) - self.all if self.all is not None else set(there) & self.remove
 
     def let_in(self, ids: set[str]) -> None:
         """Put accounts in."""

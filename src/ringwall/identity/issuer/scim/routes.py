@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from ringwall.identity.issuer.administration.actor import Actor, Actors
 from ringwall.identity.issuer.administration.authority import Authority
+from ringwall.identity.issuer.administration.escalation import Escalation
 from ringwall.identity.issuer.administration.routes import Asked, Handler, routes
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
@@ -17,7 +18,7 @@ from ringwall.identity.issuer.scim.endpoints import ScimEndpoints
 from ringwall.model.administration import BY_NAME
 
 
-def scim_routes(context: IssuerContext, *, actors: Actors, authority: Authority) -> list[Route]:
+def scim_routes(context: IssuerContext, *, actors: Actors, authority: Authority, escalation: Escalation) -> list[Route]:
     """Return the routes, below the issuer's URL."""
 
     def handler(method: Callable[[Request, Caller], Awaitable[Response]]) -> Handler:
@@ -26,7 +27,7 @@ def scim_routes(context: IssuerContext, *, actors: Actors, authority: Authority)
 
         return handle
 
-    endpoints = ScimEndpoints(context)
+    endpoints = ScimEndpoints(context, escalation)
     methods = {
         "scim.config": endpoints.config,
         "scim.resource-types": endpoints.resource_types,
@@ -34,6 +35,8 @@ def scim_routes(context: IssuerContext, *, actors: Actors, authority: Authority)
         "scim.schemas": endpoints.schemas,
         "scim.schema": endpoints.schema,
         "scim.search": endpoints.search,
+        "scim.bulk": endpoints.bulk,
+        "scim.me": endpoints.me,
         "scim.users.list": endpoints.list_users,
         "scim.users.search": endpoints.search_users,
         "scim.users.create": endpoints.create_user,
@@ -58,7 +61,7 @@ def caller_of(actor: Actor, directory: Directory) -> Caller:
     """Return who provisions: a client in its own name, or a person with whichever client they use."""
     client = str((actor.claims or {}).get("client_id", ""))
     return Caller(
-        name=actor.name,
+        actor=actor,
         client=client,
         machine=client == actor.name and client in directory.clients,
         roles=frozenset(actor.roles).union(*(directory.includes.get(role, frozenset()) for role in actor.roles)),

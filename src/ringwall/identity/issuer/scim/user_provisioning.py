@@ -7,6 +7,7 @@ from ringwall.identity.issuer.scim.attributes import ResourceType
 from ringwall.identity.issuer.scim.caller import Caller
 from ringwall.identity.issuer.scim.errors import ScimError, invalid_value
 from ringwall.identity.issuer.scim.if_match import IfMatch
+from ringwall.identity.issuer.scim.last_administrator import Guard, Spare
 from ringwall.identity.issuer.scim.users import UserForm, WantedUser, version_of
 from ringwall.identity.people.credentials import about_of
 from ringwall.identity.people.errors import (
@@ -40,10 +41,14 @@ class UserProvisioning:
         form: turns accounts into resources and back.
         caller: who asks.
         clock: where time comes from.
+        spare: guards what takes something from accounts.
     """
 
-    def __init__(self, services: "People", *, of: ResourceType, form: UserForm, caller: Caller, clock: Clock) -> None:
+    def __init__(
+        self, services: "People", *, of: ResourceType, form: UserForm, caller: Caller, clock: Clock, spare: Spare
+    ) -> None:
         self.of = of
+        self._guard = Guard(services, spare=spare, by=caller.name)
         self._services = services
         self._form = form
         self._caller = caller
@@ -142,7 +147,7 @@ class UserProvisioning:
         account, external_id = await self._found(identifier)
         match.check(version_of(account, external_id))
         self._caller.may_delete(account)
-        await self._services.accounts.delete(account.id, by=self._caller.name)
+        await self._guard.delete(account)
 
     async def _change(
         self,
@@ -170,7 +175,7 @@ class UserProvisioning:
             return wanted.applied(was, now=self._clock.now())
 
         try:
-            await self._services.accounts.change(account.id, change, by=self._caller.name)
+            await self._guard.change(account, change)
         except AccountTakenError as error:
             raise ScimError(409, "uniqueness", error.message) from None
         except OvertakenError as error:

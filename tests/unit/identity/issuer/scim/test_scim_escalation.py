@@ -51,7 +51,7 @@ def test_without_a_permit_nobody_reaches_it(world: ScimWorld) -> None:
     assert "www-authenticate" in world.hr.ask("GET", "/Users", status=401).headers
 
 
-@pytest.mark.parametrize("path", ["/Bulk", "/Me", "/", "/Users/x/y", "/users", "/Groups//x", "/Users/%2e%2e/Users"])
+@pytest.mark.parametrize("path", ["/", "/Users/x/y", "/users", "/Groups//x", "/Users/%2e%2e/Users"])
 def test_there_is_nothing_else(world: ScimWorld, path: str) -> None:
     for method in ("GET", "POST", "PATCH"):
         world.hr.ask(method, path, {"schemas": []} if method != "GET" else None, status=404)

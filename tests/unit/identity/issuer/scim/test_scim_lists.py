@@ -151,7 +151,7 @@ def test_searches_in_a_body(world: ScimWorld) -> None:
 def test_it_says_what_it_can_do(world: ScimWorld) -> None:
     config = world.hr.ask("GET", "/ServiceProviderConfig").json()
     assert (config["bulk"]["supported"], config["patch"]["supported"], config["etag"]["supported"]) == (
-        False,
+        True,
         True,
         True,
     )
