@@ -245,6 +245,28 @@ def test_who_becomes_an_administrator_while_they_are_disabled_is_looked_at_anew(
     run(scenario)
 
 
+def test_who_joins_while_a_group_is_emptied_is_looked_at_too(run: Run) -> None:
+    async def scenario(office: Office) -> None:
+        ann = await office.hire("ann")
+        body = {"name": "bosses", "roles": ["admin"], "managed_by": "hr"}
+        group = (await office.operator.ask("POST", "/admin/groups", body))["id"]
+        services = await office.world.context.people.services()
+        real = services.groups.set_members
+        told: list[str] = []
+
+        async def first_they_join(*arguments: Any, **more: Any) -> Any:
+            if not told:
+                told.append("joined")
+                await office.operator.ask("PUT", f"/admin/users/{ann}/groups/{group}")
+            return await real(*arguments, **more)
+
+        object.__setattr__(services.groups, "set_members", first_they_join)
+        check_refused(await office.send("PUT", f"/Groups/{group}", {"schemas": [GROUP], "displayName": "bosses"}))
+        assert await office.standing() == {"ann"}
+
+    run(scenario)
+
+
 def test_a_token_that_was_exchanged_provisions_nothing(run: Run) -> None:
     async def scenario(office: Office) -> None:
         ann = await office.hire("ann", "admin")
