@@ -82,7 +82,7 @@ def test_every_client_is_told(system: System, receiver: LogoutReceiver) -> None:
     session = asyncio.run(run())
     issuer = f"https://localhost:{system.port}/auth"
     _until(lambda: len(receiver.tokens) == 1)
-    keys = KeySet.parse(system.ask("GET", "/auth/jwks").body)
+    keys = KeySet.of_client(system.ask("GET", "/auth/jwks").body)
     expected = Expected(issuer=issuer, audiences=frozenset({"portal"}), types=frozenset({"logout+jwt"}))
     told = verify_token(receiver.tokens[0], keys=keys, expected=expected, clock=SystemClock())
     assert (told.subject, told.claims["sid"]) == ("tess", session)

@@ -1,6 +1,6 @@
 """C2SP Wycheproof: JSON Web Signatures and JSON Web Keys, judged by our own verification.
 
-The third file of the set, json_web_encryption_test.json, is for encrypted tokens, which nothing here reads yet.
+The third file of the set, json_web_encryption_test.json, is judged in test_wycheproof_jwe.py.
 """
 
 import hmac

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from ringwall.identity.issuer.encryption_keeper import EncryptionKeeper
 from ringwall.identity.issuer.ring import LEASE, Ring, RingKey, Schedule
 from ringwall.identity.issuer.rings import Rings
 from ringwall.identity.keystore import KeyMissingError, KeyStore
@@ -35,7 +36,8 @@ class KeyKeeper:
 
     Attributes:
         published: the JWK set as it lies in the file, JSON: the keys that sign access tokens, for the proxies.
-        jwks: the JWK set for clients: those, and the keys that sign ID tokens with RS256.
+        jwks: the JWK set for clients, as far as it is for signatures: those, and the keys that sign with RS256.
+        encryption: the keys by which clients encrypt for the issuer, which share the schedule.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class KeyKeeper:
         self._clock = clock
         self._first_look = first_look
         self.schedule = schedule
+        self.encryption = EncryptionKeeper(store=store, clock=clock, schedule=schedule, first_look=first_look)
         self.published = b""
         self.jwks = b""
         self._key_set: KeySet | None = None
@@ -85,12 +88,13 @@ class KeyKeeper:
         return self._id_token_key_set
 
     async def complete(self) -> None:
-        """Make the keys for RS256 where there are none yet, in a thread: that takes a tenth of a second.
+        """Make the keys for RS256, and for encryption, where there are none yet, in a thread: it takes 0.2 seconds.
 
         What publishes keys to clients waits for this, so that nobody ever sees one half of a new system's keys.
         """
         if self._rings.rs256 is None:
             self._add(await asyncio.to_thread(self._make))
+        await self.encryption.complete()
 
     def tick(self) -> None:
         """Do what the schedule says is due; to be called every few seconds."""
@@ -98,6 +102,7 @@ class KeyKeeper:
         self._follow()
         if now >= self._due:
             self._change(lambda rings: rings.advance(now, self.schedule))
+        self.encryption.tick()
 
     def sign(self, claims: Mapping[str, Any], *, typ: str, algorithm: str = ALGORITHM) -> str:
         """Sign claims with the active key, which is then kept published until their `exp`.
@@ -116,9 +121,13 @@ class KeyKeeper:
         return self._signers[algorithm].sign(claims, typ=typ)
 
     def rotate(self) -> float:
-        """Let the next key take over as soon as it has been published long enough; return when that is or was."""
+        """Let the next key take over as soon as it has been published long enough; return when that is or was.
+
+        The keys for encryption are replaced at once: nobody has to know them before they are used.
+        """
         self._change(Rings.request)
         due = self._rings.next_change(self.schedule)
+        self.encryption.rotate()
         self.tick()
         return due
 
@@ -129,6 +138,7 @@ class KeyKeeper:
         """
         now = self._clock.now()
         self._change(lambda _: Rings.begin(now))
+        self.encryption.replace_compromised()
         _log.warning("all signing keys were dropped as compromised; tokens issued before are refused")
 
     def published_keys(self) -> tuple[RingKey, ...]:

@@ -15,9 +15,10 @@ ENCRYPTION: Final = "enc"
 """`use` of a key for encryption (RFC 7517, section 4.2)."""
 KEY_MANAGEMENT: Final = ("RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
 """Values of `alg` (RFC 7518, section 4.1). RSA1_5 does not exist (RFC 8725, section 3.2), nor do symmetric ones."""
-CONTENT: Final = ("A128CBC-HS256", "A128GCM", "A256GCM")
+CONTENT: Final = ("A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM")
 """Values of `enc` (RFC 7518, section 5.1); the first is what clients expect that name none."""
 _RSA: Final = "RSA-OAEP-256"
+_DOTS: Final = 4
 _PUBLIC: Final = frozenset({"kty", "n", "e", "crv", "x", "y"})
 _CURVES: Final = frozenset({"P-256", "P-384", "P-521"})
 
@@ -51,6 +52,11 @@ class EncryptionKey:
         else:
             raise KeyRefusedError("crv", "the key is on an unknown curve")
         return cls(jwk, algorithm)
+
+
+def is_encrypted(token: str) -> bool:
+    """Return whether a token has as many parts as encrypted ones have, and no others (RFC 7516, section 9)."""
+    return token.count(".") == _DOTS
 
 
 def find_key(jwks: bytes | str, algorithm: str) -> EncryptionKey:

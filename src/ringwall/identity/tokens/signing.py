@@ -1,6 +1,5 @@
 """Signing keys and the tokens they sign: ES256, and RS256 for ID tokens (RFC 7518, sections 3.3 and 3.4)."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ringwall.identity.tokens.encoding import encode_base64url, encode_json
 from ringwall.identity.tokens.errors import KeyRefusedError
+from ringwall.identity.tokens.jwk_members import public_members, thumbprint
 from ringwall.model.secret import Secret
 
 ALGORITHM: Final = "ES256"
@@ -35,9 +35,8 @@ class SigningKey:
     def __init__(self, private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
         self._private = private
         self.algorithm: Final = RS256 if isinstance(private, rsa.RSAPrivateKey) else ALGORITHM
-        members = _members(private)
-        # RFC 7638 section 3: SHA-256 over the required members in alphabetical order.
-        self.kid: Final = encode_base64url(hashlib.sha256(encode_json(members)).digest())
+        members = public_members(private)
+        self.kid: Final = thumbprint(members)
         self._public: Final = {**members, "use": "sig", "alg": self.algorithm, "kid": self.kid}
         self._headers: Final[dict[str, str]] = {}
 
@@ -91,22 +90,3 @@ class SigningKey:
             header = {"alg": self.algorithm, "kid": self.kid, "typ": typ}
             self._headers[typ] = encode_base64url(encode_json(header))
         return self._headers[typ]
-
-
-def _members(private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> dict[str, str]:
-    """Return the members of a JWK that make up the public key (RFC 7518, sections 6.2.1 and 6.3.1)."""
-    if isinstance(private, rsa.RSAPrivateKey):
-        public = private.public_key().public_numbers()
-        return {"e": _unsigned(public.e), "kty": "RSA", "n": _unsigned(public.n)}
-    numbers = private.public_key().public_numbers()
-    return {
-        "crv": "P-256",
-        "kty": "EC",
-        "x": encode_base64url(numbers.x.to_bytes(_SIZE)),
-        "y": encode_base64url(numbers.y.to_bytes(_SIZE)),
-    }
-
-
-def _unsigned(number: int) -> str:
-    """Base64urlUInt (RFC 7518, section 2)."""
-    return encode_base64url(number.to_bytes((number.bit_length() + 7) // 8))

@@ -119,7 +119,7 @@ def test_it_serves_stops_cleanly_and_leaves_nothing_open(state: Path) -> None:
     with running(state) as process, public(state) as client:
         assert believed(state, dev_token(state))
         proxies = json.loads(settings.bindings.jwks.read_bytes())["keys"]
-        assert [key for key in client.get("/jwks").json()["keys"] if key["alg"] != "RS256"] == proxies
+        assert [key for key in client.get("/jwks").json()["keys"] if key["alg"] == "ES256"] == proxies
         assert client.post("/dev/token", content='{"person":"alice"}').status_code == 404
         for path in (settings.bindings.issuer, settings.admin_socket):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600

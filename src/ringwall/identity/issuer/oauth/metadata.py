@@ -13,6 +13,7 @@ from ringwall.identity.issuer.clients.authenticate import FAPI2_METHODS
 from ringwall.identity.issuer.clients.keys import algorithms_of
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
+from ringwall.identity.issuer.encryption_ring import ALGORITHMS as ALGORITHMS_READ
 from ringwall.identity.issuer.oauth.authorization_request import PROMPTS, RESPONSE_MODES, STANDARD_SCOPES
 from ringwall.identity.tokens.encryption import CONTENT, KEY_MANAGEMENT
 from ringwall.identity.tokens.signing import ALGORITHM, ID_TOKEN_ALGORITHMS
@@ -96,6 +97,8 @@ class MetadataEndpoint:
             "request_parameter_supported": True,
             "require_signed_request_object": False,
             "request_object_signing_alg_values_supported": signed_with,
+            "request_object_encryption_alg_values_supported": list(ALGORITHMS_READ),
+            "request_object_encryption_enc_values_supported": list(CONTENT),
             "request_uri_parameter_supported": False,
             **self._for_certificates(directory.certificate_url),
         }

@@ -1,4 +1,7 @@
-"""Signed request objects (RFC 9101): authorization requests that only the client can have made."""
+"""Signed request objects (RFC 9101): authorization requests that only the client can have made.
+
+They may come encrypted for the issuer, so that nobody on the way reads them; then one that is signed is inside.
+"""
 
 from typing import Any, Final
 
@@ -6,6 +9,7 @@ from ringwall.identity.issuer.clients.keys import keys_of
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import MAX_BODY, REPEATABLE, Parameters
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
+from ringwall.identity.tokens.encryption import is_encrypted
 from ringwall.identity.tokens.errors import KeyRefusedError, TokenRefusedError
 from ringwall.model.errors import RingwallError
 from ringwall.plan.client import Client
@@ -37,14 +41,15 @@ class RequestObjects:
 
         What stands beside it in the query is not looked at by anybody (RFC 9101, section 6.3).
 
-        1. The client has keys, and one of them has signed the object with that key's own algorithm, never `none` (RFC
+        1. An encrypted one is decrypted (section 6.1); what is inside is signed and not encrypted again.
+        2. The client has keys, and one of them has signed the object with that key's own algorithm, never `none` (RFC
            9101, sections 6.2 and 10.1); its type is that of a request object (section 10.8; RFC 8725, section 3.11);
            `iss` is the client, `aud` the issuer, `exp` is there and ahead, `nbf` is not (RFC 9101, section 4).
-        2. It is good for an hour at most, and not older than that.
-        3. It holds neither another request object, nor a reference to one, nor a subject (sections 4 and 10.8).
-        4. Its `client_id` is the one beside it (sections 5 and 6.3).
-        5. Each parameter has a value as a query would have (section 4).
-        6. `jti`, where there is one, was never seen.
+        3. It is good for an hour at most, and not older than that.
+        4. It holds neither another request object, nor a reference to one, nor a subject (sections 4 and 10.8).
+        5. Its `client_id` is the one beside it (sections 5 and 6.3).
+        6. Each parameter has a value as a query would have (section 4).
+        7. `jti`, where there is one, was never seen.
         """
         if not client.jwks:
             raise RequestObjectRefusedError("the client has no keys to sign requests with")
@@ -57,20 +62,28 @@ class RequestObjects:
             about_somebody=False,
         )
         try:
-            found = verify_token(text, keys=keys_of(client), expected=expected, clock=self._context.clock)  # 1
+            signed = self._decrypted(text)  # 1
+            found = verify_token(signed, keys=keys_of(client), expected=expected, clock=self._context.clock)  # 2
         except (TokenRefusedError, KeyRefusedError) as error:
             raise RequestObjectRefusedError(f"the request object is not believed: {error.message}") from None
         now = self._context.clock.now()
         begins = float(found.claims.get("nbf", found.claims.get("iat", now)))
-        if found.expires > now + LONGEST_SECONDS + LEEWAY_SECONDS or begins < now - LONGEST_SECONDS:  # 2
+        if found.expires > now + LONGEST_SECONDS + LEEWAY_SECONDS or begins < now - LONGEST_SECONDS:  # 3
             raise RequestObjectRefusedError("the request object is too old, or good for too long")
-        if any(name in found.claims for name in _NEVER):  # 3
+        if any(name in found.claims for name in _NEVER):  # 4
             raise RequestObjectRefusedError("a request object holds no other, and no subject")
-        if found.claims.get("client_id") != client.name:  # 4
+        if found.claims.get("client_id") != client.name:  # 5
             raise RequestObjectRefusedError("the request object is another client's")
-        parameters = _parameters(found)  # 5
-        await self._once(found, client)  # 6
+        parameters = _parameters(found)  # 6
+        await self._once(found, client)  # 7
         return parameters
+
+    def _decrypted(self, text: str) -> str | bytes:
+        if not is_encrypted(text):
+            return text
+        from ringwall.identity.tokens.jwe import decrypt  # noqa: PLC0415  # not on the way to a start
+
+        return decrypt(text, self._context.keys.encryption.readers())
 
     async def _once(self, found: VerifiedClaims, client: Client) -> None:
         if "jti" not in found.claims:
