@@ -1,4 +1,4 @@
-"""Encrypted request objects (RFC 9101, section 6.1), made by libraries that we did not write: signed, then encrypted."""
+"""Encrypted request objects (RFC 9101, section 6.1), made by libraries of others: signed, then encrypted."""
 
 import asyncio
 import json

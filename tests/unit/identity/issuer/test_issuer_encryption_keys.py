@@ -12,7 +12,7 @@ from tests.support.jwe_maker import make_jwe
 
 from ringwall.identity.issuer.encryption_ring import ALGORITHMS, LONGEST_SECONDS, EncryptionRing
 from ringwall.identity.issuer.ring import KeyRingError, Schedule
-from ringwall.identity.keystore import FolderKeyStore
+from ringwall.identity.key_folder import FolderKeyStore
 from ringwall.identity.tokens.decryption_keys import DecryptionKey
 from ringwall.identity.tokens.errors import TokenRefusedError
 from ringwall.identity.tokens.jwe import decrypt
