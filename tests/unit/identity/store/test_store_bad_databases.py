@@ -7,8 +7,10 @@ import resource
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -324,21 +326,44 @@ def test_lost_connections_are_made_anew(postgres: Postgres) -> None:
 
 def test_a_statement_that_a_deadlock_ends_is_run_again(postgres: Postgres) -> None:
     async def body(url: str) -> None:
-        async with await Database.open(url) as database:
+        async with await Database.open(url) as database, _connected(url) as other, _connected(url) as watching:
             for client in ("first", "second"):
                 await database.families.start(
                     client=client, account="a", session="", payload={}, now=NOW, idle_seconds=60, final_seconds=60
                 )
-            other = await asyncpg.connect(url)
+            # Whoever has waited for `deadlock_timeout` looks for deadlocks, and gives up: here always the statement of
+            # the database, after a second.
+            await other.execute("SET deadlock_timeout = '100s'")
             await other.execute("BEGIN; UPDATE families SET reason = 'x' WHERE client = 'second'")
             ending = asyncio.create_task(database.families.end_account("a", reason="r", now=NOW))
-            await asyncio.sleep(0.3)  # it has the first row, waits for the second, and looks for deadlocks after 1 s
-            await other.execute("UPDATE families SET reason = 'x' WHERE client = 'first'; COMMIT")
+            while not await watching.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not ending.done()
+                await asyncio.sleep(0.01)  # until it has the first row and waits for the second
+            before = await _deadlocks(watching)
+            await other.execute("UPDATE families SET reason = 'x' WHERE client = 'first'")
+            await other.execute("COMMIT")
             assert len(await ending) == 2
-            await other.close()
+            counted = time.monotonic() + 60  # when its connection has been idle for a while
+            while await _deadlocks(watching) == before:
+                assert time.monotonic() < counted
+                await asyncio.sleep(0.05)
 
     with postgres.database() as url:
         asyncio.run(body(url))
+
+
+@contextlib.asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _deadlocks(connection: Any) -> int:
+    found = await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    return int(found)
 
 
 def test_a_server_that_dies(tmp_path: Path) -> None:
