@@ -81,6 +81,12 @@ def test_a_request_that_is_refused_before_it_has_an_id(rig: Rig) -> None:
     assert "id" not in record, record
 
 
+def test_a_long_query_reaches_the_service_or_is_refused(rig: Rig) -> None:
+    """The edge takes the prefix off the path and keeps both, so the next proxy is sent more than the client sent."""
+    for length, status in ((18_000, 200), (31_000, 200), (33_000, 431)):
+        assert rig.get(f"/api/health?{'x' * length}").status == status, length
+
+
 def test_headers_that_are_too_long(rig: Rig) -> None:
     answer = rig.get("/api/health", headers={"X": "a" * 40_000})
     assert answer.status == 431

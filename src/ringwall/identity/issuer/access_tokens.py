@@ -1,12 +1,12 @@
 """JWT access tokens (RFC 9068): what goes in, and how large they may be."""
 
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from ringwall.identity.issuer.directory import Directory
+from ringwall.identity.store.handles import new_id
 from ringwall.identity.tokens.claims import ACCESS_TOKEN
 from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
@@ -78,7 +78,7 @@ class IssuedToken:
 
 def new_jti() -> str:
     """Return a name for one token, which occurs once (RFC 7519, section 4.1.7)."""
-    return secrets.token_urlsafe(16)
+    return new_id()
 
 
 def parse_scopes(text: str) -> tuple[str, ...]:

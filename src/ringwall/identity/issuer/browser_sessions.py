@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ringwall.identity.issuer.assurance import Proof
 from ringwall.identity.issuer.host_cookies import SESSION, clear_cookie, read_cookie, write_cookie
 from ringwall.identity.issuer.oauth.visitor import visitor_of
+from ringwall.identity.issuer.standing import SKEW_SECONDS
 from ringwall.identity.issuer.storage import Storage
 from ringwall.identity.issuer.user_agents import browser_named
 from ringwall.model.clock import Clock
@@ -123,9 +124,8 @@ class BrowserSessions:
         """End a session, and every token that came from it, but those that were to outlive it."""
         database = await self._storage.database()
         now = self._clock.now()
-        await database.sessions.end(session, reason=reason, now=now)
-        await database.families.end_session(session, reason=reason, now=now)
-        await database.revocations.add("session", session, reason=reason, now=now, expires=now + self._token_seconds)
+        expires = now + self._token_seconds + SKEW_SECONDS
+        await database.endings.session(session, reason=reason, now=now, expires=expires)
 
 
 def set_cookie(response: Response, session: BrowserSession) -> None:

@@ -72,10 +72,9 @@ class Endings:
         found = await self._database.sessions.get(session)
         if found is None or found.account != account:
             raise AccountError(_GONE)
-        if not await self._database.sessions.end(session, reason=reason, now=now):
+        expires = self._expires(now)
+        if await self._database.endings.session(session, reason=reason, now=now, expires=expires) is None:
             raise AccountError(_GONE)
-        await self._database.families.end_session(session, reason=reason, now=now)
-        await self._revoke("session", session, reason)
         await self._journal.note("session-ended", by=by, account=account, session=session)
 
     async def client(self, account: str, family: str, *, by: str) -> None:
@@ -83,9 +82,10 @@ class Endings:
         found = await self._database.families.get(family)
         if found is None or found.account != account:
             raise AccountError(_GONE)
-        if not await self._database.families.end(family, reason="disconnected", now=self._clock.now()):
+        now = self._clock.now()
+        expires = self._expires(now)
+        if not await self._database.endings.family(family, reason="disconnected", now=now, expires=expires):
             raise AccountError(_GONE)
-        await self._revoke("family", family, "disconnected")
         await self._journal.note("client-disconnected", by=by, account=account, client=found.client)
 
     async def consent(self, account: str, client: str, *, by: str) -> None:
@@ -102,6 +102,7 @@ class Endings:
 
     async def _revoke(self, kind: str, subject: str, reason: str) -> None:
         now = self._clock.now()
-        await self._database.revocations.add(
-            kind, subject, reason=reason, now=now, expires=now + self._token_seconds + _SKEW_SECONDS
-        )
+        await self._database.revocations.add(kind, subject, reason=reason, now=now, expires=self._expires(now))
+
+    def _expires(self, now: float) -> float:
+        return now + self._token_seconds + _SKEW_SECONDS

@@ -13,6 +13,7 @@ from ringwall.identity.store.codes import Codes
 from ringwall.identity.store.consents import Consents
 from ringwall.identity.store.devices import Devices
 from ringwall.identity.store.driver import BATCH, Driver
+from ringwall.identity.store.endings import Endings
 from ringwall.identity.store.events import IdentityEvents
 from ringwall.identity.store.external_ids import ExternalIds
 from ringwall.identity.store.families import Families
@@ -79,6 +80,7 @@ class Database:
         self.devices: Final = Devices(driver)
         self.consents: Final = Consents(driver)
         self.revocations: Final = Revocations(driver)
+        self.endings: Final = Endings(driver, sessions=self.sessions, revocations=self.revocations)
         self.accounts: Final = Accounts(driver)
         self.groups: Final = Groups(driver)
         self.external_ids: Final = ExternalIds(driver)

@@ -80,13 +80,13 @@ _OF_CLIENT: Final = Statement(
     live=_LIVE,
 )
 _END: Final = "UPDATE families SET ended = :now, reason = :reason, sealed = NULL WHERE"
-_END_ONE: Final = Statement("{end} id = :id AND {live} RETURNING id", end=_END, live=_LIVE)
+END_ONE: Final = Statement("{end} id = :id AND {live} RETURNING id", end=_END, live=_LIVE)
 _END_ACCOUNT: Final = Statement("{end} account = :account AND {live} RETURNING id", end=_END, live=_LIVE)
 _END_ACCOUNT_CLIENT: Final = Statement(
     "{end} account = :account AND client = :client AND {live} RETURNING id", end=_END, live=_LIVE
 )
 _END_CLIENT: Final = Statement("{end} client = :client AND {live} RETURNING id", end=_END, live=_LIVE)
-_END_SESSION: Final = Statement("{end} session = :session AND {live} RETURNING id", end=_END, live=_LIVE)
+END_SESSION: Final = Statement("{end} session = :session AND {live} RETURNING id", end=_END, live=_LIVE)
 _FORBID: Final = Statement("""
     INSERT INTO families (id, locator, client, account, session, binding, payload, current, previous, sealed,
                           generation, created, rotated, expires, final, ended, reason)
@@ -296,7 +296,7 @@ class Families:
             successor = _token(parts[0], _masked(sealed, by=parts[1]))
             if now - family.rotated <= grace and hmac.compare_digest(current, digest(successor)):
                 return Refreshed(token=successor, family=family, repeated=True)
-        if not await self._driver.rows(_END_ONE, id=family.id, now=now, reason="token-reused"):
+        if not await self._driver.rows(END_ONE, id=family.id, now=now, reason="token-reused"):
             raise _refused()
         raise HandleReusedError(
             "an old refresh token was used again",
@@ -323,7 +323,7 @@ class Families:
 
     async def end(self, family: str, *, reason: str, now: float) -> bool:
         """End a family; return whether it was alive until now. Its tokens are refused from now on."""
-        return bool(await self._driver.rows(_END_ONE, id=family, reason=reason, now=now))
+        return bool(await self._driver.rows(END_ONE, id=family, reason=reason, now=now))
 
     async def end_account(self, account: str, *, reason: str, now: float, client: str = "") -> tuple[str, ...]:
         """End all of a person's families, or those with one client, and return the ids of those that were alive."""
@@ -339,7 +339,7 @@ class Families:
 
     async def end_session(self, session: str, *, reason: str, now: float) -> tuple[str, ...]:
         """End all families that came from a login session, and return the ids of those that were alive."""
-        return _ids(await self._driver.rows(_END_SESSION, session=session, reason=reason, now=now))
+        return _ids(await self._driver.rows(END_SESSION, session=session, reason=reason, now=now))
 
     async def sweep(self, *, now: float) -> int:
         """Delete some of the families whose tokens have expired anyway, and return how many."""

@@ -251,10 +251,9 @@ class LoginSessions:
     async def end(self, session: str, *, reason: str, now: float) -> bool:
         """End a session by its id; return whether it was alive until now. Its families are ended by the caller."""
         async with self._driver.transaction() as within:
-            rows = await within.rows(_END, id=session, reason=reason, now=now)
-            await _tell(within, rows, now)
+            alive = await end_within(within, session, reason=reason, now=now)
         self.ended.set()
-        return bool(rows)
+        return alive
 
     async def end_account(self, account: str, *, reason: str, now: float, spared: str = "") -> tuple[str, ...]:
         """End all of a person's sessions but the `spared` one; return the ids of those that were alive."""
@@ -268,6 +267,13 @@ class LoginSessions:
         """Delete some of the sessions that have expired, and return how many."""
         await self._driver.run(EXPIRED_ARE_DUE, now=now, batch=BATCH)
         return await self._driver.run(_SWEEP, now=now, batch=BATCH)
+
+
+async def end_within(within: Session, session: str, *, reason: str, now: float) -> bool:
+    """End a session within a transaction, as `LoginSessions.end` does; whoever calls this sets `ended` afterwards."""
+    rows = await within.rows(_END, id=session, reason=reason, now=now)
+    await _tell(within, rows, now)
+    return bool(rows)
 
 
 async def _tell(within: Session, rows: Sequence[Row], now: float) -> None:

@@ -1,6 +1,7 @@
 """Clients register themselves (RFC 7591) and are looked after by who registered them (RFC 7592)."""
 
 import asyncio
+import ipaddress
 import json
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,7 @@ MEMBERS = st.sampled_from(
 @given(metadata=st.dictionaries(MEMBERS, JSON, max_size=5))
 @settings(max_examples=150, deadline=None)
 def test_no_metadata_break_it(fuzzed: IssuerWorld, metadata: dict[str, Any]) -> None:
-    source = f"{hash(str(metadata))}"  # each is somebody else, who need not wait
+    source = str(ipaddress.IPv4Address(hash(str(metadata)) % 2**32))  # each is somebody else, who need not wait
     response = register(fuzzed, {**METADATA, **metadata}, headers={"x-forwarded-for": source})
     assert response.status_code in {201, 400}, response.text
 
@@ -258,6 +259,13 @@ def test_whoever_registers_much_waits(world: IssuerWorld) -> None:
     refused(waiting, 429, "temporarily_unavailable")
     assert int(waiting.headers["retry-after"]) > 0
     assert register(world, headers=other).status_code == 201
+
+
+def test_whoever_has_a_network_of_addresses_registers_no_more_by_it(world: IssuerWorld) -> None:
+    """An IPv6 subscriber has 2^64 addresses at least (RFC 6177)."""
+    addresses = [{"x-forwarded-for": f"2001:db8:1:2::{number}"} for number in range(BURST + 1)]
+    assert [register(world, headers=each).status_code for each in addresses] == [201] * BURST + [429]
+    assert register(world, headers={"x-forwarded-for": "2001:db8:9:9::1"}).status_code == 201
 
 
 # What a registered client can do

@@ -17,6 +17,7 @@ from ringwall.identity.issuer.client_secrets import (
     create_client_secret,
     revoke_client_secrets,
 )
+from ringwall.identity.issuer.clients.registry import ClientRegistry
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.plan.client import Client
 
@@ -77,10 +78,9 @@ class ClientAdministration:
         name = asked.named("client")
         if name in self._context.directory.current().clients:
             raise ProblemError(409, "of-the-plan", "the blueprint declares this client", hint="remove it there")
-        clients = (await self._context.storage.database()).clients
-        if not await clients.delete(name):
+        registered = await (await self._context.storage.database()).clients.get(name)
+        if registered is None or not await ClientRegistry(self._context).end(registered):
             raise missing("client")
-        await self._end_grants(asked, name)
         await note(self._context, asked, "client-deleted", name)
         return tell(schemas.Nothing())
 

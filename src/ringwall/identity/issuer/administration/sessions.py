@@ -69,10 +69,9 @@ class SessionAdministration:
             raise missing("session")
         await self._require_rank(asked, found.account)
         reason = f"ended by {asked.actor.name}"
-        if not await database.sessions.end(found.id, reason=reason, now=now):
+        ended = await database.endings.session(found.id, reason=reason, now=now, expires=self._expires(now))
+        if ended is None:
             raise missing("session")
-        ended = await database.families.end_session(found.id, reason=reason, now=now)
-        await self._revoke("session", found.id, reason)
         await note(self._context, asked, "session-ended", found.account, session=found.id)
         return tell(schemas.Ended(sessions=1, grants=len(ended)))
 
@@ -98,9 +97,8 @@ class SessionAdministration:
             raise missing("grant")
         await self._require_rank(asked, found.account)
         reason = f"ended by {asked.actor.name}"
-        if not await database.families.end(found.id, reason=reason, now=now):
+        if not await database.endings.family(found.id, reason=reason, now=now, expires=self._expires(now)):
             raise missing("grant")
-        await self._revoke("family", found.id, reason)
         await note(self._context, asked, "grant-ended", found.account, grant=found.id, client=found.client)
         return tell(schemas.Ended(sessions=0, grants=1))
 
@@ -137,6 +135,8 @@ class SessionAdministration:
 
     async def _revoke(self, kind: str, subject: str, reason: str) -> None:
         now = self._context.clock.now()
-        expires = now + self._context.settings.token_seconds + _SKEW_SECONDS
         revocations = (await self._context.storage.database()).revocations
-        await revocations.add(kind, subject, reason=reason, now=now, expires=expires)
+        await revocations.add(kind, subject, reason=reason, now=now, expires=self._expires(now))
+
+    def _expires(self, now: float) -> float:
+        return now + self._context.settings.token_seconds + _SKEW_SECONDS

@@ -53,7 +53,14 @@ class ClientRegistry:
         return found, secret
 
     async def remove(self, client: RegisteredClient) -> bool:
-        """Remove a client and end its tokens, at every proxy too (RFC 7592, section 2.3); whether it was still there.
+        """Remove a client that asks for it (RFC 7592, section 2.3); return whether it was still there."""
+        removed = await self.end(client)
+        if removed:
+            await self._note("client-removed", client)
+        return removed
+
+    async def end(self, client: RegisteredClient) -> bool:
+        """Remove a client and end its tokens, at every proxy too; return whether it was still there.
 
         It is revoked before it is removed: whatever ends this process between the two, no token stays good.
         """
@@ -61,10 +68,7 @@ class ClientRegistry:
         expires = now + self._context.settings.token_seconds + SKEW_SECONDS
         await database.revocations.add("client", client.id, reason="removed", now=now + 1, expires=expires)
         await database.families.end_client(client.id, reason="client", now=now)
-        removed = await database.clients.delete(client.id)
-        if removed:
-            await self._note("client-removed", client)
-        return removed
+        return await database.clients.delete(client.id)
 
     async def _note(self, act: str, client: RegisteredClient) -> None:
         events = (await self._context.storage.database()).events

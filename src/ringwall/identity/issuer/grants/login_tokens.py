@@ -66,7 +66,11 @@ async def still_signed_in(context: IssuerContext, client: Client, *, session: st
 async def first_tokens(
     context: IssuerContext, asked: TokenRequest, person: Person, origin: Origin, *, nonce: str
 ) -> TokenAnswer:
-    """Return the first tokens, and begin the family of refresh tokens; HandleRefusedError where that may not begin."""
+    """Return the first tokens, and begin the family of refresh tokens; HandleRefusedError where that may not begin.
+
+    The session may have ended since it was looked at, and with it the families that there were: so it is looked at once
+    more when this one is among them.
+    """
     database = await context.storage.database()
     scopes = tuple(origin.payload["scopes"])
     login = login_claims(origin.payload, session=origin.session, grant=origin.family)
@@ -82,6 +86,10 @@ async def first_tokens(
         idle_seconds=context.settings.refresh_idle_seconds,
         final_seconds=context.settings.refresh_final_seconds,
     )
+    session = await database.sessions.get(origin.session)
+    if session is None or session.ended is not None:
+        await database.families.end(started.family.id, reason="session", now=context.clock.now())
+        raise invalid_grant()
     return TokenAnswer(access=access, refresh=started.token, id_token=id_token)
 
 

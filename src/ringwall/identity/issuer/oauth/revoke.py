@@ -52,9 +52,8 @@ class RevokeEndpoint:
             family = await database.families.read(Secret(token), client=client, now=now)  # 3
         except HandleRefusedError:
             return
-        await database.families.end(family.id, reason="revoked", now=now)  # 4
         expires = now + self._context.settings.token_seconds + SKEW_SECONDS
-        await database.revocations.add("family", family.id, reason="revoked", now=now, expires=expires)
+        await database.endings.family(family.id, reason="revoked", now=now, expires=expires)  # 4
         _log.info("client %r revoked an authorization", client)
 
     async def _end_access_token(self, token: str, client: str) -> None:
