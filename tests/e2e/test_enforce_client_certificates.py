@@ -10,10 +10,16 @@ from tests.support.enforce_plans import operation, plan, service, spiffe
 from tests.support.enforce_rig import Answer, Rig, running
 
 from ringwall.model.headers import CLIENT_CERTIFICATE
+from ringwall.plan.client import Client
 from ringwall.plan.model import Plan
 
 DOMAIN = "mtls.localhost"
 PATH = "/api/patients/7"
+CLIENTS = (
+    Client(name="holder", bound_tokens=True),
+    Client(name="listed", certificates=("A" * 43,)),
+    Client(name="plain"),
+)
 
 
 def _plan() -> Plan:
@@ -27,7 +33,7 @@ def _plan() -> Plan:
     )  # fmt: skip
     assert made.edge is not None
     edge = made.edge.model_copy(update={"domains": ("localhost", DOMAIN), "client_certificates": (DOMAIN,)})
-    return made.model_copy(update={"edge": edge})
+    return made.model_copy(update={"edge": edge, "clients": CLIENTS})
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,8 @@ def _is_asked(rig: Rig, name: str) -> bool:
 
 
 def _bound(rig: Rig, certificate: ClientCertificate, **more: Any) -> str:
-    return rig.tokens.token(cnf={"x5t#S256": certificate.thumbprint, **more})
+    name = more.pop("client_id", "holder")
+    return rig.tokens.token(client_id=name, cnf={"x5t#S256": certificate.thumbprint, **more})
 
 
 def _told(rig: Rig, service_name: str) -> list[str]:
@@ -100,7 +107,7 @@ def test_without_it_or_with_another_it_is_refused(rig: Rig, mine: ClientCertific
     for certificate in (None, other):
         answer = _send(rig, token, certificate)
         assert answer.status == 401
-        assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+        assert answer.headers["www-authenticate"] == 'Bearer realm="ringwall", error="invalid_token"'
     assert len(rig.apps["patients"].seen) == before
 
 
@@ -133,6 +140,22 @@ def test_the_issuer_alone_is_told_and_by_the_edge_alone(rig: Rig, mine: ClientCe
     portal = rig.mesh_context(spiffe("portal"))
     forged = {CLIENT_CERTIFICATE: mine.thumbprint}
     assert rig.get("/token", headers=forged, to=rig.bindings.inbound["issuer"], context=portal).status == 403
+
+
+@pytest.mark.parametrize("client", ["listed", "plain", "gone", "holder2"])
+def test_a_token_of_a_certificate_that_the_plan_does_not_name_is_refused(
+    rig: Rig, mine: ClientCertificate, client: str
+) -> None:
+    assert _send(rig, _bound(rig, mine), mine).status == 200
+    answer = _send(rig, _bound(rig, mine, client_id=client), mine)
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"] == 'Bearer realm="ringwall", error="invalid_token"'
+
+
+def test_tokens_that_are_bound_to_keys_are_challenged_as_such(rig: Rig, mine: ClientCertificate) -> None:
+    answer = _send(rig, rig.tokens.token(cnf={"jkt": "A" * 43}), mine)
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith('DPoP realm="ringwall", error="invalid_token"')
 
 
 @pytest.mark.parametrize("more", [{"jkt": "AAAA"}, {"kid": "1"}])

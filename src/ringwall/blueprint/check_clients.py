@@ -62,8 +62,6 @@ class _Checker:
             self._report.error(
                 "wrong-key", message, client.jwks[0][0][0].span if client.jwks[0] else client.span, hint=hint
             )
-        if client.certificates:
-            self._check_certificates(client)
         for wanted in (client.id_token_encrypted_response_alg, client.userinfo_encrypted_response_alg):
             if wanted and not any(can_encrypt(key, wanted.value) for key in client.jwks):
                 message = f"{client.name.value!r} has no key to encrypt for with {wanted.value}"
@@ -71,11 +69,3 @@ class _Checker:
                 self._report.error("missing-key", message, wanted.span, hint=f"one in `jwks`: use: enc, kty: {kty}")
         for key in client.jwks:
             check_public(key, client.span, self._report)
-
-    def _check_certificates(self, client: Client) -> None:
-        where = client.certificates[0].span
-        if client.kind is not None and client.kind.value in {"native", "browser"}:
-            self._report.error("wrong-key", f"{client.name.value!r} cannot keep a key secret", where)
-        if self._blueprint.edge is None or not self._blueprint.edge.client_certificates:
-            hint = "name a domain under `client_certificates` of `edge`"
-            self._report.error("no-certificates", "clients are nowhere asked for a certificate", where, hint=hint)

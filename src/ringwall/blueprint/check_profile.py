@@ -27,8 +27,8 @@ def _check_client(client: Client, report: Report) -> None:
     if client.kind is not None and client.kind.value in {"native", "browser"}:
         hint = "make it `web`, with keys"
         report.error("profile", f"{name!r} cannot keep a key, which the profile asks for", client.kind.span, hint=hint)
-    elif not client.jwks and not client.certificates:
-        hint = "add its public keys as `jwks`, or its `certificates`"
+    elif not client.jwks and not client.certificates and not client.certificate_subjects:
+        hint = "add its public keys as `jwks`, or its `certificates`, or what an authority says in one"
         report.error("profile", f"{name!r} needs keys: the profile allows no secret", client.name.span, hint=hint)
     for flag, needed in ((client.pushed_requests, True), (client.bound_tokens, True), (client.device_flow, False)):
         if flag is not None and flag.value is not needed:

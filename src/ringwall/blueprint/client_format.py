@@ -6,7 +6,7 @@ from ringwall.blueprint import values
 from ringwall.blueprint.client_model import Client
 from ringwall.blueprint.record import Field, Record
 from ringwall.blueprint.shape import Flag, ListOf, Text
-from ringwall.blueprint.texts import CLAIM_VALUES, IDENTIFIER, KEYS, SCOPE, choice
+from ringwall.blueprint.texts import CLAIM_VALUES, FILE, IDENTIFIER, KEYS, SCOPE, choice
 
 _REDIRECT: Final = Text("a redirect URI", values.REDIRECT, values.redirect, "https://app.example/callback")
 
@@ -66,6 +66,30 @@ CLIENT: Final = Record(
         "certificates": Field(
             ListOf(Text("a SHA-256 fingerprint", values.FINGERPRINT, values.fingerprint, "AB:CD:…"), minimum=1),
             "SHA-256 fingerprints of certificates by which it proves who it is, in place of a secret (RFC 8705).",
+        ),
+        "tls_client_auth_subject_dn": Field(
+            Text("a distinguished name", r"^[^\x00-\x1f\x7f]{3,1000}$", str, "CN=robot,O=Example"),
+            "What its certificate says of it, signed by one of `authorities`, in place of a secret (RFC 8705): the "
+            "subject, as RFC 4514 writes it. One of these five keys.",
+        ),
+        "tls_client_auth_san_dns": Field(
+            Text("a host name", values.DNS_NAME, str.lower, "robot.example"),
+            "The same: a DNS name of `subjectAltName`. `*` in a certificate stands for no other name.",
+        ),
+        "tls_client_auth_san_uri": Field(
+            Text("a URI", r"^[A-Za-z][A-Za-z0-9+.-]{0,30}:[!-~]{1,500}$", str, "urn:example:robot"),
+            "The same: a URI of it, letter by letter.",
+        ),
+        "tls_client_auth_san_ip": Field(
+            Text("an IP address", r"^[0-9A-Fa-f.:]{2,45}$", values.ip_address, "192.0.2.7"),
+            "The same: an address of it.",
+        ),
+        "tls_client_auth_san_email": Field(
+            Text("an e-mail address", values.EMAIL, values.email, "robot@clinic.example"),
+            "The same: an e-mail address of it.",
+        ),
+        "authorities": Field(
+            FILE, "PEM file of those who sign its certificate; default: `client_authorities` of `edge`."
         ),
         "bound_tokens": Field(
             Flag(),

@@ -30,6 +30,25 @@ class Client:
     pushed_requests: At[bool] | None = None
     device_flow: At[bool] | None = None
     certificates: Names = ()
+    tls_client_auth_subject_dn: At[str] | None = None
+    tls_client_auth_san_dns: At[str] | None = None
+    tls_client_auth_san_uri: At[str] | None = None
+    tls_client_auth_san_ip: At[str] | None = None
+    tls_client_auth_san_email: At[str] | None = None
+    authorities: At[str] | None = None
+    authorities_read: tuple[str, ...] = ()
     bound_tokens: At[bool] | None = None
     profile: At[str] | None = None
     given: frozenset[str] = frozenset()
+
+    @property
+    def certificate_subjects(self) -> tuple[tuple[str, At[str]], ...]:
+        """What its certificate must say, by key; one at most is right."""
+        named = {
+            "tls_client_auth_subject_dn": self.tls_client_auth_subject_dn,
+            "tls_client_auth_san_dns": self.tls_client_auth_san_dns,
+            "tls_client_auth_san_uri": self.tls_client_auth_san_uri,
+            "tls_client_auth_san_ip": self.tls_client_auth_san_ip,
+            "tls_client_auth_san_email": self.tls_client_auth_san_email,
+        }
+        return tuple((key, at) for key, at in named.items() if at is not None)

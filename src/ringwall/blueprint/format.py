@@ -37,6 +37,11 @@ EDGE: Final = Record(
             ListOf(Text("a host name", values.HOST, str.lower, "mtls.clinic.example"), minimum=1),
             "Those of `domains` at which clients are asked for a certificate (RFC 8705); default none. Not the first.",
         ),
+        "client_authorities": Field(
+            FILE,
+            "PEM file of authorities that sign certificates of clients; what such a certificate must say stands with "
+            "each client. Each one in the file is trusted, so one below another narrows nothing beside it.",
+        ),
         "dpop_nonces": Field(
             Flag(), "Whether proofs for bound tokens (DPoP) must carry a nonce of the edge; default false."
         ),

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 from ringwall.blueprint.check_access import check_access
 from ringwall.blueprint.check_audiences import check_audiences
+from ringwall.blueprint.check_client_certificates import check_client_certificates
 from ringwall.blueprint.check_profile import check_profile
 from ringwall.blueprint.check_references import check_references
 from ringwall.blueprint.check_routes import check_routes
 from ringwall.blueprint.check_topology import check_topology
 from ringwall.blueprint.check_upstreams import check_upstreams
+from ringwall.blueprint.client_authorities import with_client_authorities
 from ringwall.blueprint.contract import dump_operations, load_operations, read_contract
 from ringwall.blueprint.document import Mapping, Scalar, decode, parse
 from ringwall.blueprint.files import FileRefusedError, Files
@@ -62,7 +64,9 @@ def read_blueprint(
     policy_files = _policy_files(files, blueprint, report)
     issuers = with_logos(with_saml_metadata(blueprint.issuers, files, report), files, report)
     blueprint = replace(blueprint, issuers=issuers, services=services, policy_files=policy_files, texts=report.texts)
+    blueprint = with_client_authorities(blueprint, files, report)
     check_references(blueprint, report)
+    check_client_certificates(blueprint, report)
     check_profile(blueprint, report)
     check_topology(blueprint, files, report)
     check_routes(blueprint, report)

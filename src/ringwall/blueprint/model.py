@@ -29,6 +29,8 @@ class Edge:
     principal_limit: At[Rate] | None = None
     trusted_hops: At[int] | None = None
     client_certificates: Names = ()
+    client_authorities: At[str] | None = None
+    client_authorities_read: tuple[str, ...] = ()
     dpop_nonces: At[bool] | None = None
 
 

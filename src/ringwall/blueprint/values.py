@@ -34,6 +34,10 @@ ORIGIN: Final = (
 """As a browser writes it (RFC 6454, section 6.2); without TLS only on this machine."""
 FINGERPRINT: Final = r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"
 """As `openssl x509 -noout -fingerprint -sha256` prints it; the colons may be left out."""
+DNS_NAME: Final = (
+    r"^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?){0,20}$"
+)
+EMAIL: Final = r"^[!-?A-~]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
 REDIRECT: Final = r"^https?://[!-~]{1,400}$"
 COLOUR: Final = r"^#[0-9A-Fa-f]{6}$"
@@ -117,6 +121,20 @@ def size(text: str) -> int:
 def fingerprint(text: str) -> str:
     """Return a fingerprint as tokens and proxies write it: base64url without padding (RFC 8705, section 3.1)."""
     return base64.urlsafe_b64encode(bytes.fromhex(text.replace(":", ""))).rstrip(b"=").decode()
+
+
+def ip_address(text: str) -> str:
+    """Return an IP address as RFC 5952 writes it."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise BadValueError("this is no IP address", hint="for instance 192.0.2.7") from None
+
+
+def email(text: str) -> str:
+    """Return an address whose host is in lower case (RFC 5280, section 7.5)."""
+    local, _, host = text.rpartition("@")
+    return f"{local}@{host.lower()}"
 
 
 def address(text: str) -> Endpoint:

@@ -41,5 +41,6 @@ def lower_edge(blueprint: Blueprint, trust_domain: str) -> Edge | None:
         per_principal=lower_limit(edge.principal_limit),
         trusted_hops=edge.trusted_hops.value if edge.trusted_hops is not None else 0,
         client_certificates=tuple(domain.value for domain in edge.client_certificates),
+        client_authorities=tuple(sorted(edge.client_authorities_read)),
         dpop_nonces=edge.dpop_nonces is not None and edge.dpop_nonces.value,
     )

@@ -15,6 +15,7 @@ from ringwall.blueprint.values import CONTENT_ENCRYPTION
 from ringwall.model.colours import for_dark_pages
 from ringwall.plan.audience import Audience
 from ringwall.plan.base import canonical
+from ringwall.plan.certificate import CertificateSubject, SubjectKind
 from ringwall.plan.client import Client as PlanClient
 from ringwall.plan.client import ClientKind, Profile
 from ringwall.plan.identity import Appearance as PlanAppearance
@@ -180,6 +181,11 @@ def _jwks(jwks: Sequence[Key]) -> str:
     return canonical({"keys": keys}).decode() if keys else ""
 
 
+def _certificate_subject(client: Client) -> CertificateSubject | None:
+    named = client.certificate_subjects
+    return CertificateSubject(kind=SubjectKind(named[0][0]), value=named[0][1].value) if named else None
+
+
 def _profile(client: Client, issuers: Sequence[PlanIssuer]) -> Profile | None:
     whole = next((issuer.profile for issuer in issuers if issuer.builtin), None)
     return Profile(client.profile.value) if client.profile is not None else whole
@@ -210,6 +216,8 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             or (client.pushed_requests is not None and client.pushed_requests.value),
             device_flow=client.device_flow is not None and client.device_flow.value,
             certificates=tuple(sorted(certificate.value for certificate in client.certificates)),
+            certificate_subject=_certificate_subject(client),
+            authorities=tuple(sorted(client.authorities_read)),
             bound_tokens=client.name.value in strict or (client.bound_tokens is not None and client.bound_tokens.value),
             profile=_profile(client, issuers),
         )

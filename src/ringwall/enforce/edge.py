@@ -7,7 +7,7 @@ from typing import Any
 from envoy.config.listener.v3 import quic_config_pb2, udp_listener_config_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 
-from ringwall.enforce import access_log, filters, http_manager, names, problems, routes, table, tls
+from ringwall.enforce import access_log, client_certificate, filters, http_manager, names, problems, routes, table, tls
 from ringwall.enforce.listeners import add_domains, listener
 from ringwall.enforce.proto import FALSE, TRUE, address, header
 from ringwall.model import headers
@@ -49,7 +49,7 @@ def listeners(
         )
     ]
     if edge.client_certificates:
-        asked = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT, certificates=True)
+        asked = filters.chain(EDGE, address_limit=names.PER_IP_LIMIT, certificates=client_certificate.shown(plan))
         its = http_manager.filter_of(manager, "edge", routes=tables, filters=asked, log=log)
         add_domains(made[0], edge.client_certificates, [its], tls.edge_socket(certificates=True))
     if edge.http3:

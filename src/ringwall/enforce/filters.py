@@ -63,13 +63,15 @@ _DISGUISED = tuple(f"/{dots}{semicolon}" for dots in ("..", ".") for semicolon i
 _LOCAL_RATE_LIMIT = type_url(local_rate_limit_pb2.LocalRateLimit)
 
 
-def chain(where: str, *, address_limit: str | None = None, certificates: bool = False) -> list[Any]:
+def chain(
+    where: str, *, address_limit: str | None = None, certificates: client_certificate.Shown | None = None
+) -> list[Any]:
     """Return the filters of the edge's or a service's listener.
 
     Args:
         where: `edge`, or the service's name.
         address_limit: name of the limit by client address, which the edge has.
-        certificates: clients are asked for a certificate.
+        certificates: what is told of the certificates that clients are asked for; None where they are not.
     """
     return [
         *([_discovered(address_limit, _LOCAL_RATE_LIMIT)] if address_limit else []),
@@ -78,7 +80,7 @@ def chain(where: str, *, address_limit: str | None = None, certificates: bool = 
         _fixed(SHAPE_FILTER, _shapes(with_host=address_limit is not None)),
         *([_fixed(cors.FILTER, cors.filter_config(), disabled=True)] if address_limit else []),
         _discovered(names.TOKENS_FILTER, type_url(jwt_pb2.JwtAuthentication)),
-        *([_fixed(client_certificate.FILTER, client_certificate.filter_config())] if certificates else []),
+        *([_fixed(client_certificate.FILTER, client_certificate.filter_config(certificates))] if certificates else []),
         _discovered(names.REVOCATIONS_FILTER, type_url(rbac_filter_pb2.RBAC)),
         *([_fixed(HOLDER_FILTER, asking.holder())] if address_limit else []),
         _discovered(names.principal_limit(where), _LOCAL_RATE_LIMIT),

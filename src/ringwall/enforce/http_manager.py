@@ -26,8 +26,9 @@ MAX_HEADERS = 100
 HEADER_SECONDS = 10
 SILENCE_SECONDS = 60
 """How long a request may stand still; a route whose service may take longer says so itself."""
-_ADDED_HEADERS, _ADDED_HEADER_KB = 20, MAX_HEADER_KB + 4
-"""What the proxy before may add to a request that it has let pass: the path once more, as it came, and little else."""
+_ADDED_HEADERS, _ADDED_HEADER_KB = 20, MAX_HEADER_KB + 16
+"""What the proxy before may add to a request that it has let pass: the path once more, as it came, a client's
+certificates, and little else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

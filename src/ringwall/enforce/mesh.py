@@ -54,7 +54,7 @@ def inbound_listener(
             tls.inbound_socket(service.name, plan.trust_domain, ()),
         )
     # The edge alone may call the issuer, so what it says about the client's certificate is believed there.
-    strip = tuple(name for name in _INBOUND_STRIP if not service.builtin or name != headers.CLIENT_CERTIFICATE)
+    strip = tuple(name for name in _INBOUND_STRIP if not service.builtin or name != headers.CLIENT_CERTIFICATES)
     manager = http_manager.Manager(
         strip=strip,
         shared=True,

@@ -91,8 +91,12 @@ _DEMAND = f"%METADATA(ROUTE:{ROUTE_METADATA}:{ROUTE_METADATA_CHALLENGE})%"
 _RETURN_TO = "return_to=%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"
 _SET = "OVERWRITE_IF_EXISTS_OR_ADD"
 _ALGORITHMS = f'algs="{" ".join(ALGORITHMS)}"'
-_REVOKED = "response.code_details.contains('[revoked-') && !response.code_details.contains('[revoked-workload]')"
-"""The token, or what it stands for, was revoked (RFC 6750, section 3.1); a workload that was has no token to renew."""
+_REVOKED = (
+    "response.code_details.contains('[revoked-') && !response.code_details.contains('[revoked-workload]')"
+    f" || response.code_details.contains('[{binding.CERTIFICATE}')"
+)
+"""The token, or what it stands for, was revoked (RFC 6750, section 3.1); a workload that was has no token to renew.
+Or it is bound to a certificate, and comes without it or with one that the plan names no more (RFC 8705, section 3)."""
 _ANSWERED = "response.code_details == 'ext_authz_denied'"
 """The decision point has refused a bound token, and has brought the challenge along."""
 _STEP_UP = f"response.code_details.contains('[{step_up.POLICY}')"

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from ringwall.enforce import (
     binding,
     certificates,
+    client_certificate,
     clusters,
     edge,
     filters,
@@ -83,6 +84,8 @@ class _Builder:
         alike = (plan.trust_domain, plan.mode, recorded_claims(plan), plan.issuers, bindings.state, login)
         self.common = self.memo.stand_in("plan", "", alike)
         self.public = self.memo.stand_in("edge", "", plan.edge)
+        self.issuer = next((issuer.url for issuer in plan.issuers if issuer.builtin), "")
+        self.held_by = binding.holders(plan.clients)
         self.log = str(bindings.access_log(names.MESH))
 
     # --- nodes ---
@@ -96,7 +99,7 @@ class _Builder:
             yield self._hop(EDGE, service)
         yield self._certificate(names.svid(EDGE), self.credentials.svid(public.spiffe_id))
         yield self._certificate(names.EDGE_CERTIFICATE, self.credentials.edge_certificate(public.domains))
-        yield from self._shared(actors=(), bound=binding.at_edge())
+        yield from self._shared(actors=(), bound=binding.at_edge(issuer=self.issuer, held_by=self.held_by))
         by_segment = self._by_segment(exposed)
         largest = max((s.max_body_bytes for s in exposed), default=0)
         yield from self._edge_listeners(public, scoped=by_segment is not None, largest=largest)
@@ -128,12 +131,11 @@ class _Builder:
             ("tokens", self.plan.issuers, tuple(sorted(key_sets.items()))),
             lambda: _filter(names.TOKENS_FILTER, tokens.config(self.plan.issuers, key_sets)),
         )
-        issuer = next((issuer.url for issuer in self.plan.issuers if issuer.builtin), "")
         yield self.memo.once(
-            ("revocations", self.revoked, issuer, actors, tuple(bound)),
+            ("revocations", self.revoked, self.issuer, actors, tuple(bound), self.held_by),
             lambda: _filter(
                 names.REVOCATIONS_FILTER,
-                revocations.config(self.revoked, issuer=issuer, actors=actors, bound=bound),
+                revocations.config(self.revoked, issuer=self.issuer, actors=actors, bound=bound),
             ),
         )
 
@@ -145,8 +147,9 @@ class _Builder:
             made = edge.listeners(self.plan, public, self.bindings, log, scoped=scoped, largest_body=largest)
             return tuple(map(Resource.of, made))
 
+        told = client_certificate.shown(self.plan)
         return self.memo.once(
-            ("edge", self.public, scoped, largest, self.bindings.edge, self.bindings.redirect, self.common), build
+            ("edge", self.public, scoped, largest, self.bindings.edge, self.bindings.redirect, told, self.common), build
         )
 
     def _edge_table(self, public: Edge, segment: str | None, services: Sequence[Service]) -> Resources:

@@ -21,8 +21,12 @@ CROSS_SITE: Final = "x-ringwall-cross-site"
 REQUEST_ID: Final = "x-request-id"
 """Made by the edge; the same at every hop, in every log record and in every error answer."""
 
+CLIENT_CERTIFICATES: Final = "x-client-certificate-*"
+"""What the edge says to the issuer about the certificate on a client's connection; removed from what arrives."""
 CLIENT_CERTIFICATE: Final = "x-client-certificate-sha256"
 """SHA-256, as base64url, of the certificate on a client's connection. The edge says it to the issuer alone."""
+CLIENT_CERTIFICATE_CHAIN: Final = "x-client-certificate-chain"
+"""That certificate and what the client has shown with it, as percent-encoded PEM; where somebody needs it."""
 
 IDENTITY_HEADERS: Final = (SUBJECT, ISSUER, ROLES, CALLER, OPERATION)
 """Everything that is removed from what arrives, and set anew."""
@@ -45,7 +49,7 @@ FORGEABLE: Final = (
     "x-ringwall-*",
     "x-envoy-*",
     "x-forwarded-*",
-    CLIENT_CERTIFICATE,
+    CLIENT_CERTIFICATES,
     "forwarded",
     "x-real-ip",
     "x-client-ip",

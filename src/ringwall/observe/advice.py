@@ -87,8 +87,18 @@ _PROOFS: Final = (
     ),
     (
         "bound-as-bearer",
-        "the token is bound to a key or a certificate, and came as a bearer token without it",
-        "send it as `DPoP` with a proof for each request, or with its certificate, where `client_certificates` says so",
+        "the token is bound to a key, and came as a bearer token without it",
+        "send it as `DPoP` with a proof for each request",
+    ),
+    (
+        "certificate-missing",
+        "the token is bound to a certificate, and came on a connection without it",
+        "send it with its certificate to a domain that `client_certificates` of `edge` names",
+    ),
+    (
+        "certificate-withdrawn",
+        "the token is bound to a certificate that the blueprint names no more, or its client is gone",
+        "its client gets a new token with a certificate that `clients` names",
     ),
     ("unbound-as-dpop", "the token came by the scheme `DPoP` and is bound to no key", "send it as `Bearer`"),
     ("[proof-count]", "the request has no DPoP proof", _NEW_PROOF),

@@ -22,6 +22,7 @@ _BY_DETAIL: Final = (
     ("rbac_access_denied_matched_policy[revoked-", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied_matched_policy[step-up", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied_matched_policy[bound-as-bearer]", Outcome.UNAUTHENTICATED),
+    ("rbac_access_denied_matched_policy[certificate-", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied_matched_policy[unbound-as-dpop]", Outcome.UNAUTHENTICATED),
     ("rbac_access_denied", Outcome.DENIED),
     ("jwt_authn_access_denied", Outcome.UNAUTHENTICATED),

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from ringwall.plan.base import Part
+from ringwall.plan.certificate import CertificateSubject
 
 
 class ClientKind(StrEnum):
@@ -44,6 +45,8 @@ class Client(Part):
         device_flow: whether devices with it may wait for a person to let them in (RFC 8628).
         bound_tokens: whether it only ever gets tokens that are bound to a key (RFC 9449, section 5.2; RFC 8705).
         certificates: SHA-256, as base64url, of each certificate by which it proves who it is (RFC 8705, section 2.2).
+        certificate_subject: what its certificate says where an authority vouches for it (RFC 8705, section 2.1).
+        authorities: those authorities, base64 DER of their certificates; empty for those of the edge.
         profile: what the issuer follows for it, besides its own rules.
     """
 
@@ -67,6 +70,8 @@ class Client(Part):
     device_flow: bool = Field(default=False, exclude_if=lambda device: not device)
     bound_tokens: bool = Field(default=False, exclude_if=lambda bound: not bound)
     certificates: tuple[str, ...] = Field(default=(), exclude_if=lambda certificates: not certificates)
+    certificate_subject: CertificateSubject | None = Field(default=None, exclude_if=lambda subject: subject is None)
+    authorities: tuple[str, ...] = Field(default=(), exclude_if=lambda authorities: not authorities)
     profile: Profile | None = Field(default=None, exclude_if=lambda profile: profile is None)
 
     @property

@@ -122,6 +122,7 @@ class Edge(Part):
         per_principal: limit for each principal.
         trusted_hops: how many proxies in front are trusted to append to X-Forwarded-For.
         client_certificates: those of the domains at which clients are asked for a certificate (RFC 8705).
+        client_authorities: who signs certificates of clients (RFC 8705, section 2.1), base64 DER of their own.
         dpop_nonces: whether DPoP proofs must carry a nonce that the edge has given (RFC 9449, section 9).
     """
 
@@ -139,6 +140,7 @@ class Edge(Part):
     trusted_hops: int = 0
     max_connections: int = 10_000
     client_certificates: tuple[str, ...] = Field(default=(), exclude_if=lambda domains: not domains)
+    client_authorities: tuple[str, ...] = Field(default=(), exclude_if=lambda authorities: not authorities)
     dpop_nonces: bool = Field(default=False, exclude_if=lambda nonces: not nonces)
 
 
@@ -174,6 +176,11 @@ class Head(Part):
         """Whether browsers have cookies of the issuer."""
         registers = any(issuer.registration is not None for issuer in self.issuers)
         return registers or any(client.signs_people_in for client in self.clients)
+
+    @property
+    def believes_authorities(self) -> bool:
+        """Whether a client can be one whose certificate an authority vouches for (RFC 8705, section 2.1)."""
+        return any(client.certificate_subject is not None for client in self.clients)
 
 
 class Plan(Head):

@@ -29,7 +29,7 @@ development: true
 mode: enforce
 edge: {listen: "127.0.0.1:8443", redirect: "127.0.0.1:8080", domains: [localhost, b.test],
   certificate: c.pem, key: k.pem, http3: true, limit: 100/s burst 200, principal_limit: 5/m, trusted_hops: 1,
-  dpop_nonces: true, client_certificates: [b.test]}
+  dpop_nonces: true, client_certificates: [b.test], client_authorities: clients.pem}
 issuers:
   local:
     administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]
@@ -56,6 +56,8 @@ clients:
   robot: {roles: [patient], profile: fapi2, scopes: ["items:read"], claims: {level: 1},
     jwks: [{kty: EC, crv: P-256, x: AA, y: AA}]}
   app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
+    tls_client_auth_subject_dn: CN=a, tls_client_auth_san_dns: a.example, tls_client_auth_san_uri: "urn:a",
+    tls_client_auth_san_ip: 192.0.2.7, tls_client_auth_san_email: a@a.example, authorities: clients.pem,
     scopes: [offline_access], certificates: ["abababababababababababababababababababababababababababababababab"],
     redirect_uris: ["https://app.example/callback"], post_logout_redirect_uris: ["https://app.example/"],
     backchannel_logout_uri: "https://app.example/signed-out", jwks: [{kty: EC, use: enc, crv: P-256, x: AA, y: AA}],

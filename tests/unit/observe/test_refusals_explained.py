@@ -19,6 +19,8 @@ from ringwall.observe.explain import explain_event
         ("revoked-workload", 403, Outcome.UNAUTHENTICATED, "the calling workload is revoked"),
         ("bound-elsewhere", 403, Outcome.DENIED, "another service than the edge shows it"),
         ("bound-as-bearer", 401, Outcome.UNAUTHENTICATED, "came as a bearer token"),
+        ("certificate-missing", 401, Outcome.UNAUTHENTICATED, "bound to a certificate"),
+        ("certificate-withdrawn", 401, Outcome.UNAUTHENTICATED, "names no more"),
         ("unbound-as-dpop", 401, Outcome.UNAUTHENTICATED, "bound to no key"),
     ],
 )

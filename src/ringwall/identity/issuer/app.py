@@ -70,7 +70,7 @@ def create_app(context: IssuerContext) -> Starlette:
         [
             SecretMethod(context, throttle),
             PrivateKeyMethod(context),
-            MutualTlsMethod(directory),
+            MutualTlsMethod(directory, clock),
             WorkloadMethod(context, services),
         ],
         public=PublicMethod(context),

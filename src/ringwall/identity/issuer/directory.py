@@ -41,6 +41,7 @@ class Directory:
         audiences: services of others for which services may exchange tokens.
         appearance: how pages look.
         certificate_url: its URL at the domain where clients are asked for a certificate; empty where there is none.
+        client_authorities: who vouches for certificates of clients that name no others, base64 DER.
     """
 
     issuer: str
@@ -62,12 +63,22 @@ class Directory:
     edge_host: str = ""
     edge_domains: tuple[str, ...] = ()
     certificate_url: str = ""
+    client_authorities: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
         """The issuer's own origin (RFC 6454, section 6.2), from the plan: never from what a request says."""
         parts = urlsplit(self.issuer)
         return f"{parts.scheme}://{parts.netloc}"
+
+    def base_for(self, host: str) -> str:
+        """Return the URL, without its last slash, at which a client asks that names `host` (RFC 8705, section 5).
+
+        It is one of the two that the metadata name, whatever a request says.
+        """
+        asked = host.lower().removesuffix(":443")
+        at_alias = self.certificate_url and asked == urlsplit(self.certificate_url).netloc.lower()
+        return (self.certificate_url if at_alias else self.issuer).rstrip("/")
 
     @classmethod
     def of(cls, plan: Head) -> "Directory":
@@ -97,6 +108,7 @@ class Directory:
             edge_host=plan.edge.host if plan.edge is not None else "",
             edge_domains=plan.edge.domains if plan.edge is not None else (),
             certificate_url=_certificate_url(builtin.url, plan.edge),
+            client_authorities=plan.edge.client_authorities if plan.edge is not None else (),
         )
 
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ringwall.identity.issuer.clients.mutual_tls import CONFIRMATION, is_named
+from ringwall.identity.issuer.clients.registered import is_registered_id
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.revocation import REVOCATIONS_FILE
 from ringwall.identity.revocation.reading import RevocationReader
@@ -37,7 +39,8 @@ class Standing:
         """Return what an access token of ours says if it is good now, else None.
 
         1. It is one of ours, for this system, and has not expired (RFC 9068, section 4). 2. The operator has not
-        revoked it. 3. Nor has the issuer: it, its session, its grant, its subject or its client (RFC 7009, 2.1).
+        revoked it, nor taken its certificate out of the plan. 3. Nor has the issuer: it, its session, its grant, its
+        subject or its client (RFC 7009, 2.1).
         """
         directory = self._context.directory.current()
         expected = Expected(
@@ -52,7 +55,7 @@ class Standing:
 
     async def revoked(self, claims: Mapping[str, Any]) -> bool:
         """Return whether a token of ours with these claims was revoked."""
-        if self._operator.of_token(claims) is not None:  # 2
+        if self._operator.of_token(claims) is not None or self._withdrawn(claims):  # 2
             return True
         revocations = (await self._context.storage.database()).revocations
         issued = claims.get("iat")
@@ -66,6 +69,16 @@ class Standing:
             if kind not in _UP_TO or not isinstance(issued, int | float) or issued < issued_before(found.revoked):
                 return True
         return False
+
+    def _withdrawn(self, claims: Mapping[str, Any]) -> bool:
+        """Return whether a token is bound to a certificate that the plan does not name any more, as the edge asks."""
+        confirmation = claims.get("cnf")
+        bound = confirmation.get(CONFIRMATION) if isinstance(confirmation, dict) else None
+        name = str(claims.get("client_id", ""))
+        if bound is None or is_registered_id(name):
+            return False
+        client = self._context.directory.current().clients.get(name)
+        return client is None or (bool(client.certificates) and not is_named(str(bound), client))
 
     def client_revoked(self, name: str) -> bool:
         """Return whether the operator has revoked a client."""

@@ -53,10 +53,11 @@ class ProofTaker:
     async def take(self, request: Request, path: str, *, access_token: str | None = None) -> VerifiedProof:
         """Return what a request's `DPoP` header proves, or raise ProofRefusedError.
 
-        1. The proof is right for this request (RFC 9449, section 4.3). The URI is built from the issuer's own, never
-        from the request's `Host`. 2. It has not been used before, within its lifetime (section 11.1).
+        1. The proof is right for this request (RFC 9449, section 4.3). The URI is built from the issuer's own, or its
+        alias for clients with certificates (RFC 8705, section 5): `Host` only says which of the two was asked. 2. It
+        has not been used before, within its lifetime (section 11.1).
         """
-        base = self._context.directory.current().issuer.rstrip("/")
+        base = self._context.directory.current().base_for(request.headers.get("host", ""))
         expected = ProofFor(method=request.method, uri=f"{base}{path}", access_token=access_token)
         clock = self._context.clock
         shown = verify_proof(request.headers.getlist(HEADER), expected=expected, clock=clock, nonces=self.nonces)  # 1

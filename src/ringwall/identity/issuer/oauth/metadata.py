@@ -51,7 +51,8 @@ class MetadataEndpoint:
             granted |= set(directory.registration.scopes)
         strict = directory.profile is Profile.FAPI2
         signed_with = list(algorithms_of(directory.profile))
-        offered = [name for name in self._client_methods if directory.certificate_url or name != mutual_tls.METHOD]
+        certain = mutual_tls.offered(directory)
+        offered = [n for n in self._client_methods if n in certain or n not in mutual_tls.MutualTlsMethod.names]
         methods = [name for name in offered if not strict or name in FAPI2_METHODS]
         return {
             "issuer": directory.issuer,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
+from ringwall.identity.issuer.clients.mutual_tls import certificate_binding
 from ringwall.identity.issuer.dpop.proofs import ProofTaker
 from ringwall.identity.issuer.grants import token_exchange
 from ringwall.identity.issuer.grants.device_code import DeviceCodeGrant
@@ -55,9 +56,11 @@ class TokenEndpoint:
         if grant.name not in (_OF_SERVICES if client.service else _GRANTS_OF[client.client.kind]):
             raise RequestRefusedError(400, "unauthorized_client", f"this client may not use {grant.name}")
         bound = await self._proofs.bind(request, PATH)  # 4
-        confirmation = bound.confirmation or client.confirmation  # proxies take a token that is bound to one thing
+        # Proxies take a token that is bound to one thing.
+        confirmation = bound.confirmation or client.confirmation or certificate_binding(request, client.client)
         if client.client.bound_tokens and not confirmation:
-            raise RequestRefusedError(400, "invalid_request", "this client needs a DPoP proof for each token")
+            message = "this client needs a DPoP proof for each token, or to show its certificate"
+            raise RequestRefusedError(400, "invalid_request", message)
         asked = TokenRequest(client=client, form=form, confirmation=confirmation)
         members = _members(await grant.issue(asked), token_type="DPoP" if bound.jkt else "Bearer")  # 5
         return answer(members, headers=dict(bound.headers))  # 6
