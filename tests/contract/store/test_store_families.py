@@ -8,7 +8,9 @@ import pytest
 from ringwall.identity.store.database import Database
 from ringwall.identity.store.driver import Statement
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
-from ringwall.identity.store.families import GRACE_SECONDS, Refreshed
+from ringwall.identity.store.families import GRACE_SECONDS
+from ringwall.identity.store.family import Refreshed
+from ringwall.identity.store.holders import Holder
 from ringwall.model.secret import Secret
 
 NOW = 1_700_000_000.0
@@ -60,8 +62,8 @@ def test_a_token_that_is_kept_stays_the_same_and_lasts_longer(url: str) -> None:
                 kept = await database.families.keep(
                     token, client=client, binding=binding, now=NOW + at, idle_seconds=600
                 )
-                assert (kept.generation, kept.id) == (1, step.family.id)
-                return kept.expires - NOW
+                assert (kept.token, kept.family.generation, kept.family.id) == (token, 1, step.family.id)
+                return kept.family.expires - NOW
 
             assert [await keep(step.token, at) for at in (100, 300, 500)] == [700, 900, 1000]  # not past its end
             for wrong in ({"client": "other"}, {"binding": ""}):
@@ -253,5 +255,39 @@ def test_swept_are_only_families_whose_tokens_have_expired(url: str) -> None:
             assert await database.families.sweep(now=NOW + 599) == 0
             assert await database.families.sweep(now=NOW + 600) == 1
             assert await database.families.get(first.family.id) is None
+
+    asyncio.run(body())
+
+
+def test_a_token_that_is_used_tells_whose_it_is_as_they_are_now(url: str) -> None:
+    async def body() -> None:
+        async with await Database.open(url) as database:
+            ann = await database.accounts.create(
+                user_name='Ann "A" ü',
+                name_key="ann",
+                display_name="Ann",
+                email="ann@example.org",
+                roles=("clerk",),
+                attributes={"ward": ["3", "\\"], "age": 41},
+                now=NOW,
+            )
+            group = await database.groups.create(name_key="staff", name="Staff", roles=("nurse",), now=NOW)
+            await database.groups.change_members(group.id, add=[ann.id], now=NOW)
+            first = await _start(database, account=ann.id)
+            step = await _rotate(database, first.token, 1)
+            known = await database.accounts.get(ann.id)
+            assert known is not None
+            assert known.effective_roles == ("clerk", "nurse")
+            for name in Holder.__dataclass_fields__:
+                assert getattr(step.holder, name) == getattr(known, name)
+            await database.accounts.disable(ann.id, now=NOW + 2)
+            repeated = await _rotate(database, first.token, 3)
+            kept = await database.families.keep(step.token, client="shop", now=NOW + 4, idle_seconds=600)
+            for used in (repeated, kept):
+                assert used.holder is not None
+                assert used.holder.disabled == NOW + 2
+            await database.accounts.delete(ann.id, now=NOW + 5)
+            nobody = await _start(database, account="no account")
+            assert (await _rotate(database, nobody.token, 6)).holder is None
 
     asyncio.run(body())

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from ringwall.identity.store.accounts import Account, Membership
+from ringwall.identity.store.accounts import Account
 from ringwall.identity.store.database import Database
 from ringwall.identity.store.driver import LOT_SIZE
 from ringwall.identity.store.errors import ConflictError
 from ringwall.identity.store.groups import MAX_GROUPS, Group, MembersRefusedError
+from ringwall.identity.store.holders import Membership
 
 NOW = 1_700_000_000.0
 

@@ -31,7 +31,7 @@ from ringwall.plan.identity import ClaimType
 if TYPE_CHECKING:
     from ringwall.identity.people import passwords, sign_in
     from ringwall.identity.people import people as services
-    from ringwall.identity.store.accounts import Account
+    from ringwall.identity.store.holders import Holder
 
 _WRONG: Final = "The user name or the password is wrong."
 _WRONG_CODE: Final = "This code is not right, or was used already."
@@ -88,8 +88,12 @@ class IssuerPeople:
         directory = self._directory.current()
         if (person := development_person(subject, directory)) is not None:
             return person
-        account = await (await self._storage.database()).accounts.get(subject)
-        return None if account is None or account.disabled is not None else _person(account, directory)
+        return _person(await (await self._storage.database()).accounts.get(subject), directory)
+
+    def known(self, subject: str, holder: "Holder | None") -> Person | None:
+        """Return the same as `find` of somebody of whom the database was asked already."""
+        directory = self._directory.current()
+        return development_person(subject, directory) or _person(holder, directory)
 
     async def check_password(self, user_name: str, password: Secret, visitor: Visitor) -> Proof | SecondFactor:
         """Return what a password proves; what is wrong is told alike, whatever it is."""
@@ -167,8 +171,10 @@ def _failed(error: PeopleError, message: str) -> SignInFailedError:
     return SignInFailedError(message)
 
 
-def _person(account: "Account", directory: Directory) -> Person:
-    """Return who an account is in the plan's terms: roles that there are, and claims of the declared types."""
+def _person(account: "Holder | None", directory: Directory) -> Person | None:
+    """Return who may sign in with an account, in the plan's terms: roles there are, claims of the declared types."""
+    if account is None or account.disabled is not None:
+        return None
     return Person(
         name=account.id,
         user_name=account.user_name,

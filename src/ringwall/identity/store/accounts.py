@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import orjson
-
 from ringwall.identity.store.driver import Driver, Row, Statement, packed, unpacked
 from ringwall.identity.store.errors import ConflictError
 from ringwall.identity.store.handles import new_id
+from ringwall.identity.store.holders import MEMBERSHIPS, Holder, memberships_of
 
-_COLUMNS: Final = """
-    id, name_key, user_name, display_name, email, email_key, details, created, changed, disabled, version,
-    (SELECT json_group_array(json_array(g.id, g.name, g.roles)) FROM memberships AS m
-        JOIN groups AS g ON g.id = m.group_id WHERE m.account = accounts.id)
-"""
+_COLUMNS: Final = (
+    "id, name_key, user_name, display_name, email, email_key, details, created, changed, disabled, version, "
+    + MEMBERSHIPS.replace("{account}", "accounts.id")
+)
 _CREATE: Final = Statement(
     """
     INSERT INTO accounts (id, name_key, user_name, display_name, email, email_key, details, created, changed, disabled,
@@ -61,69 +59,27 @@ _END: Final = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Membership:
-    """A group that somebody is in.
-
-    Attributes:
-        name: of the group.
-        id: of the group.
-        roles: which it gives to its members.
-    """
-
-    name: str
-    id: str
-    roles: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """A person.
+class Account(Holder):
+    """A person, with all that is known of them.
 
     Attributes:
-        id: never changes and is never given to another; `sub` of their tokens.
         name_key: the user name as it is compared: the caller makes it, so that names that look alike are one.
-        user_name: as the person writes it.
-        display_name: for people to read.
-        email: as it was given, or an empty string.
-        email_key: as it is compared, or an empty string; several accounts may have the same.
-        roles: names of roles that the person has, besides those of groups.
-        attributes: further claims, as JSON values.
+        email_key: the e-mail address as it is compared, or an empty string; several accounts may have the same.
         profile: what else is known of the person: attributes of RFC 7643, section 4.1, that no policy can read.
         manager: the client that provisions the account; empty for one that is administered here.
-        memberships: the groups that the person is in; not changed by changing the account.
         created: seconds since the epoch.
         changed: seconds since the epoch.
-        disabled: when the account was disabled, or None.
         version: grows with each change.
     """
 
-    id: str
     name_key: str
-    user_name: str
-    display_name: str = ""
-    email: str = ""
     email_key: str = ""
-    roles: tuple[str, ...] = ()
-    attributes: Mapping[str, Any] = field(default_factory=dict)
     profile: Mapping[str, Any] = field(default_factory=dict)
     manager: str = ""
-    memberships: tuple[Membership, ...] = ()
     created: float = 0.0
     changed: float = 0.0
-    disabled: float | None = None
     version: int = 0
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the groups."""
-        return tuple(membership.name for membership in self.memberships)
-
-    @property
-    def effective_roles(self) -> tuple[str, ...]:
-        """Names of the roles that the person has, and of those that the groups give."""
-        given = (role for membership in self.memberships for role in membership.roles)
-        return tuple(sorted({*self.roles, *given}))
 
 
 class Accounts:
@@ -276,17 +232,9 @@ def _account(row: Row) -> Account:
         attributes=details["attributes"],
         profile=details.get("profile", {}),
         manager=details.get("manager", ""),
-        memberships=_memberships(row[11]),
+        memberships=memberships_of(row[11]),
         created=row[7],
         changed=row[8],
         disabled=row[9],
         version=row[10],
     )
-
-
-def _memberships(text: str | None) -> tuple[Membership, ...]:
-    """Return what the last of the columns says; PostgreSQL says nothing where there is none."""
-    if text is None or text == "[]":
-        return ()
-    rows = orjson.loads(text)
-    return tuple(sorted(Membership(id=each[0], name=each[1], roles=tuple(orjson.loads(each[2]))) for each in rows))

@@ -1,6 +1,6 @@
 """Families of refresh tokens: a chain in which each token can be used once (RFC 9700, section 4.14.2).
 
-A token is `rwrt_` + locator (22 characters) + secret (43). The locator finds the family and is the same in all its
+A token has a locator and a secret (see `refresh_tokens`). The locator finds the family and is the same in all its
 tokens; only who has seen one of them knows it, so a known locator with a secret that is not the current one means that
 an old token was used again. The database has the SHA-256 of the locator, of the current token and of the one before.
 
@@ -9,32 +9,21 @@ very token that replaced it. To that end the new secret lies in the row, masked 
 former secret: 32 random bytes under a mask that is used for nothing else. Who has only the database cannot lift it.
 """
 
-import base64
-import hashlib
 import hmac
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from ringwall.identity.store.driver import BATCH, Driver, Row, Session, Statement, packed, unpacked
+from ringwall.identity.store.driver import BATCH, Driver, Row, Session, Statement, packed
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
-from ringwall.identity.store.handles import HANDLE_BYTES, ID_BYTES, digest, new_id
+from ringwall.identity.store.family import COLUMNS, LIVE, Family, Refreshed, family_of
+from ringwall.identity.store.handles import new_id
+from ringwall.identity.store.holders import HOLDER, MEMBERSHIPS, holder_of
+from ringwall.identity.store.refresh_tokens import RefreshToken
 from ringwall.model.secret import Secret
 
-PREFIX: Final = "rwrt_"
-"""Begins every refresh token, so that scanners of source code can know one."""
 GRACE_SECONDS: Final = 10.0
 FORBIDDEN_SECONDS: Final = 86_400
 """How long a family that must never begin is remembered."""
-
-_LOCATOR_TEXT: Final = 22
-_TOKEN_TEXT: Final = len(PREFIX) + _LOCATOR_TEXT + 43
-_MASK: Final = b"ringwall refresh token successor"
-_COLUMNS: Final = (
-    "id, client, account, session, binding, payload, generation, created, rotated, expires, final, ended, reason"
-)
-_LIVE: Final = "ended IS NULL AND expires > :now"
 
 _START: Final = Statement(
     """
@@ -44,49 +33,59 @@ _START: Final = Statement(
             1, :now, :now, :expires, :final, NULL, '')
     ON CONFLICT (id) DO NOTHING RETURNING {columns}
 """,
-    columns=_COLUMNS,
+    columns=COLUMNS,
 )
 _ROTATE: Final = Statement(
     """
     UPDATE families SET previous = current, current = :next, sealed = :sealed, rotated = :now,
         generation = generation + 1, expires = CASE WHEN final < :idle THEN final ELSE :idle END
     WHERE locator = :locator AND current = :presented AND client = :client AND binding = :binding AND {live}
-    RETURNING {columns}
+    RETURNING {columns}, {holder}, {memberships}
 """,
-    live=_LIVE,
-    columns=_COLUMNS,
+    live=LIVE,
+    columns=COLUMNS,
+    holder=HOLDER,
+    memberships=MEMBERSHIPS,
+    account="families.account",
 )
 _KEEP: Final = Statement(
     """
     UPDATE families SET expires = CASE WHEN final < :idle THEN final ELSE :idle END
     WHERE locator = :locator AND current = :presented AND client = :client AND binding = :binding AND {live}
-    RETURNING {columns}
+    RETURNING {columns}, {holder}, {memberships}
 """,
-    live=_LIVE,
-    columns=_COLUMNS,
+    live=LIVE,
+    columns=COLUMNS,
+    holder=HOLDER,
+    memberships=MEMBERSHIPS,
+    account="families.account",
 )
 _FIND: Final = Statement(
-    "SELECT {columns}, current, previous, sealed FROM families WHERE locator = :locator", columns=_COLUMNS
+    "SELECT {columns}, current, previous, sealed, {holder}, {memberships} FROM families WHERE locator = :locator",
+    columns=COLUMNS,
+    holder=HOLDER,
+    memberships=MEMBERSHIPS,
+    account="families.account",
 )
-_BY_ID: Final = Statement("SELECT {columns} FROM families WHERE id = :id", columns=_COLUMNS)
+_BY_ID: Final = Statement("SELECT {columns} FROM families WHERE id = :id", columns=COLUMNS)
 _OF_ACCOUNT: Final = Statement(
     "SELECT {columns} FROM families WHERE account = :account AND {live} ORDER BY created DESC LIMIT :limit",
-    columns=_COLUMNS,
-    live=_LIVE,
+    columns=COLUMNS,
+    live=LIVE,
 )
 _OF_CLIENT: Final = Statement(
     "SELECT {columns} FROM families WHERE client = :client AND id > :after AND {live} ORDER BY id LIMIT :limit",
-    columns=_COLUMNS,
-    live=_LIVE,
+    columns=COLUMNS,
+    live=LIVE,
 )
 _END: Final = "UPDATE families SET ended = :now, reason = :reason, sealed = NULL WHERE"
-END_ONE: Final = Statement("{end} id = :id AND {live} RETURNING id", end=_END, live=_LIVE)
-_END_ACCOUNT: Final = Statement("{end} account = :account AND {live} RETURNING id", end=_END, live=_LIVE)
+END_ONE: Final = Statement("{end} id = :id AND {live} RETURNING id", end=_END, live=LIVE)
+_END_ACCOUNT: Final = Statement("{end} account = :account AND {live} RETURNING id", end=_END, live=LIVE)
 _END_ACCOUNT_CLIENT: Final = Statement(
-    "{end} account = :account AND client = :client AND {live} RETURNING id", end=_END, live=_LIVE
+    "{end} account = :account AND client = :client AND {live} RETURNING id", end=_END, live=LIVE
 )
-_END_CLIENT: Final = Statement("{end} client = :client AND {live} RETURNING id", end=_END, live=_LIVE)
-END_SESSION: Final = Statement("{end} session = :session AND {live} RETURNING id", end=_END, live=_LIVE)
+_END_CLIENT: Final = Statement("{end} client = :client AND {live} RETURNING id", end=_END, live=LIVE)
+END_SESSION: Final = Statement("{end} session = :session AND {live} RETURNING id", end=_END, live=LIVE)
 _FORBID: Final = Statement("""
     INSERT INTO families (id, locator, client, account, session, binding, payload, current, previous, sealed,
                           generation, created, rotated, expires, final, ended, reason)
@@ -97,56 +96,6 @@ _FORBID: Final = Statement("""
 _SWEEP: Final = Statement("""
     DELETE FROM families WHERE id IN (SELECT id FROM families WHERE expires <= :now ORDER BY expires LIMIT :batch)
 """)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """One grant that lives on by refresh tokens.
-
-    Attributes:
-        id: names it in lists and in access tokens; not secret.
-        client: who may use its tokens.
-        account: id of the person, or an empty string.
-        session: id of the login session that it came from, or an empty string.
-        binding: what the client must prove to hold, such as `jkt:…` (RFC 9449, section 5); empty for nothing.
-        payload: what was granted: scopes, resources, `auth_time`, `acr`, …
-        generation: 1 for the first token, one more with each rotation.
-        created: when it began.
-        rotated: when its current token was made.
-        expires: until when its current token can be used.
-        final: when the family ends, however often it is used.
-        ended: when it was ended, or None.
-        reason: why it was ended.
-    """
-
-    id: str
-    client: str
-    account: str
-    session: str
-    binding: str
-    payload: dict[str, Any]
-    generation: int
-    created: float
-    rotated: float
-    expires: float
-    final: float
-    ended: float | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refreshed:
-    """What a refresh token gave.
-
-    Attributes:
-        token: the token to answer with.
-        family: as it is now.
-        repeated: whether another request had the same token within the grace, and got the same answer.
-    """
-
-    token: Secret
-    family: Family
-    repeated: bool
 
 
 class Families:
@@ -185,60 +134,61 @@ class Families:
             HandleRefusedError: there is already a family of that id, or there must not be one, because the code was
                 used a second time meanwhile.
         """
-        locator, secret = secrets.token_bytes(ID_BYTES), secrets.token_bytes(HANDLE_BYTES)
-        token = _token(_text(locator), secret)
+        token = RefreshToken.first()
         row = await self._driver.row(
             _START,
             id=family or new_id(),
-            locator=_locator_digest(_text(locator)),
+            locator=token.place,
             client=client,
             account=account,
             session=session,
             binding=binding,
             payload=packed(payload),
-            current=digest(token),
+            current=token.digest,
             now=now,
             expires=now + min(idle_seconds, final_seconds),
             final=now + final_seconds,
         )
         if row is None:
             raise HandleRefusedError("the grant has been ended before its first refresh token was made")
-        return Refreshed(token=token, family=_family(row), repeated=False)
+        return Refreshed(token=token.text, family=family_of(row), holder=None, repeated=False)
 
     async def read(self, token: Secret, *, client: str, now: float) -> Family:
         """Return the family of a token that could be used, without using it; HandleRefusedError for any other.
 
         For introspection, and to check what is asked for before the token is used up. Never ends anything.
         """
-        parts = _parts(token)
-        row = await self._driver.row(_FIND, locator=_locator_digest(parts[0])) if parts else None
-        if row is None or row[13] is None or not hmac.compare_digest(row[13], digest(token)):
+        shown = RefreshToken.parse(token)
+        row = await self._driver.row(_FIND, locator=shown.place) if shown else None
+        if shown is None or row is None or row[13] is None or not hmac.compare_digest(row[13], shown.digest):
             raise _refused()
-        family = _family(row)
+        family = family_of(row)
         if family.client != client or family.ended is not None or family.expires <= now:
             raise _refused()
         return family
 
-    async def keep(self, token: Secret, *, client: str, now: float, idle_seconds: float, binding: str = "") -> Family:
+    async def keep(
+        self, token: Secret, *, client: str, now: float, idle_seconds: float, binding: str = ""
+    ) -> Refreshed:
         """Use a token and leave it as it is, for clients whose tokens do not change; it lasts longer by that.
 
         Raises:
             HandleRefusedError: as for `rotate`, and for a token that was replaced; nothing was changed.
         """
-        if (parts := _parts(token)) is None:
+        if (shown := RefreshToken.parse(token)) is None:
             raise _refused()
         row = await self._driver.row(
             _KEEP,
             idle=now + idle_seconds,
             now=now,
-            locator=_locator_digest(parts[0]),
-            presented=digest(token),
+            locator=shown.place,
+            presented=shown.digest,
             client=client,
             binding=binding,
         )
         if row is None:
             raise _refused()
-        return _family(row)
+        return _refreshed(shown, row)
 
     async def rotate(
         self,
@@ -250,7 +200,7 @@ class Families:
         binding: str = "",
         grace_seconds: float = GRACE_SECONDS,
     ) -> Refreshed:
-        """Use a token up and return its successor.
+        """Use a token up and return its successor, and the person whose grant it is of, by one statement.
 
         Of any number of parallel requests with the same token, in any number of processes, one replaces it; the
         others get the same successor with `repeated` set, for `grace_seconds` from then and as long as the successor
@@ -262,40 +212,36 @@ class Families:
             HandleRefusedError: malformed, unknown, expired or ended, another client's, or bound to something else
                 than `binding`; nothing was changed.
         """
-        if (parts := _parts(token)) is None:
+        if (shown := RefreshToken.parse(token)) is None:
             raise _refused()
-        locator, secret = parts
-        place, presented = _locator_digest(locator), digest(token)
-        fresh = secrets.token_bytes(HANDLE_BYTES)
-        successor = _token(locator, fresh)
+        successor = shown.successor()
         row = await self._driver.row(
             _ROTATE,
-            next=digest(successor),
-            sealed=_masked(fresh, by=secret),
+            next=successor.digest,
+            sealed=shown.seal(successor),
             now=now,
             idle=now + idle_seconds,
-            locator=place,
-            presented=presented,
+            locator=shown.place,
+            presented=shown.digest,
             client=client,
             binding=binding,
         )
         if row is not None:
-            return Refreshed(token=successor, family=_family(row), repeated=False)
-        row = await self._driver.row(_FIND, locator=place)
-        if row is None or (family := _family(row)).client != client or family.binding != binding:
+            return _refreshed(successor, row)
+        row = await self._driver.row(_FIND, locator=shown.place)
+        if row is None or (family := family_of(row)).client != client or family.binding != binding:
             raise _refused()
         if family.ended is not None or family.expires <= now:
             raise _refused()
-        return await self._not_current(token, row, now=now, grace=grace_seconds)
+        return await self._not_current(shown, row, now=now, grace=grace_seconds)
 
-    async def _not_current(self, token: Secret, row: Row, *, now: float, grace: float) -> Refreshed:
+    async def _not_current(self, shown: RefreshToken, row: Row, *, now: float, grace: float) -> Refreshed:
         """Tell a parallel request from a token that was used again."""
-        family, (current, previous, sealed) = _family(row), row[13:16]
-        parts = _parts(token)
-        if previous is not None and parts and hmac.compare_digest(previous, digest(token)):
-            successor = _token(parts[0], _masked(sealed, by=parts[1]))
-            if now - family.rotated <= grace and hmac.compare_digest(current, digest(successor)):
-                return Refreshed(token=successor, family=family, repeated=True)
+        family, (current, previous, sealed) = family_of(row), row[13:16]
+        if previous is not None and hmac.compare_digest(previous, shown.digest):
+            successor = shown.unseal(sealed)
+            if now - family.rotated <= grace and hmac.compare_digest(current, successor.digest):
+                return _refreshed(successor, row, repeated=True)
         if not await self._driver.rows(END_ONE, id=family.id, now=now, reason="token-reused"):
             raise _refused()
         raise HandleReusedError(
@@ -309,17 +255,17 @@ class Families:
     async def get(self, family: str) -> Family | None:
         """Return a family by its id, also one that has been ended; None where there is none."""
         row = await self._driver.row(_BY_ID, id=family)
-        return None if row is None else _family(row)
+        return None if row is None else family_of(row)
 
     async def of_account(self, account: str, *, now: float, limit: int = 100) -> tuple[Family, ...]:
         """Return a person's living families, the newest first."""
         rows = await self._driver.rows(_OF_ACCOUNT, account=account, now=now, limit=limit)
-        return tuple(map(_family, rows))
+        return tuple(map(family_of, rows))
 
     async def of_client(self, client: str, *, now: float, after: str = "", limit: int = 100) -> tuple[Family, ...]:
         """Return a client's living families in the order of their ids, beginning after that of the page before."""
         rows = await self._driver.rows(_OF_CLIENT, client=client, after=after, now=now, limit=limit)
-        return tuple(map(_family, rows))
+        return tuple(map(family_of, rows))
 
     async def end(self, family: str, *, reason: str, now: float) -> bool:
         """End a family; return whether it was alive until now. Its tokens are refused from now on."""
@@ -366,54 +312,10 @@ def _refused() -> HandleRefusedError:
     return HandleRefusedError("the refresh token is unknown, expired or revoked, or was given to another client")
 
 
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _token(locator: str, secret: bytes) -> Secret:
-    return Secret(PREFIX + locator + _text(secret))
-
-
-def _parts(token: Secret) -> tuple[str, bytes] | None:
-    """Return a token's locator and its secret, or None where it has not the form of one."""
-    raw = token.reveal()
-    if len(raw) != _TOKEN_TEXT or not raw.startswith(PREFIX.encode()) or not raw.isascii():
-        return None
-    place = len(PREFIX) + _LOCATOR_TEXT
-    try:
-        secret = base64.b64decode(raw[place:] + b"=", altchars=b"-_", validate=True)
-    except ValueError:
-        return None
-    return raw[len(PREFIX) : place].decode(), secret
-
-
-def _locator_digest(locator: str) -> bytes:
-    return hashlib.sha256(locator.encode()).digest()
-
-
-def _masked(value: bytes, *, by: bytes) -> bytes:
-    """Mask 32 bytes, or lift the mask."""
-    mask = hmac.digest(by, _MASK, "sha256")
-    return (int.from_bytes(value) ^ int.from_bytes(mask)).to_bytes(HANDLE_BYTES)
-
-
 def _ids(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(row[0] for row in rows)
 
 
-def _family(row: Row) -> Family:
-    return Family(
-        id=row[0],
-        client=row[1],
-        account=row[2],
-        session=row[3],
-        binding=row[4],
-        payload=unpacked(row[5]),
-        generation=row[6],
-        created=row[7],
-        rotated=row[8],
-        expires=row[9],
-        final=row[10],
-        ended=row[11],
-        reason=row[12],
-    )
+def _refreshed(token: RefreshToken, row: Row, *, repeated: bool = False) -> Refreshed:
+    """Return what a row says that begins with COLUMNS and ends with those that `holder_of` reads."""
+    return Refreshed(token=token.text, family=family_of(row), holder=holder_of(*row[-2:]), repeated=repeated)

@@ -10,7 +10,7 @@ from ringwall.identity.issuer.account.door import PLACES, Door, Here
 from ringwall.identity.issuer.request import RequestRefusedError, parse_parameters
 
 if TYPE_CHECKING:
-    from ringwall.identity.store.families import Family
+    from ringwall.identity.store.family import Family
     from ringwall.identity.store.passkeys import Passkey
     from ringwall.identity.store.sessions import LoginSession
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ringwall.identity.people.endings import Ended
     from ringwall.identity.people.profile import Profile
     from ringwall.identity.store.accounts import Account
-    from ringwall.identity.store.families import Family
+    from ringwall.identity.store.family import Family
     from ringwall.identity.store.sessions import LoginSession
 
 

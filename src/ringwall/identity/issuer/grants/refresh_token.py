@@ -9,7 +9,7 @@ from ringwall.identity.issuer.grants.login_tokens import binding_of, invalid_gra
 from ringwall.identity.issuer.grants.reuse import end_what_came_of
 from ringwall.identity.issuer.oauth.resources import check_resources
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
-from ringwall.identity.store.families import Family
+from ringwall.identity.store.family import Refreshed
 from ringwall.model.secret import Secret
 from ringwall.plan.client import Profile
 
@@ -43,39 +43,44 @@ class RefreshTokenGrant:
             with contextlib.suppress(HandleRefusedError):
                 family = await database.families.read(presented, client=client, now=now)
                 _narrowed(wanted, family.payload["scopes"])  # 2
-        family, successor = await self._use(asked, presented)  # 3
-        person = await context.people.find(family.account)
+        used = await self._use(asked, presented)  # 3
+        family = used.family
+        person = context.people.known(family.account, used.holder)
         if person is None:  # 4
             await database.families.end(family.id, reason="account", now=now)
             raise invalid_grant()
         login = login_claims(family.payload, session=family.payload["sid"], grant=family.id)
         scopes = _narrowed(wanted, family.payload["scopes"])
         access, id_token = make_tokens(context, asked, person, scopes=scopes, login=login, nonce="")
+        successor = None if _kept(asked) else used.token
         return TokenAnswer(access=access, refresh=successor, id_token=id_token)
 
-    async def _use(self, asked: TokenRequest, presented: Secret) -> tuple[Family, Secret | None]:
-        """Return the grant of a token that is used up by this, with its successor.
-
-        Under FAPI 2.0 there is none, and the token stays good: its client authenticates by a key (FAPI 2.0 Security
-        Profile, section 5.3.2.1, item 9).
-        """
-        context, client = self._context, asked.client.client
+    async def _use(self, asked: TokenRequest, presented: Secret) -> Refreshed:
+        """Return what a token gives that is used up by this."""
+        context = self._context
         families = (await context.storage.database()).families
-        now, idle = context.clock.now(), context.settings.refresh_idle_seconds
-        binding = binding_of(asked)
+        use = families.keep if _kept(asked) else families.rotate
         try:
-            if client.profile is Profile.FAPI2:
-                kept = await families.keep(presented, client=client.name, binding=binding, now=now, idle_seconds=idle)
-                return kept, None
-            refreshed = await families.rotate(
-                presented, client=client.name, binding=binding, now=now, idle_seconds=idle
+            return await use(
+                presented,
+                client=asked.client.client.name,
+                binding=binding_of(asked),
+                now=context.clock.now(),
+                idle_seconds=context.settings.refresh_idle_seconds,
             )
         except HandleReusedError as reuse:
             await end_what_came_of(context, reuse)
             raise invalid_grant() from None
         except HandleRefusedError:
             raise invalid_grant() from None
-        return refreshed.family, refreshed.token
+
+
+def _kept(asked: TokenRequest) -> bool:
+    """Return whether a client's refresh tokens stay good, and have no successors.
+
+    Under FAPI 2.0 they do: its client authenticates by a key (FAPI 2.0 Security Profile, section 5.3.2.1, item 9).
+    """
+    return asked.client.client.profile is Profile.FAPI2
 
 
 def _narrowed(wanted: tuple[str, ...], granted: list[str]) -> tuple[str, ...]:

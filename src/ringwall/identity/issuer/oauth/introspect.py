@@ -12,7 +12,7 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import RequestRefusedError, read_form
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.store.errors import HandleRefusedError
-from ringwall.identity.store.families import PREFIX
+from ringwall.identity.store.refresh_tokens import PREFIX
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.secret import Secret
 

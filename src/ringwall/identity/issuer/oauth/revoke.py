@@ -11,7 +11,7 @@ from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import RequestRefusedError, read_form
 from ringwall.identity.issuer.standing import SKEW_SECONDS, Standing
 from ringwall.identity.store.errors import HandleRefusedError
-from ringwall.identity.store.families import PREFIX
+from ringwall.identity.store.refresh_tokens import PREFIX
 from ringwall.model.secret import Secret
 
 _log = logging.getLogger(__name__)
