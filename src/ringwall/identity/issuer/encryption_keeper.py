@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,7 @@ from ringwall.identity.issuer.encryption_ring import EncryptionRing
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.keystore import KeyMissingError, KeyStore
 from ringwall.identity.tokens.decryption_keys import DecryptionKey
+from ringwall.identity.tokens.rsa_keys import MakeRsa
 from ringwall.identity.turn import FirstLook
 from ringwall.model.clock import Clock
 
@@ -25,11 +27,15 @@ class EncryptionKeeper:
     A new system has none until they are first to be published: until then nobody can have encrypted anything.
     """
 
-    def __init__(self, *, store: KeyStore, clock: Clock, schedule: Schedule, first_look: FirstLook) -> None:
+    def __init__(
+        self, *, store: KeyStore, clock: Clock, schedule: Schedule, first_look: FirstLook, make_rsa: MakeRsa
+    ) -> None:
+        """Begin without any; `make_rsa` gives what takes the place of keys that there are."""
         self._store = store
         self._clock = clock
         self._schedule = schedule
         self._first_look = first_look
+        self._make_rsa = make_rsa
         self._making = threading.Lock()
         self._ring: EncryptionRing | None = None
         self._stamp: object = None  # of no entry
@@ -53,17 +59,25 @@ class EncryptionKeeper:
         """Do what the schedule says is due; to be called every few seconds."""
         ring, now = self._current(), self._clock.now()
         if ring is not None and now >= ring.due(self._schedule):
-            self._change(lambda ring: ring.advance(now, self._schedule))
+            self._change(lambda ring: ring.advance(now, self._schedule, self._fresh))
+
+    def next_change(self) -> float:
+        """Return when a key will be replaced, unless something is asked for in between; never where there are none."""
+        ring = self._current()
+        return math.inf if ring is None else ring.next_change(self._schedule)
 
     def rotate(self) -> None:
         """Publish new keys from now on; what is encrypted with the former ones is read for a while."""
         if self._current() is not None:
-            self._change(lambda ring: ring.replaced(self._clock.now()))
+            self._change(lambda ring: ring.replaced(self._clock.now(), self._fresh))
 
     def replace_compromised(self) -> None:
         """Drop every key at once; what was encrypted with them is not read any more."""
         if self._current() is not None:
-            self._change(lambda _: EncryptionRing.begin(self._clock.now()))
+            self._change(lambda _: EncryptionRing.begin(self._clock.now(), self._fresh))
+
+    def _fresh(self, algorithm: str) -> DecryptionKey:
+        return DecryptionKey.generate(algorithm, self._make_rsa)
 
     def _current(self) -> EncryptionRing | None:
         """Return what the store has, taking over what another process has made of it."""

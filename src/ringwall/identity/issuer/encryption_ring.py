@@ -13,6 +13,8 @@ from ringwall.identity.tokens.decryption_keys import DecryptionKey
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.model.secret import Secret
 
+MakeKey = Callable[[str], DecryptionKey]
+"""Returns a key for an algorithm that nobody has seen."""
 ALGORITHMS: Final = ("ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256")
 """What there is a key for."""
 LONGEST_SECONDS: Final = 3600.0
@@ -40,10 +42,9 @@ class ReadingKey:
     replaced: float | None = None
 
     @classmethod
-    def fresh(cls, algorithm: str, now: float) -> Self:
-        """Return a new key."""
-        key = DecryptionKey.generate(algorithm)
-        return cls(algorithm=algorithm, pem=key.to_pem(), jwk=key.public_jwk(), made=now)
+    def fresh(cls, key: DecryptionKey, now: float) -> Self:
+        """Return a new key, which is published from now on."""
+        return cls(algorithm=key.algorithm, pem=key.to_pem(), jwk=key.public_jwk(), made=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +59,37 @@ class EncryptionRing:
             raise KeyRingError("the stored keys for encryption are not one of each algorithm", hint=_RESTORE)
 
     @classmethod
-    def begin(cls, now: float) -> Self:
+    def begin(cls, now: float, make: MakeKey = DecryptionKey.generate) -> Self:
         """Return fresh keys: at the very start, or after all former ones were compromised."""
-        return cls(tuple(ReadingKey.fresh(algorithm, now) for algorithm in ALGORITHMS))
+        return cls(tuple(ReadingKey.fresh(make(algorithm), now) for algorithm in ALGORITHMS))
 
     @property
     def current(self) -> tuple[ReadingKey, ...]:
         """The keys that are published."""
         return tuple(key for key in self.keys if key.replaced is None)
 
+    def next_change(self, schedule: Schedule) -> float:
+        """Return when a current key is to be replaced."""
+        return min(_end(key, schedule) for key in self.current)
+
     def due(self, schedule: Schedule) -> float:
         """Return from when on `advance` has something to do."""
         return min(_end(key, schedule) for key in self.keys)
 
-    def advance(self, now: float, schedule: Schedule) -> "EncryptionRing":
-        """Return the ring as it is to be at `now`; the same object where nothing is due."""
+    def advance(self, now: float, schedule: Schedule, make: MakeKey = DecryptionKey.generate) -> "EncryptionRing":
+        """Return the ring as it is to be at `now`, with keys by `make`; the same object where nothing is due."""
         kept = tuple(key for key in self.keys if key.replaced is None or now < _end(key, schedule))
         ring = self if len(kept) == len(self.keys) else EncryptionRing(kept)
-        return ring.replaced(now, lambda key: now >= _end(key, schedule))
+        return ring.replaced(now, make, lambda key: now >= _end(key, schedule))
 
-    def replaced(self, now: float, which: Callable[[ReadingKey], bool] = lambda _: True) -> "EncryptionRing":
+    def replaced(
+        self, now: float, make: MakeKey = DecryptionKey.generate, which: Callable[[ReadingKey], bool] = lambda _: True
+    ) -> "EncryptionRing":
         """Return the ring with fresh keys in place of current ones, which are kept as former ones."""
         over = tuple(key for key in self.current if which(key))
         if not over:
             return self
-        fresh = tuple(ReadingKey.fresh(key.algorithm, now) for key in over)
+        fresh = tuple(ReadingKey.fresh(make(key.algorithm), now) for key in over)
         former = tuple(replace(key, replaced=now) for key in over)
         going_on = tuple(key for key in self.current if key not in over)
         return EncryptionRing((*fresh, *going_on, *former, *(key for key in self.keys if key.replaced is not None)))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ringwall.identity.issuer.encryption_keeper import EncryptionKeeper
 from ringwall.identity.issuer.ring import LEASE, Ring, RingKey, Schedule
 from ringwall.identity.issuer.rings import Rings
+from ringwall.identity.issuer.spare_keys import SpareKeys
 from ringwall.identity.keystore import KeyMissingError, KeyStore
 from ringwall.identity.tokens.encoding import encode_json
 from ringwall.identity.tokens.keys import KeySet
@@ -22,6 +23,12 @@ from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.clock import Clock
 from ringwall.model.durable import remove_leftovers, replace_file
 
+AHEAD_SECONDS: Final = 60.0
+"""How long before keys are due to change what that takes is prepared."""
+FOR_ROTATION: Final = 2
+"""How many RSA keys a rotation may need at once: one to sign, and one to decrypt."""
+FOR_REPLACEMENT: Final = 3
+"""How many RSA keys it takes to replace all."""
 _ENTRY: Final = "ring"
 _FILE: Final = f"{_ENTRY}.json"
 
@@ -55,7 +62,10 @@ class KeyKeeper:
         self._clock = clock
         self._first_look = first_look
         self.schedule = schedule
-        self.encryption = EncryptionKeeper(store=store, clock=clock, schedule=schedule, first_look=first_look)
+        self._spares = SpareKeys()
+        self.encryption = EncryptionKeeper(
+            store=store, clock=clock, schedule=schedule, first_look=first_look, make_rsa=self._spares.take
+        )
         self.published = b""
         self.jwks = b""
         self._key_set: KeySet | None = None
@@ -96,12 +106,22 @@ class KeyKeeper:
             self._add(await asyncio.to_thread(self._make))
         await self.encryption.complete()
 
+    async def prepare(self, count: int = 0) -> None:
+        """Make RSA keys in a thread: `count` of them, or what the schedule will need in the next minute.
+
+        Whatever changes the keys does so on the event loop, which must not stand still while such a key is made.
+        """
+        soon = self._clock.now() + AHEAD_SECONDS
+        signing = self._rings.rs256 is not None and self.next_change() <= soon
+        reading = self.encryption.next_change() <= soon
+        await self._spares.fill(max(count, signing + reading))
+
     def tick(self) -> None:
-        """Do what the schedule says is due; to be called every few seconds."""
+        """Do what the schedule says is due; to be called every few seconds, after `prepare`."""
         now = self._clock.now()
         self._follow()
         if now >= self._due:
-            self._change(lambda rings: rings.advance(now, self.schedule))
+            self._change(lambda rings: rings.advance(now, self.schedule, self._fresh))
         self.encryption.tick()
 
     def sign(self, claims: Mapping[str, Any], *, typ: str, algorithm: str = ALGORITHM) -> str:
@@ -116,14 +136,15 @@ class KeyKeeper:
         if algorithm != ALGORITHM and self._rings.rs256 is None:
             self._add(self._make())
         if now >= self._due or expires > self._rings.ready(algorithm, now).active.signed_until:
-            self._change(lambda rings: rings.advance(now, self.schedule).cover(algorithm, expires))
+            self._change(lambda rings: rings.advance(now, self.schedule, self._fresh).cover(algorithm, expires))
         self._rings.ready(algorithm, now)
         return self._signers[algorithm].sign(claims, typ=typ)
 
     def rotate(self) -> float:
         """Let the next key take over as soon as it has been published long enough; return when that is or was.
 
-        The keys for encryption are replaced at once: nobody has to know them before they are used.
+        The keys for encryption are replaced at once: nobody has to know them before they are used. FOR_ROTATION keys
+        are to be prepared.
         """
         self._change(Rings.request)
         due = self._rings.next_change(self.schedule)
@@ -134,10 +155,11 @@ class KeyKeeper:
     def replace_compromised(self) -> None:
         """Drop every key at once, the next one too, as they lie in the same place; fresh ones take over.
 
-        Every token issued so far is refused from then on, as soon as verifiers have the new set.
+        Every token issued so far is refused from then on, as soon as verifiers have the new set. FOR_REPLACEMENT
+        keys are to be prepared.
         """
         now = self._clock.now()
-        self._change(lambda _: Rings.begin(now))
+        self._change(lambda _: Rings.begin(now, self._fresh))
         self.encryption.replace_compromised()
         _log.warning("all signing keys were dropped as compromised; tokens issued before are refused")
 
@@ -154,6 +176,9 @@ class KeyKeeper:
         if self._first_look(self) and self._store.stamp(_FILE) != self._stamp:
             with self._store.exclusive():
                 self._load()
+
+    def _fresh(self, algorithm: str) -> SigningKey:
+        return SigningKey.generate(algorithm, self._spares.take)
 
     def _make(self) -> Ring:
         """Return a ring for RS256 that nobody has seen; however many ask at the same time, one is made."""

@@ -5,7 +5,7 @@ whoever verifies has had a key for the whole overlap before the first token sign
 until the last such token has expired.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self
@@ -15,6 +15,8 @@ from ringwall.identity.tokens.signing import ALGORITHM, SigningKey
 from ringwall.model.errors import RingwallError
 from ringwall.model.secret import Secret
 
+MakeKey = Callable[[str], SigningKey]
+"""Returns a key for an algorithm that nobody has seen."""
 CLOCK_SKEW: Final = 60.0
 """Seconds for which a verifier may still take an expired token: Envoy's default."""
 LEASE: Final = 300.0
@@ -81,40 +83,36 @@ class Ring:
         keys: one active, one next, any number of retiring ones.
         requested: a rotation was asked for and waits for the next key's overlap to pass.
         algorithm: what they sign with.
+        active: the key that signs.
+        next: the key that will sign after it.
     """
 
     keys: tuple[RingKey, ...]
     requested: bool = False
     algorithm: str = ALGORITHM
+    active: RingKey = field(init=False, repr=False, compare=False)
+    next: RingKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse a ring without exactly one active and one next key that can sign."""
+        """Find the active and the next key; refuse a ring without exactly one of each that can sign."""
         for state in (KeyState.ACTIVE, KeyState.NEXT):
-            if sum(1 for key in self.keys if key.state is state and key.pem is not None) != 1:
+            found = [key for key in self.keys if key.state is state]
+            if len(found) != 1 or found[0].pem is None:
                 raise KeyRingError(f"the stored signing keys do not include exactly one {state} key", hint=_RESTORE)
+            object.__setattr__(self, state.value, found[0])
         if any(key.algorithm != self.algorithm for key in self.keys):
             raise KeyRingError(f"a stored signing key is not for {self.algorithm}", hint=_RESTORE)
 
     @classmethod
-    def begin(cls, now: float, algorithm: str = ALGORITHM) -> Self:
+    def begin(cls, now: float, algorithm: str = ALGORITHM, make: MakeKey = SigningKey.generate) -> Self:
         """Return a ring of fresh keys: at the very start, or after all former ones were compromised."""
-        active = replace(_fresh(now, algorithm), state=KeyState.ACTIVE, activated=now)
-        return cls((active, _fresh(now, algorithm)), algorithm=algorithm)
+        active = replace(_fresh(now, make(algorithm)), state=KeyState.ACTIVE, activated=now)
+        return cls((active, _fresh(now, make(algorithm))), algorithm=algorithm)
 
     def from_moment(self, now: float, wait: float) -> "Ring":
         """Return a ring of fresh keys as one that is published at `now`, and signs `wait` seconds later."""
         active = replace(self.active, published=now, activated=now + wait)
         return replace(self, keys=(active, replace(self.next, published=now)))
-
-    @property
-    def active(self) -> RingKey:
-        """The key that signs."""
-        return next(key for key in self.keys if key.state is KeyState.ACTIVE)
-
-    @property
-    def next(self) -> RingKey:
-        """The key that will sign after it."""
-        return next(key for key in self.keys if key.state is KeyState.NEXT)
 
     def next_change(self, schedule: Schedule) -> float:
         """Return when the next key takes over, unless something is asked for in between."""
@@ -131,15 +129,15 @@ class Ring:
         """Ask for a rotation as soon as the next key has been published long enough."""
         return replace(self, requested=True)
 
-    def advance(self, now: float, schedule: Schedule) -> "Ring":
-        """Return the ring as it is to be at `now`; the same object where nothing is due."""
+    def advance(self, now: float, schedule: Schedule, make: MakeKey = SigningKey.generate) -> "Ring":
+        """Return the ring as it is to be at `now`, with keys by `make`; the same object where nothing is due."""
         keys = tuple(key for key in self.keys if key.state is not KeyState.RETIRING or not _over(key, now))
         if now >= self.next_change(schedule):
             retired = replace(self.active, state=KeyState.RETIRING, pem=None)
             others = tuple(key for key in keys if key.state is KeyState.RETIRING)
             kept = others if _over(retired, now) else (*others, retired)
             promoted = replace(self.next, state=KeyState.ACTIVE, activated=now)
-            return Ring((promoted, _fresh(now, self.algorithm), *kept), algorithm=self.algorithm)
+            return Ring((promoted, _fresh(now, make(self.algorithm)), *kept), algorithm=self.algorithm)
         return self if len(keys) == len(self.keys) else replace(self, keys=keys)
 
     def cover(self, expires: float) -> "Ring":
@@ -188,8 +186,7 @@ _RESTORE: Final = (
 )
 
 
-def _fresh(now: float, algorithm: str) -> RingKey:
-    key = SigningKey.generate(algorithm)
+def _fresh(now: float, key: SigningKey) -> RingKey:
     return RingKey(state=KeyState.NEXT, jwk=key.public_jwk(), pem=key.to_pem(), published=now)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from ringwall.identity.issuer.ring import KeyRingError, Ring, RingKey, Schedule
-from ringwall.identity.tokens.signing import ALGORITHM, RS256
+from ringwall.identity.issuer.ring import KeyRingError, MakeKey, Ring, RingKey, Schedule
+from ringwall.identity.tokens.signing import ALGORITHM, RS256, SigningKey
 
 BEGINNING: Final = 60.0
 """Seconds from the first key on in which the ring for RS256 is part of the beginning."""
@@ -33,9 +33,9 @@ class Rings:
     rs256: Ring | None = None
 
     @classmethod
-    def begin(cls, now: float) -> Self:
-        """Return fresh keys of both kinds; they sign from now on."""
-        return cls(Ring.begin(now), Ring.begin(now, RS256))
+    def begin(cls, now: float, make: MakeKey = SigningKey.generate) -> Self:
+        """Return fresh keys of both kinds, which `make` makes; they sign from now on."""
+        return cls(Ring.begin(now, make=make), Ring.begin(now, RS256, make))
 
     @property
     def all(self) -> tuple[Ring, ...]:
@@ -79,9 +79,10 @@ class Rings:
         """Ask for a rotation as soon as the next keys have been published long enough."""
         return Rings(self.es256.request(), self.rs256 and self.rs256.request())
 
-    def advance(self, now: float, schedule: Schedule) -> "Rings":
-        """Return the rings as they are to be at `now`; the same object where nothing is due."""
-        return self._with(self.es256.advance(now, schedule), self.rs256 and self.rs256.advance(now, schedule))
+    def advance(self, now: float, schedule: Schedule, make: MakeKey = SigningKey.generate) -> "Rings":
+        """Return the rings as they are to be at `now`, with keys by `make`; the same object where nothing is due."""
+        rs256 = self.rs256 and self.rs256.advance(now, schedule, make)
+        return self._with(self.es256.advance(now, schedule, make), rs256)
 
     def cover(self, algorithm: str, expires: float) -> "Rings":
         """Return rings whose active key of that kind is kept until a token that expires then has."""

@@ -178,6 +178,7 @@ async def _keep_schedule(keys: KeyKeeper) -> None:
     while True:
         await asyncio.sleep(TICK_SECONDS)
         try:
+            await keys.prepare()
             keys.tick()
         except RingwallError as error:
             _log.error("the signing keys could not be advanced: %s", error)

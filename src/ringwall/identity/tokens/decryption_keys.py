@@ -8,11 +8,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ringwall.identity.tokens.encryption import ENCRYPTION, KEY_MANAGEMENT
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.jwk_members import public_members, thumbprint
+from ringwall.identity.tokens.rsa_keys import MakeRsa, make_rsa_key
 from ringwall.model.secret import Secret
 
 RSA_OAEP_256: Final = "RSA-OAEP-256"
-RSA_BITS: Final = 2048
-_EXPONENT: Final = 65537
 
 
 class DecryptionKey:
@@ -36,10 +35,10 @@ class DecryptionKey:
         self._public: Final = {**members, "use": ENCRYPTION, "alg": algorithm, "kid": self.kid}
 
     @classmethod
-    def generate(cls, algorithm: str) -> Self:
-        """Make a new key, on P-256 or for RSA; the latter takes some 50 ms, in which other threads go on."""
+    def generate(cls, algorithm: str, make_rsa: MakeRsa = make_rsa_key) -> Self:
+        """Return a new key, on P-256 or, for RSA, one of those that `make_rsa` makes."""
         if algorithm == RSA_OAEP_256:
-            return cls(rsa.generate_private_key(_EXPONENT, RSA_BITS), algorithm)
+            return cls(make_rsa(), algorithm)
         return cls(ec.generate_private_key(ec.SECP256R1()), algorithm)
 
     @classmethod

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ringwall.identity.tokens.encoding import encode_base64url, encode_json
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.jwk_members import public_members, thumbprint
+from ringwall.identity.tokens.rsa_keys import RSA_BITS, MakeRsa, make_rsa_key
 from ringwall.model.secret import Secret
 
 ALGORITHM: Final = "ES256"
@@ -23,8 +24,6 @@ ALGORITHM: Final = "ES256"
 RS256: Final = "RS256"
 ID_TOKEN_ALGORITHMS: Final = (ALGORITHM, RS256)
 """What may sign ID tokens: OpenID Connect Discovery 1.0, section 3, wants RS256 among them."""
-RSA_BITS: Final = 2048
-_EXPONENT: Final = 65537
 _SIZE: Final = 32
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
 
@@ -41,10 +40,10 @@ class SigningKey:
         self._headers: Final[dict[str, str]] = {}
 
     @classmethod
-    def generate(cls, algorithm: str = ALGORITHM) -> Self:
-        """Make a new key; for RS256 that takes some 50 ms, in which other threads go on."""
+    def generate(cls, algorithm: str = ALGORITHM, make_rsa: MakeRsa = make_rsa_key) -> Self:
+        """Return a new key; for RS256 it is one of those that `make_rsa` makes."""
         if algorithm == RS256:
-            return cls(rsa.generate_private_key(_EXPONENT, RSA_BITS))
+            return cls(make_rsa())
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod

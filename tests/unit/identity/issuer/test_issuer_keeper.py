@@ -1,15 +1,18 @@
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.issuer_world import IssuerWorld
 
-from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.keeper import FOR_REPLACEMENT, FOR_ROTATION, KeyKeeper
 from ringwall.identity.issuer.ring import KeyRingError, KeyState, Schedule
 from ringwall.identity.key_folder import FolderKeyStore
 from ringwall.identity.keystore import KeyStore, MemoryKeyStore
@@ -47,6 +50,50 @@ def test_a_key_is_published_before_it_signs_and_kept_after(tmp_path: Path) -> No
     world.keys.tick()
     assert not believed(world, old)
     assert believed(world, new)
+
+
+@pytest.mark.parametrize(
+    ("change", "count"), [("tick", 0), ("rotate", FOR_ROTATION), ("replace_compromised", FOR_REPLACEMENT)]
+)
+def test_the_event_loop_goes_on_while_rsa_keys_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, count: int
+) -> None:
+    """It turns meanwhile, and nothing that it does itself makes such a key."""
+    world = IssuerWorld(tmp_path)
+    asyncio.run(world.keys.complete())
+    former = {key.kid for key in world.keys.published_keys() if key.state is KeyState.ACTIVE}
+    reading = {key["kid"] for key in world.keys.encryption.public_jwks()}
+    made: list[threading.Thread] = []
+    generate = rsa.generate_private_key
+
+    def slowly(exponent: int, bits: int) -> rsa.RSAPrivateKey:
+        made.append(threading.current_thread())
+        time.sleep(0.05)
+        return generate(exponent, bits)
+
+    async def body() -> int:
+        turns = 0
+        preparing = asyncio.create_task(world.keys.prepare(count))
+        while not preparing.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        getattr(world.keys, change)()
+        return turns
+
+    world.clock.advance(1000 if change == "tick" else 200)
+    monkeypatch.setattr(rsa, "generate_private_key", slowly)
+    assert asyncio.run(body()) > 3
+    assert {key.kid for key in world.keys.published_keys() if key.state is KeyState.ACTIVE}.isdisjoint(former)
+    assert {key["kid"] for key in world.keys.encryption.public_jwks()}.isdisjoint(reading)
+    assert len(made) == (FOR_REPLACEMENT if change == "replace_compromised" else FOR_ROTATION)
+    assert threading.main_thread() not in made
+
+
+def test_no_rsa_key_is_made_while_none_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = IssuerWorld(tmp_path)
+    asyncio.run(world.keys.complete())
+    monkeypatch.setattr(rsa, "generate_private_key", lambda *_: pytest.fail("a key was made"))
+    asyncio.run(world.keys.prepare())
 
 
 def test_rotation_on_command_waits_for_the_overlap_and_then_happens_by_itself(tmp_path: Path) -> None:
@@ -184,7 +231,7 @@ ROTATE_FOREVER = textwrap.dedent("""
     import sys
     from pathlib import Path
     from ringwall.model.durable import replace_file
-from ringwall.identity.issuer.keeper import KeyKeeper
+from ringwall.identity.issuer.keeper import FOR_REPLACEMENT, FOR_ROTATION, KeyKeeper
     from ringwall.identity.issuer.ring import Schedule
     from ringwall.identity.key_folder import FolderKeyStore
     from ringwall.model.clock import SystemClock

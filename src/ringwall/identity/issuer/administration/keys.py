@@ -7,6 +7,7 @@ from ringwall.identity.issuer.administration.noting import note
 from ringwall.identity.issuer.administration.reading import tell
 from ringwall.identity.issuer.administration.routes import Asked, Handler
 from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.keeper import FOR_REPLACEMENT, FOR_ROTATION
 
 
 class KeyAdministration:
@@ -22,17 +23,20 @@ class KeyAdministration:
     async def page(self, _: Asked) -> Response:
         """Answer with the state of every published key."""
         await self._context.keys.complete()
+        await self._context.keys.prepare()
         self._context.keys.tick()
         return self._answer()
 
     async def rotate(self, asked: Asked) -> Response:
         """Let the next key sign as soon as every verifier has it; no token is refused for it."""
+        await self._context.keys.prepare(FOR_ROTATION)
         self._context.keys.rotate()
         await note(self._context, asked, "keys-rotated")
         return self._answer()
 
     async def replace(self, asked: Asked) -> Response:
         """Drop all keys at once, as compromised; tokens issued before are refused."""
+        await self._context.keys.prepare(FOR_REPLACEMENT)
         self._context.keys.replace_compromised()
         await note(self._context, asked, "keys-replaced")
         return self._answer()
