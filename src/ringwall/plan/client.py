@@ -77,7 +77,7 @@ class Client(Part):
     @property
     def public(self) -> bool:
         """Whether it cannot keep a secret (RFC 6749, section 2.1)."""
-        return self.kind in {ClientKind.NATIVE, ClientKind.BROWSER}
+        return self.kind is ClientKind.NATIVE or self.kind is ClientKind.BROWSER
 
     @property
     def signs_people_in(self) -> bool:

@@ -222,17 +222,20 @@ def _issue(
 
 def _put(claims: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     """Set a claim at its path; a standard claim, or one set before, is never overwritten."""
-    clash = TokenNotIssuedError(
-        "invalid_request", f"the claim {'.'.join(path)!r} stands in the way of another", hint="rename it in `claims`"
-    )
     if path[0] in _RESERVED:
-        raise clash
+        raise _clash(path)
     place = claims
     for step in path[:-1]:
         inner = place.setdefault(step, {})
         if not isinstance(inner, dict):
-            raise clash
+            raise _clash(path)
         place = inner
     if path[-1] in place:
-        raise clash
+        raise _clash(path)
     place[path[-1]] = value
+
+
+def _clash(path: tuple[str, ...]) -> TokenNotIssuedError:
+    return TokenNotIssuedError(
+        "invalid_request", f"the claim {'.'.join(path)!r} stands in the way of another", hint="rename it in `claims`"
+    )

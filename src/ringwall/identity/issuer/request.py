@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlencode
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from ringwall.model.errors import RingwallError
 
@@ -68,15 +68,16 @@ def sent_path(request: Request) -> str:
 
 async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
     """Return the body, of so many bytes at most."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise RequestRefusedError(413, "invalid_request", "the request body is too large")
-    except ClientDisconnect:
-        raise RequestRefusedError(400, "invalid_request", "the request was broken off") from None
-    return bytes(body)
+    body: bytes = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise RequestRefusedError(400, "invalid_request", "the request was broken off")
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise RequestRefusedError(413, "invalid_request", "the request body is too large")
+        if not message.get("more_body", False):
+            return body
 
 
 def parse_parameters(raw: bytes, most: int = MAX_BODY) -> Parameters:

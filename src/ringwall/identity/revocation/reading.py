@@ -28,7 +28,7 @@ class RevocationReader:
         if self._first_look(self) and (stamp := stamp_of(self._name)) != self._stamp:
             self._known = {each.about: each for each in read_revocations(self._file)}
             self._stamp = stamp
-        found = self._known.get((kind, issuer, value))
+        found = self._known.get((kind, issuer, value)) if self._known else None
         if found is None or (found.until is not None and found.until <= self._clock.now()):
             return None
         return found

@@ -127,8 +127,10 @@ class SqliteDriver:
     ) -> Answer:
         """Run a statement outside of any transaction, and again after a pause while another process writes."""
         if not self._lock.locked():  # nothing is awaited here, so nobody begins a transaction meanwhile
-            with contextlib.suppress(_BusyError):
+            try:
                 return do(statement, values)
+            except _BusyError:
+                pass  # from now on in turn
         pauses = _pauses()
         while True:
             async with self._lock:

@@ -13,6 +13,7 @@ import orjson
 MAX_DEPTH: Final = 16
 """How deep arrays and objects may lie inside each other."""
 
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -24,7 +25,7 @@ class EncodingError(ValueError):
 
 def encode_base64url(data: bytes) -> str:
     """Return base64url without padding (RFC 7515, section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode("ascii")
 
 
 def decode_base64url(text: str) -> bytes:

@@ -36,6 +36,9 @@ class Binding:
         return {"jkt": self.jkt} if self.jkt else {}
 
 
+_UNBOUND: Final = Binding()
+
+
 class ProofTaker:
     """Verifies the proofs of requests, and remembers them."""
 
@@ -72,7 +75,7 @@ class ProofTaker:
         Answers are those of RFC 9449, sections 5 and 8: `invalid_dpop_proof`, and `use_dpop_nonce` with a nonce.
         """
         if HEADER not in request.headers:
-            return Binding()
+            return _UNBOUND
         try:
             shown = await self.take(request, path)
         except ProofRefusedError as error:

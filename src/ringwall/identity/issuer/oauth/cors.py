@@ -42,13 +42,12 @@ class BrowserClientOrigins:
         if scope["type"] != "http" or scope["path"] not in PATHS:
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
+        origin = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), None)
         if origin is None or not (origin in self._origins() or self._may_register(origin)):
             await self._app(scope, receive, send)
             return
         allowed = {"access-control-allow-origin": origin, "vary": "origin"}
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in Headers(scope=scope):
             raw = [(k.encode(), v.encode()) for k, v in {**allowed, **_PREFLIGHT}.items()]
             await send({"type": "http.response.start", "status": 204, "headers": raw})
             await send({"type": "http.response.body", "body": b""})

@@ -13,10 +13,10 @@ from ringwall.identity.issuer.directory import Directory
 
 def check_resources(resources: Iterable[str], directory: Directory) -> None:
     """Raise TokenNotIssuedError `invalid_target` for a resource that is not a part of this system."""
-    edge = urlsplit(directory.issuer)
     for resource in resources:
         if resource == directory.audience:
             continue
+        edge = urlsplit(directory.issuer)
         try:
             parts = urlsplit(resource)
         except ValueError:
