@@ -79,11 +79,16 @@ def bindings(made: Plan, state: Path, port: Any) -> Bindings:
     def local() -> Address:
         return Address(port=port())
 
+    def app(s: Service) -> Address:
+        if s.builtin:
+            return Address(socket=str(Bindings(state=state).issuer()))
+        return Address(socket=s.listen.socket) if s.listen.socket else local()
+
     return Bindings(
         state=state,
         edge=local(),
         redirect=local(),
         inbound={s.name: local() for s in made.services},
         outbound={f"{s.name}>{callee}": local() for s in made.services for callee in s.calls},
-        app={s.name: Address(socket=s.listen.socket) if s.listen.socket else local() for s in made.services},
+        app={s.name: app(s) for s in made.services},
     )

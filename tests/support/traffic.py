@@ -29,8 +29,9 @@ class Traffic:
     Args:
         port: where the edge listens.
         context: a client context that trusts it.
-        path: what is asked for, with GET.
+        path: what is asked for, with GET unless there is a body.
         headers: sent with each request.
+        body: sent with each request, which is then a POST.
         connections: how many there are at once.
         pause: seconds between the requests of one connection.
     """
@@ -42,11 +43,13 @@ class Traffic:
         path: str,
         headers: dict[str, str],
         *,
+        body: bytes | None = None,
         connections: int = 4,
         pause: float = 0.005,
     ) -> None:
         self.tally = Tally()
         self._where = (port, context, path, headers)
+        self._body = body
         self._pause = pause
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -85,7 +88,7 @@ class Traffic:
                     connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=60)
                     connection.connect()
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.request("GET", path, headers=headers)
+                connection.request("GET" if self._body is None else "POST", path, self._body, headers)
                 response = connection.getresponse()
                 response.read()
                 with self._lock:

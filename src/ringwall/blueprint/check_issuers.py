@@ -54,20 +54,25 @@ class _Checker:
                 for what in ("kinds", "scopes", "hosts"):
                     once(what.removesuffix("s"), getattr(issuer.registration, what), self._report)
             return
-        if issuer.administration:
-            message = f"{issuer.name.value!r} is not Ringwall's own issuer, so Ringwall does not administer it"
-            report.error("wrong-key", message, issuer.administration[0].span)
-        if issuer.registration is not None:
-            message = "clients register with Ringwall's own issuer only"
-            report.error("wrong-key", message, issuer.registration.span, hint="move `registration` to `local`")
-        if issuer.pages is not None:
-            message = "only Ringwall's own issuer has pages of Ringwall"
-            report.error("wrong-key", message, issuer.pages.span, hint="move `pages` to `local`")
+        self._check_own_keys(issuer)
         if "issuer" not in issuer.given:
             hint = "it is in the discovery document, as `issuer`"
             report.error("missing-key", f"{issuer.name.value!r} needs the key 'issuer'", issuer.span, hint=hint)
         once("audience", issuer.audience, self._report)
         once("algorithm", issuer.algorithms, self._report)
+
+    def _check_own_keys(self, issuer: Issuer) -> None:
+        """Report keys that mean nothing for an issuer of somebody else."""
+        if issuer.administration:
+            message = f"{issuer.name.value!r} is not Ringwall's own issuer, so Ringwall does not administer it"
+            self._report.error("wrong-key", message, issuer.administration[0].span)
+        for key, given, message in (
+            ("registration", issuer.registration, "clients register with Ringwall's own issuer only"),
+            ("pages", issuer.pages, "only Ringwall's own issuer has pages of Ringwall"),
+            ("processes", issuer.processes, "Ringwall runs processes of its own issuer only"),
+        ):
+            if given is not None:
+                self._report.error("wrong-key", message, given.span, hint=f"move `{key}` to `local`")
 
     def _check_administration(self, issuer: Issuer) -> None:
         for form in issuer.administration:

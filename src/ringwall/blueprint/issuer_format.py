@@ -6,7 +6,7 @@ from ringwall.blueprint import values
 from ringwall.blueprint.issuer_model import Appearance, Audience, Claim, Issuer, IssuerRoles, Person, Registration, Role
 from ringwall.blueprint.record import Field, MapOf, Pairs, Record
 from ringwall.blueprint.service_model import Allow
-from ringwall.blueprint.shape import At, Either, Flag, ListOf, One, Text
+from ringwall.blueprint.shape import At, Either, Flag, ListOf, Number, One, Text
 from ringwall.blueprint.texts import (
     ANY_TEXT,
     CLAIM_PATH,
@@ -121,6 +121,9 @@ ISSUER: Final = Record(
             "`fapi2`: Ringwall's own issuer follows the FAPI 2.0 Security Profile for every client; default none.",
         ),
         "pages": Field(APPEARANCE, "How the pages of Ringwall's own issuer look; default: as they are."),
+        "processes": Field(
+            Number(1, 16), "How many processes Ringwall's own issuer has; default 1. With two or more, one may fail."
+        ),
         "upstreams": Field(
             MapOf(NAME, UPSTREAM), "Providers of others at which people sign in to the built-in issuer; default: none."
         ),

@@ -56,6 +56,7 @@ class Issuer:
     registration: Registration | None = None
     profile: At[str] | None = None
     pages: Appearance | None = None
+    processes: At[int] | None = None
     upstreams: tuple[Upstream, ...] = ()
     given: frozenset[str] = frozenset()
 

@@ -15,7 +15,7 @@ from ringwall.plan.model import Plan, Service
 
 LOOPBACK: Final = "127.0.0.1"
 _LONGEST_SOCKET_PATH: Final = 107
-_LONGEST_NAME: Final = "workload.sock"
+_LONGEST_NAME: Final = "issuer-admin-99.sock"
 """The longest of the names that `Bindings` puts into the run folder is no longer than this one."""
 
 
@@ -52,18 +52,21 @@ class Addresses:
         """What was last given out."""
         return self._current
 
-    def assign(self, plan: Plan, *, renew: Collection[str] = ()) -> Bindings:
+    def assign(self, plan: Plan, *, renew: Collection[str] = (), issuers: tuple[int, ...] | None = None) -> Bindings:
         """Return where the parts of `plan` listen; what a part had before it keeps.
 
         Args:
             plan: what is to run.
             renew: services whose process is replaced: they get a new port where the port is ours to choose,
                 so that the old process can serve until the new one does.
+            issuers: numbers of the issuer's processes that answer; None for those that did.
         """
         refuse_exposure(plan)
         had = self._current
-        services = [service for service in plan.services if service.name not in renew]
-        renewed = [service for service in plan.services if service.name in renew]
+        issuers = had.issuers if issuers is None else issuers
+        users = [service for service in plan.services if not service.builtin]
+        services = [service for service in users if service.name not in renew]
+        renewed = [service for service in users if service.name in renew]
         self._current = Bindings(
             state=had.state,
             sockets=had.sockets,
@@ -77,7 +80,9 @@ class Addresses:
             app={
                 **{s.name: self._app(s, had.app.get(s.name)) for s in services},
                 **{s.name: self._app(s, None, avoid=had.app.get(s.name)) for s in renewed},
+                **{s.name: Address(socket=str(had.issuer(issuers[0]))) for s in plan.services if s.builtin},
             },
+            issuers=issuers,
         )
         return self._current
 
@@ -117,8 +122,6 @@ class Addresses:
         return self._free(LOOPBACK, before.get(name))
 
     def _app(self, service: Service, had: Address | None, *, avoid: Address | None = None) -> Address:
-        if service.builtin:
-            return Address(socket=str(self._current.issuer))
         listen = service.listen
         if listen.socket is not None:
             path = str(self._root / listen.socket)

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from ringwall.bootstrap.admin_socket import Action, serve
@@ -18,7 +17,7 @@ from ringwall.identity.issuer.admin_client import lift_revocation
 from ringwall.model.clock import SystemClock
 
 
-def _run(folder: StateFolder) -> None:
+def _run(folder: StateFolder, _process: int) -> None:
     control = ControlPlane(folder, SystemClock())
     control.start()
     try:
@@ -59,7 +58,7 @@ def actions(control: ControlPlane) -> dict[str, Action]:
         control.revoked,
         lambda: control.plan,
         control.clock,
-        lift_at_issuer=partial(lift_revocation, control.bindings),
+        lift_at_issuer=lambda kind, value: lift_revocation(control.bindings, kind, value),
     )
     return {
         "status": Action(status),

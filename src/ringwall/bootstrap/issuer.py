@@ -1,4 +1,4 @@
-"""The issuer's process: `python -m ringwall.bootstrap.issuer --state DIR`."""
+"""A process of the issuer: `python -m ringwall.bootstrap.issuer --state DIR --process NUMBER`."""
 
 import os
 import sys
@@ -10,9 +10,15 @@ from ringwall.identity.issuer.server import run_issuer
 from ringwall.identity.issuer.settings import IssuerSettings
 
 
-def _run(folder: StateFolder) -> None:
-    settings = IssuerSettings(state=folder.path, sockets=folder.bindings().sockets, database=database_from(os.environ))
-    run_issuer(settings)
+def _run(folder: StateFolder, process: int) -> None:
+    run_issuer(
+        IssuerSettings(
+            state=folder.path,
+            sockets=folder.bindings().sockets,
+            process=process,
+            database=database_from(os.environ),
+        )
+    )
 
 
 if __name__ == "__main__":

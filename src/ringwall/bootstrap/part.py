@@ -16,16 +16,21 @@ _PLAN_SECONDS: Final = 180.0
 _PAUSE_SECONDS: Final = 0.01
 
 
-def run_part(run: Callable[[StateFolder], None]) -> int:
-    """Run one of Ringwall's processes, its imports done, as soon as there is a plan; return its exit code."""
+def run_part(run: Callable[[StateFolder, int], None]) -> int:
+    """Run one of Ringwall's processes, its imports done, as soon as there is a plan; return its exit code.
+
+    `run` is given the state folder, and the process's number where several do the same.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True)
-    folder = StateFolder(parser.parse_args().state)
+    parser.add_argument("--process", type=int, default=0)
+    given = parser.parse_args()
+    folder = StateFolder(given.state)
     os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
         _await_plan(folder)
-        run(folder)
+        run(folder, given.process)
     except RingwallError as error:
         if os.environ.get("RINGWALL_DEBUG") == "1":
             raise

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from ringwall.bootstrap.environment import argv_of, of_issuer, of_key_holder, of_proxy, of_service
+from ringwall.bootstrap.issuer_processes import is_issuer
 from ringwall.bootstrap.ports import HeldPorts, check_free
 from ringwall.bootstrap.readiness import Probe, accepts, answers
 from ringwall.bootstrap.state import StateFolder
@@ -15,16 +17,19 @@ from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, Plan, Protocol, Service
 
 CONTROL: Final = "ringwall-control"
-ISSUER: Final = "ringwall-issuer"
 PROXIES: Final = {"edge": "ringwall-edge", "mesh": "ringwall-mesh"}
 """Process name of each proxy, by its node id."""
-OWN: Final = frozenset({CONTROL, ISSUER, *PROXIES.values()})
-"""Parts of Ringwall; everything else that runs is the user's."""
+_OWN: Final = frozenset({CONTROL, *PROXIES.values()})
 
 _KEY_HOLDER_MASK: Final = 0o077
 _OWN_GRACE: Final = 5.0
 _PLAN_SECONDS: Final = 180.0
 """The control plane and the issuer are started before there is a plan; a large one on a busy machine takes long."""
+
+
+def is_own(name: str) -> bool:
+    """Return whether a process is a part of Ringwall; everything else that runs is the user's."""
+    return name in _OWN or is_issuer(name)
 
 
 class Processes:
@@ -51,9 +56,10 @@ class Processes:
         """The control plane; it waits for a plan by itself."""
         return self._own(CONTROL, "ringwall.bootstrap.control", accepts(_at(bindings.admin)), of_key_holder)
 
-    def issuer(self, bindings: Bindings) -> Spec:
-        """The built-in issuer; it waits for a plan by itself."""
-        return self._own(ISSUER, "ringwall.bootstrap.issuer", accepts(_at(bindings.issuer)), of_issuer)
+    def issuer(self, bindings: Bindings, name: str, number: int) -> Spec:
+        """One process of the built-in issuer; it waits for a plan by itself."""
+        own = self._own(name, "ringwall.bootstrap.issuer", accepts(_at(bindings.issuer(number))), of_issuer)
+        return replace(own, argv=(*own.argv, "--process", str(number)))
 
     def proxy(self, plan: Plan, node: str, bindings: Bindings) -> Spec:
         """One of the two Envoys; writes what it is started with."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ringwall.bootstrap.admin_socket import Action, serve
-from ringwall.bootstrap.run import Change, Run
+from ringwall.bootstrap.change import Change
+from ringwall.bootstrap.run import Run
 from ringwall.bootstrap.supervisor import NotReadyError, Report
 from ringwall.bootstrap.watch import Watch
 from ringwall.model.errors import RingwallError
@@ -75,13 +76,15 @@ async def _live(run: Run, *, watch: bool, talk: Talk, stop: asyncio.Event) -> No
         talk.changed(change)
         return change.to_data()
 
+    async def renew_issuer(_asked: Mapping[str, Any]) -> dict[str, Any]:
+        return (await run.renew_issuer()).to_data()
+
     async def end(_asked: Mapping[str, Any]) -> dict[str, Any]:
         stop.set()
         return {"pid": run.status()["pid"]}
 
-    server = await serve(
-        run.bindings.run / "up.sock", {"status": Action(status), "apply": Action(apply), "stop": Action(end)}
-    )
+    actions = {"status": status, "apply": apply, "renew-issuer": renew_issuer, "stop": end}
+    server = await serve(run.bindings.run / "up.sock", {name: Action(act) for name, act in actions.items()})
     try:
         talk.started(run, change, await run.services_settled(talk.progress))
         await asyncio.to_thread(run.compiler.keep)

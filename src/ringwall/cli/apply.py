@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ringwall.bootstrap.admin_socket import request
-from ringwall.bootstrap.run import Change
+from ringwall.bootstrap.change import Change
 from ringwall.cli.describe import describe_change
 from ringwall.cli.locate import running
 from ringwall.cli.output import Output, Style

@@ -6,7 +6,7 @@ from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import Edge, Plan, Protocol, Service
 
 if TYPE_CHECKING:  # what runs a system takes a while to load, and most commands run none
-    from ringwall.bootstrap.run import Change
+    from ringwall.bootstrap.change import Change
 
 _SHORT = 12
 
@@ -30,7 +30,7 @@ def listeners_of(plan: Plan, bindings: Bindings) -> list[Row]:
     for service in plan.services:
         inbound = bindings.inbound.get(service.name)
         if inbound is not None:
-            rows.append((service.name, str(inbound), f"{_meaning(service)}; process at {_own(bindings, service)}"))
+            rows.append((service.name, str(inbound), f"{_meaning(service)}; {_own(bindings, service)}"))
     for pair, address in sorted(bindings.outbound.items()):
         caller, _, callee = pair.partition(">")
         rows.append((f"{caller} → {callee}", str(address), f"where {caller} reaches {callee}"))
@@ -68,4 +68,6 @@ def _meaning(service: Service) -> str:
 
 
 def _own(bindings: Bindings, service: Service) -> str:
-    return str(bindings.app[service.name]) if service.name in bindings.app else "?"
+    if service.builtin and len(bindings.issuers) > 1:
+        return f"processes at {', '.join(f'unix:{bindings.issuer(number)}' for number in bindings.issuers)}"
+    return f"process at {bindings.app.get(service.name, '?')}"

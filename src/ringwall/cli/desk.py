@@ -11,8 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ringwall.cli.locate import running
 from ringwall.cli.main import UsageError
-from ringwall.identity.issuer.admin_client import IssuerRequestError, UnixConnection
-from ringwall.identity.issuer.settings import admin_socket_of
+from ringwall.identity.issuer.admin_client import AdminConnection, IssuerRequestError
 from ringwall.model.errors import RingwallError
 
 _TIMEOUT: Final = 30.0
@@ -40,7 +39,7 @@ class Desk:
         self._prefix = ""
         if not via:
             _, _, bindings = running()
-            self._socket = admin_socket_of(bindings)
+            self._bindings = bindings
             self._host = ""
             return
         parts = urlsplit(via)
@@ -111,7 +110,7 @@ class Desk:
 
     def _connect(self) -> http.client.HTTPConnection:
         if not self._host:
-            return UnixConnection(self._socket, timeout=_TIMEOUT)
+            return AdminConnection(self._bindings, timeout=_TIMEOUT)
         return http.client.HTTPSConnection(self._host, timeout=_TIMEOUT, context=ssl.create_default_context())
 
 

@@ -23,6 +23,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "down": ("Running", "stop it"),
     "status": ("Running", "what runs, what is in force, what listens where"),
     "apply": ("Running", "put the blueprint as it is now in force, without a restart"),
+    "restart": ("Running", "put fresh processes in the place of the issuer's, without a pause"),
     "token": ("Running", "get a token of a development user"),
     "client": ("Running", "make or revoke a secret of a machine client"),
     "registration": ("Running", "let somebody register a client with the issuer"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ringwall.bootstrap.admin_socket import request
+from ringwall.bootstrap.issuer_processes import is_issuer
 from ringwall.bootstrap.state import NotRunningError
 from ringwall.cli.describe import listeners_of, short
 from ringwall.cli.locate import running
@@ -50,6 +51,8 @@ def status(path: Path = Path(), /, *, json: bool = False) -> int:
     for proxy, at in proxies.items():
         if at["plan"] != plan.digest:
             output.text(f"  the {proxy} proxy {_behind(at)}", Style.WARN)
+    if away := issuers_away(system["processes"]):
+        output.text(f"  {away}", Style.WARN)
     if "error" in control:
         output.text(f"  {control['error']}", Style.WARN)
     if "collector" in control:
@@ -61,6 +64,16 @@ def status(path: Path = Path(), /, *, json: bool = False) -> int:
     output.text()
     output.table(["name", "listens at", "what it is"], listeners)
     return 0 if well else 1
+
+
+def issuers_away(processes: list[dict[str, Any]]) -> str:
+    """Say how many of the issuer's processes do not answer, and which; empty where all do."""
+    issuers = [process for process in processes if is_issuer(process["name"])]
+    away = [f"{process['name']} ({process['state']})" for process in issuers if process["state"] != _READY]
+    if not away:
+        return ""
+    verb = "is" if len(away) == 1 else "are"
+    return f"{len(away)} of {len(issuers)} processes of the issuer {verb} away: {', '.join(away)}"
 
 
 def root_key(authority: dict[str, Any], now: float) -> list[str]:

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from ringwall.bootstrap.run import Change, Run
+from ringwall.bootstrap.change import Change
+from ringwall.bootstrap.run import Run
 from ringwall.bootstrap.supervisor import NotReadyError, Report, State
 from ringwall.cli.describe import describe_change, listeners_of, short
 from ringwall.cli.output import Output, Style, error_data

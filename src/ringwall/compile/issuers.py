@@ -65,6 +65,7 @@ def _builtin(name: str, blueprint: Blueprint, edge: Edge | None, issuer: Issuer 
         registration=_registration(issuer.registration) if issuer is not None and issuer.registration else None,
         profile=Profile(issuer.profile.value) if issuer is not None and issuer.profile else None,
         pages=_appearance(issuer.pages) if issuer is not None and issuer.pages else None,
+        processes=issuer.processes.value if issuer is not None and issuer.processes else 1,
     )
 
 

@@ -3,13 +3,15 @@
 from typing import Any
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
-from envoy.config.core.v3 import address_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, health_check_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from envoy.type.v3 import range_pb2
 
 from ringwall.enforce import names, tls
 from ringwall.enforce.http2 import shared_connection
 from ringwall.enforce.proto import address, pack, seconds, u32
+from ringwall.model.route import ISSUER_HEALTH
 from ringwall.plan.bindings import Address
 from ringwall.plan.model import Protocol, Service
 
@@ -36,9 +38,17 @@ def hop(caller: str, service: Service, inbound: Address) -> Any:
     return cluster
 
 
-def app(service: Service, where: Address) -> Any:
-    """Return the cluster to a service's own process: plain, on loopback or a Unix socket."""
-    cluster = _cluster(names.app(service.name), where)
+def app(service: Service, *where: Address) -> Any:
+    """Return the cluster to a service's own process: plain, on loopback or a Unix socket; the issuer may have several.
+
+    Of several the one with the least to do is asked, and one that does not answer is left out until it does again.
+    """
+    cluster = _cluster(names.app(service.name), *where)
+    if len(where) > 1:
+        cluster.lb_policy = cluster_pb2.Cluster.LEAST_REQUEST
+        cluster.health_checks.append(_asked(ISSUER_HEALTH))
+        # Where none answers, all of them are tried rather than none.
+        cluster.common_lb_config.healthy_panic_threshold.value = 1
     if service.protocol is not Protocol.TCP:
         multiplexed = service.protocol in {Protocol.HTTP2, Protocol.GRPC}
         _speak(cluster, http2=multiplexed, idle_seconds=_APP_IDLE_SECONDS)
@@ -52,11 +62,29 @@ def decision_point(socket: str) -> Any:
     return cluster
 
 
-def _cluster(name: str, where: Address) -> Any:
+def _endpoint(where: Address) -> Any:
     target = address(where)
     if where.socket:
         target = address_pb2.Address(pipe=address_pb2.Pipe(path=where.socket))
-    endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=target))
+    return endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=target))
+
+
+def _asked(path: str) -> Any:
+    """Return the question by which a process that is away, or hangs, is found out."""
+    return health_check_pb2.HealthCheck(
+        timeout=seconds(1),
+        interval=seconds(1),
+        no_traffic_interval=seconds(1),
+        unhealthy_interval=seconds(0.5),
+        unhealthy_threshold=u32(2),
+        healthy_threshold=u32(1),
+        http_health_check=health_check_pb2.HealthCheck.HttpHealthCheck(
+            path=path, host="localhost", expected_statuses=[range_pb2.Int64Range(start=204, end=205)]
+        ),
+    )
+
+
+def _cluster(name: str, *where: Address) -> Any:
     limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
         max_connections=u32(_MANY), max_pending_requests=u32(_MANY), max_requests=u32(_MANY), max_retries=u32(100)
     )
@@ -65,7 +93,8 @@ def _cluster(name: str, where: Address) -> Any:
         type="STATIC",
         connect_timeout=seconds(5),
         load_assignment=endpoint_pb2.ClusterLoadAssignment(
-            cluster_name=name, endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])]
+            cluster_name=name,
+            endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[_endpoint(each) for each in where])],
         ),
         circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
     )

@@ -175,12 +175,12 @@ class _Builder:
         return found
 
     def _inbound(self, service: Service) -> Resources:
-        name, where, app = service.name, self.bindings.inbound[service.name], self.bindings.app[service.name]
+        name, where, app = service.name, self.bindings.inbound[service.name], self._app(service)
         revoked = self.revoked_workloads if service.protocol is Protocol.TCP else ()
 
         def build() -> Resources:
             built = [
-                Resource.of(clusters.app(service, app)),
+                Resource.of(clusters.app(service, *app)),
                 Resource.of(mesh.inbound_listener(self.plan, service, where, self.log, revoked=revoked)),
             ]
             if service.protocol is not Protocol.TCP:
@@ -191,8 +191,13 @@ class _Builder:
                 ]
             return tuple(built)
 
-        key = ("inbound", self.memo.version(service), _at(where), _at(app), revoked, self.common)
+        key = ("inbound", self.memo.version(service), _at(where), tuple(map(_at, app)), revoked, self.common)
         return self.memo.once(key, build)
+
+    def _app(self, service: Service) -> tuple[Address, ...]:
+        if service.builtin:
+            return tuple(Address(socket=str(self.bindings.issuer(number))) for number in self.bindings.issuers)
+        return (self.bindings.app[service.name],)
 
     def _outbound(self, caller: Service, callee: Service) -> Resource:
         where = self.bindings.outbound[f"{caller.name}>{callee.name}"]

@@ -12,6 +12,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
@@ -20,6 +21,7 @@ from ringwall.enforce import browser, cors, filters, names, rbac, step_up, token
 from ringwall.enforce.decision_point import facts
 from ringwall.enforce.proto import header, pack, seconds, u32
 from ringwall.model import headers
+from ringwall.model.administration import ISSUER_SERVICE
 from ringwall.model.route import AUTHORIZATION_SERVER_METADATA, answered
 from ringwall.plan.attributes import (
     RBAC_FILTER,
@@ -40,6 +42,19 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures in which the service never saw the request: any method may be sent again."""
+
+_ISSUER_RETRY = route_components_pb2.RetryPolicy(
+    num_retries=u32(8),
+    retry_back_off=route_components_pb2.RetryPolicy.RetryBackOff(base_interval=seconds(0.1), max_interval=seconds(0.5)),
+    retry_host_predicate=[
+        route_components_pb2.RetryPolicy.RetryHostPredicate(
+            name="envoy.retry_host_predicates.previous_hosts",
+            typed_config=pack(previous_hosts_pb2.PreviousHostsPredicate()),
+        )
+    ],
+    host_selection_retry_max_attempts=3,
+)
+"""Another process of the issuer is asked, or the same one again once it is back: a start takes about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,12 +253,15 @@ def _demands(
 
 def _forward(service: Service, operation: Operation, cluster: str, *, websocket: bool) -> Any:
     retry_on = f"{_NOT_SENT},reset" if operation.method in _SAFE else _NOT_SENT
+    retry = route_components_pb2.RetryPolicy(retry_on=retry_on, num_retries=u32(1))
+    if cluster == names.app(ISSUER_SERVICE):
+        retry.MergeFrom(_ISSUER_RETRY)
     action = route_components_pb2.RouteAction(
         cluster=cluster,
         # An answer may last, and so may an upload; what must not last is silence.
         timeout=seconds(0),
         idle_timeout=seconds(service.timeout_seconds),
-        retry_policy=route_components_pb2.RetryPolicy(retry_on=retry_on, num_retries=u32(1)),
+        retry_policy=retry,
         cluster_not_found_response_code="SERVICE_UNAVAILABLE",
     )
     if websocket:

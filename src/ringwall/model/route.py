@@ -97,6 +97,9 @@ _AFTER_OTHERS = {"GET": 1, "*": 2}
 AUTHORIZATION_SERVER_METADATA: Final = "/.well-known/oauth-authorization-server"
 """Where an issuer's metadata are: between its host and its path (RFC 8414, section 3.1), and below its path too."""
 
+ISSUER_HEALTH: Final = "/health"
+"""Where the proxy asks a process of the built-in issuer whether it answers."""
+
 
 def precedence(method: str, template: str) -> tuple[tuple[tuple[int, str], ...], int, str, str]:
     """Return the sort key of a route; of two routes that match, the one with the lower key is meant."""

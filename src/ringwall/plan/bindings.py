@@ -28,6 +28,7 @@ class Bindings(Part):
         inbound: per service, where its mTLS listener waits.
         outbound: per `caller>callee`, where the caller reaches the callee (plain, loopback).
         app: per service, where the user's process listens.
+        issuers: numbers of the built-in issuer's processes that answer; each has sockets of its own.
     """
 
     state: Path
@@ -37,6 +38,7 @@ class Bindings(Part):
     inbound: dict[str, Address] = Field(default_factory=dict)
     outbound: dict[str, Address] = Field(default_factory=dict)
     app: dict[str, Address] = Field(default_factory=dict)
+    issuers: tuple[int, ...] = (0,)
 
     @property
     def run(self) -> Path:
@@ -63,10 +65,13 @@ class Bindings(Part):
         """Unix socket on which the control plane is administered."""
         return self.run / "admin.sock"
 
-    @property
-    def issuer(self) -> Path:
-        """Unix socket of the built-in issuer (HTTP)."""
-        return self.run / "issuer.sock"
+    def issuer(self, process: int = 0) -> Path:
+        """Unix socket of one process of the built-in issuer (HTTP)."""
+        return self.run / f"issuer{_number(process)}.sock"
+
+    def issuer_admin(self, process: int = 0) -> Path:
+        """Unix socket on which one process of the built-in issuer is administered; no proxy has a way to it."""
+        return self.run / f"issuer-admin{_number(process)}.sock"
 
     @property
     def jwks(self) -> Path:
@@ -85,3 +90,7 @@ class Bindings(Part):
     def access_log(self, proxy: str) -> Path:
         """File that a proxy (`edge` or `mesh`) appends one JSON line per request to."""
         return self.state / "log" / f"{proxy}.jsonl"
+
+
+def _number(process: int) -> str:
+    return f"-{process}" if process else ""

@@ -81,6 +81,7 @@ class Issuer(Part):
         registration: how clients may register themselves with the built-in issuer; None where they may not.
         profile: what the built-in issuer follows for every client; None for nothing but its own rules.
         pages: how the built-in issuer's pages look; None for as they are.
+        processes: how many processes the built-in issuer has.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Issuer(Part):
     registration: Registration | None = Field(default=None, exclude_if=lambda registration: registration is None)
     profile: Profile | None = Field(default=None, exclude_if=lambda profile: profile is None)
     pages: Appearance | None = Field(default=None, exclude_if=lambda pages: pages is None)
+    processes: int = Field(default=1, ge=1, exclude_if=lambda processes: processes == 1)
 
 
 class Role(Part):

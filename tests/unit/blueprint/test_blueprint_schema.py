@@ -36,6 +36,7 @@ issuers:
     registration: {open: true, kinds: [web, machine], scopes: ["items:read"], hosts: ["*.partner.example"],
       device_flow: true, lifetime: 720h}
     profile: fapi2
+    processes: 2
     pages: {title: Shop, colour: "#0b5cad", logo: logo.svg}
     upstreams:
       entra: {preset: entra, tenant: organizations, tenants: [8eaef023-2b34-4da1-9baa-8bc8c9d6a490], title: Work,

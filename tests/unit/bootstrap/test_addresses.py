@@ -78,7 +78,15 @@ def test_sockets_lie_relative_to_the_blueprint_and_the_issuer_in_the_state_folde
 ) -> None:
     made = addresses.assign(a_plan(service("a", listen=Listen(socket="run/a.sock")), service("i", builtin=True)))
     assert made.app["a"].socket == str(tmp_path / "run" / "a.sock")
-    assert made.app["i"].socket == str(made.issuer)
+    assert made.app["i"].socket == str(made.issuer())
+
+
+def test_the_issuer_is_where_its_first_process_is(addresses: Addresses) -> None:
+    plan = a_plan(service("i", builtin=True))
+    made = addresses.assign(plan, issuers=(2, 0))
+    assert made.app["i"].socket == str(made.issuer(2))
+    assert made.issuer(2).name == "issuer-2.sock"
+    assert addresses.assign(plan).issuers == (2, 0)
 
 
 def test_ports_of_the_last_run_are_taken_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from ringwall.bootstrap.run import in_force_seconds
+from ringwall.bootstrap.in_force import in_force_seconds
 
 
 def test_a_large_system_on_a_busy_machine_is_given_more_time() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ringwall.bootstrap.run import Change
+from ringwall.bootstrap.change import Change
 from ringwall.bootstrap.supervisor import Report, State
 from ringwall.cli.output import Output
 from ringwall.cli.talker import Talker

@@ -232,7 +232,9 @@ class RollOut:
     def _in_force(self, digest: str) -> bool:
         if not self._wanted or any(wanted.plan != digest for wanted in self._wanted.values()):
             return False
-        return all(self._enforces(node, digest) for node in self._wanted)
+        # Other processes may answer for the same plan: what counts is the last snapshot of it.
+        aimed = all(self._aimed[node][0] is wanted for node, wanted in self._wanted.items() if node in self._aimed)
+        return aimed and all(self._enforces(node, digest) for node in self._wanted)
 
     def _enforces(self, node: str, digest: str) -> bool:
         aim, stream = self._aimed.get(node), self._streams.get(node)

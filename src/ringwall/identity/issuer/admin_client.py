@@ -5,11 +5,9 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ringwall.identity.issuer.settings import admin_socket_of
 from ringwall.model.errors import RingwallError
 from ringwall.model.revocation import Revoked
 from ringwall.model.secret import Secret
@@ -85,22 +83,32 @@ def unlink_account(bindings: Bindings, upstream: str, *, user_name: str) -> dict
     return _ask(bindings, "POST", f"/upstreams/{quote(upstream, safe='')}/unlink", {"user_name": user_name})
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """A connection to a Unix socket."""
+class AdminConnection(http.client.HTTPConnection):
+    """A connection to the administration of whichever process of the issuer takes it; all of them are one issuer."""
 
-    def __init__(self, path: Path, *, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, bindings: Bindings, *, timeout: float = _TIMEOUT) -> None:
         super().__init__("localhost", timeout=timeout)
-        self._path = path
+        self._paths = [bindings.issuer_admin(process) for process in bindings.issuers]
 
     def connect(self) -> None:
-        """Connect."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(os.fspath(self._path))
+        """Connect; one that is away is passed over, and nothing has been sent by then."""
+        away: OSError = ConnectionRefusedError("there is no issuer")
+        for path in self._paths:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(self.timeout)
+            try:
+                connection.connect(os.fspath(path))
+            except OSError as error:
+                connection.close()
+                away = error
+            else:
+                self.sock = connection
+                return
+        raise away
 
 
 def _ask(bindings: Bindings, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-    connection = UnixConnection(admin_socket_of(bindings))
+    connection = AdminConnection(bindings)
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
         response = connection.getresponse()

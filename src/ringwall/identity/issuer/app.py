@@ -2,6 +2,8 @@
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ringwall.identity.issuer.account.door import Door
@@ -57,6 +59,7 @@ from ringwall.identity.issuer.upstream_endings import UpstreamEndings
 from ringwall.identity.issuer.upstream_sign_in import UpstreamSignIn
 from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
 from ringwall.identity.issuer.upstream_sources import UpstreamSources
+from ringwall.model.route import ISSUER_HEALTH
 from ringwall.plan.store import PlanStore
 
 
@@ -97,6 +100,11 @@ def create_app(context: IssuerContext) -> Starlette:
     return app
 
 
+async def alive(_: Request) -> Response:
+    """Say that this process answers; the database is no part of it, as without it none of several would be better."""
+    return Response(status_code=204)
+
+
 def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: list[Grant]) -> list[Route]:
     proofs, kept = ProofTaker(context), KeptRequests(context)
     metadata = MetadataEndpoint(context, client_methods=clients.names, grants=[grant.name for grant in grants])
@@ -108,6 +116,7 @@ def _for_machines(context: IssuerContext, clients: ClientAuthenticator, grants: 
             DeviceAuthorizationEndpoint(context, clients=clients).post,
             methods=["POST"],
         ),
+        Route(ISSUER_HEALTH, alive, methods=["GET"]),
         Route("/jwks", JwksEndpoint(context).get, methods=["GET"]),
         Route("/.well-known/openid-configuration", metadata.get, methods=["GET"]),
         Route("/.well-known/oauth-authorization-server", metadata.get, methods=["GET"]),

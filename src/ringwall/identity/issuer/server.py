@@ -89,9 +89,7 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
             keystore=keystore,
             first_look=turn.first,
         )
-        apps = {settings.socket: create_app(context)}
-        if settings.process == 0:
-            apps[settings.admin_socket] = create_admin_app(context)
+        apps = {settings.socket: create_app(context), settings.admin_socket: create_admin_app(context)}
         uvloop.run(_serve(apps, context))
 
 

@@ -17,7 +17,7 @@ class IssuerSettings:
     Attributes:
         state: the `.ringwall` folder.
         sockets: folder of the Unix sockets where it is not in `state`, as in `Bindings`.
-        process: number of this process among those that share `state`; 0 is the one that is administered.
+        process: number of this process among those that share `state`.
         token_seconds: lifetime of an access token.
         code_seconds: lifetime of an authorization code (RFC 6749, section 4.1.2, allows ten minutes).
         refresh_idle_seconds: a refresh token that is not used for so long ends.
@@ -48,8 +48,7 @@ class IssuerSettings:
     @property
     def socket(self) -> Path:
         """Unix socket on which this process answers clients."""
-        first = self.bindings.issuer
-        return first.with_name(f"{first.stem}-{self.process}{first.suffix}") if self.process else first
+        return self.bindings.issuer(self.process)
 
     @property
     def lock_file(self) -> Path:
@@ -89,9 +88,4 @@ class IssuerSettings:
     @property
     def admin_socket(self) -> Path:
         """Unix socket for the user who runs Ringwall; no proxy has a way to it."""
-        return admin_socket_of(self.bindings)
-
-
-def admin_socket_of(bindings: Bindings) -> Path:
-    """Return the Unix socket of the issuer's administration."""
-    return bindings.run / "issuer-admin.sock"
+        return self.bindings.issuer_admin(self.process)

@@ -75,7 +75,7 @@ def start(state: Path, **environment: str) -> "subprocess.Popen[str]":
     )
     settings = IssuerSettings(state=state)
     for _ in range(600):
-        if process.poll() is not None or (answers(settings.bindings.issuer) and answers(settings.admin_socket)):
+        if process.poll() is not None or (answers(settings.bindings.issuer()) and answers(settings.admin_socket)):
             break
         time.sleep(0.05)
     return process
@@ -100,7 +100,7 @@ def answers(path: Path) -> bool:
 
 def public(state: Path) -> httpx.Client:
     return httpx.Client(
-        transport=httpx.HTTPTransport(uds=os.fspath(IssuerSettings(state=state).bindings.issuer)),
+        transport=httpx.HTTPTransport(uds=os.fspath(IssuerSettings(state=state).bindings.issuer())),
         base_url="http://issuer",
     )
 
@@ -121,13 +121,13 @@ def test_it_serves_stops_cleanly_and_leaves_nothing_open(state: Path) -> None:
         proxies = json.loads(settings.bindings.jwks.read_bytes())["keys"]
         assert [key for key in client.get("/jwks").json()["keys"] if key["alg"] == "ES256"] == proxies
         assert client.post("/dev/token", content='{"person":"alice"}').status_code == 404
-        for path in (settings.bindings.issuer, settings.admin_socket):
+        for path in (settings.bindings.issuer(), settings.admin_socket):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         process.send_signal(signal.SIGTERM)  # with the client's connection still open
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 0, output
         assert "Traceback" not in output
-        assert not settings.bindings.issuer.exists()
+        assert not settings.bindings.issuer().exists()
         assert not settings.admin_socket.exists()
     assert not [
         path
@@ -195,7 +195,7 @@ def test_outside_development_mode_keys_are_encrypted_or_there_is_no_start(state:
     assert "RINGWALL_KEY_PASSPHRASE_FILE" in refusal_of(state)
     sealed = start(state, RINGWALL_KEY_PASSPHRASE="correct horse battery")
     try:
-        assert answers(IssuerSettings(state=state).bindings.issuer)
+        assert answers(IssuerSettings(state=state).bindings.issuer())
         assert not any(b"PRIVATE KEY" in path.read_bytes() for path in state.rglob("*") if path.is_file())
         with pytest.raises(IssuerRequestError, match="development mode"):
             dev_token(state)
@@ -208,7 +208,7 @@ def test_without_a_plan_it_says_what_to_do(state: Path) -> None:
 
 
 def test_broken_http_is_survived(state: Path) -> None:
-    path = os.fspath(IssuerSettings(state=state).bindings.issuer)
+    path = os.fspath(IssuerSettings(state=state).bindings.issuer())
     attacks = [
         b"\x00\xff\x16\x03\x01",
         b"GET / HTTP/9.9\r\n\r\n",
