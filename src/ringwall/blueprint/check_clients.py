@@ -62,7 +62,11 @@ class _Checker:
             self._report.error(
                 "wrong-key", message, client.jwks[0][0][0].span if client.jwks[0] else client.span, hint=hint
             )
-        for wanted in (client.id_token_encrypted_response_alg, client.userinfo_encrypted_response_alg):
+        for wanted in (
+            client.id_token_encrypted_response_alg,
+            client.userinfo_encrypted_response_alg,
+            client.introspection_encrypted_response_alg,
+        ):
             if wanted and not any(can_encrypt(key, wanted.value) for key in client.jwks):
                 message = f"{client.name.value!r} has no key to encrypt for with {wanted.value}"
                 kty = key_type(wanted.value)

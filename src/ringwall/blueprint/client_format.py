@@ -36,7 +36,7 @@ CLIENT: Final = Record(
         ),
         "id_token_encrypted_response_alg": Field(
             choice(values.KEY_MANAGEMENT),
-            "Its ID tokens are encrypted for the key of `jwks` with `use: enc`; default: they are only signed.",
+            "Its ID tokens and logout tokens are encrypted for the key of `jwks` with `use: enc`; default: only signed.",
         ),
         "id_token_encrypted_response_enc": Field(choice(values.CONTENT_ENCRYPTION), "How; default A128CBC-HS256."),
         "userinfo_encrypted_response_alg": Field(
@@ -44,6 +44,11 @@ CLIENT: Final = Record(
             "The same of what `/userinfo` tells it, which is then a signed token inside; default: plain JSON.",
         ),
         "userinfo_encrypted_response_enc": Field(choice(values.CONTENT_ENCRYPTION), "How; default A128CBC-HS256."),
+        "introspection_encrypted_response_alg": Field(
+            choice(values.KEY_MANAGEMENT),
+            "The same of what `/introspect` tells it, always (RFC 9701); default: plain JSON, or signed where it asks.",
+        ),
+        "introspection_encrypted_response_enc": Field(choice(values.CONTENT_ENCRYPTION), "How; default A128CBC-HS256."),
         "backchannel_logout_uri": Field(
             Text("an address", values.REDIRECT, values.back_channel, "https://app.example/signed-out"),
             "Where it is told of sign-ins that have ended (OpenID Connect Back-Channel Logout); https, or in "

@@ -23,6 +23,8 @@ class Client:
     id_token_encrypted_response_enc: At[str] | None = None
     userinfo_encrypted_response_alg: At[str] | None = None
     userinfo_encrypted_response_enc: At[str] | None = None
+    introspection_encrypted_response_alg: At[str] | None = None
+    introspection_encrypted_response_enc: At[str] | None = None
     backchannel_logout_uri: At[str] | None = None
     jwks: tuple[Key, ...] = ()
     third_party: At[bool] | None = None

@@ -163,12 +163,13 @@ def _edge_client(issuer: PlanIssuer) -> PlanClient:
 
 
 def _answers(client: Client) -> dict[str, str]:
-    """Return how what a client is told is secured, by the names of OpenID Connect Registration 1.0, section 2."""
+    """Return how what a client is told is secured, by the names of OpenID Connect Registration 1.0 and RFC 9701."""
     signed = client.id_token_signed_response_alg
     found = {"id_token_signed_response_alg": signed.value} if signed is not None else {}
     for what, alg, enc in (
         ("id_token", client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc),
         ("userinfo", client.userinfo_encrypted_response_alg, client.userinfo_encrypted_response_enc),
+        ("introspection", client.introspection_encrypted_response_alg, client.introspection_encrypted_response_enc),
     ):
         if alg is not None:
             found[f"{what}_encrypted_response_alg"] = alg.value

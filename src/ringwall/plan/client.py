@@ -33,9 +33,11 @@ class Client(Part):
         redirect_uris: where people are sent after they signed in, compared exactly.
         post_logout_redirect_uris: where they may be sent after they signed out.
         id_token_signed_response_alg: what its ID tokens and logout tokens are signed with (the same section 2).
-        id_token_encrypted_response_alg, id_token_encrypted_response_enc: how its ID tokens are encrypted for the key in
-            its `jwks` that is for that (OpenID Connect Registration 1.0, section 2); empty where they are not.
+        id_token_encrypted_response_alg, id_token_encrypted_response_enc: how its ID tokens and logout tokens are
+            encrypted for the key in its `jwks` that is for that (the same section 2); empty where they are not.
         userinfo_encrypted_response_alg, userinfo_encrypted_response_enc: the same of what it asks about people.
+        introspection_encrypted_response_alg, introspection_encrypted_response_enc: the same of what it asks about
+            tokens (RFC 9701, section 6).
         backchannel_logout_uri: where it is told of sign-ins that have ended (OpenID Connect Back-Channel Logout 1.0,
             section 2.2); empty where it is not.
         third_party: whether people are asked before it learns about them.
@@ -62,6 +64,8 @@ class Client(Part):
     id_token_encrypted_response_enc: str = Field(default="", exclude_if=lambda enc: not enc)
     userinfo_encrypted_response_alg: str = Field(default="", exclude_if=lambda alg: not alg)
     userinfo_encrypted_response_enc: str = Field(default="", exclude_if=lambda enc: not enc)
+    introspection_encrypted_response_alg: str = Field(default="", exclude_if=lambda alg: not alg)
+    introspection_encrypted_response_enc: str = Field(default="", exclude_if=lambda enc: not enc)
     backchannel_logout_uri: str = Field(default="", exclude_if=lambda uri: not uri)
     third_party: bool = Field(default=False, exclude_if=lambda third_party: not third_party)
     title: str = Field(default="", exclude_if=lambda title: not title)

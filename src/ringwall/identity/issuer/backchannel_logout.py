@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
+from ringwall.identity.issuer.encrypted_answers import logout_token_for
 from ringwall.identity.issuer.logout_tokens import make_logout_token
 from ringwall.identity.store.logouts import Logout
 from ringwall.model.errors import RingwallError
@@ -114,6 +115,7 @@ class BackChannelLogout:
             return True
         try:
             token = make_logout_token(logout, client, directory=directory, now=now, sign=self._context.keys.sign)
+            token = logout_token_for(client, token, issuer=directory.issuer)
             form = urlencode({"logout_token": token}).encode("ascii")
             await _in_thread(lambda: self._deliver(client, form, directory))
         except RingwallError as error:

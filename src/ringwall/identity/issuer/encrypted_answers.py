@@ -1,6 +1,7 @@
 """Tokens for one reader, encrypted where it wants that (OpenID Connect Core 1.0, sections 10.2 and 5.3.2; RFC 9068)."""
 
 import logging
+from collections.abc import Mapping
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
 from ringwall.identity.tokens.encryption import encrypt, find_key
@@ -21,6 +22,21 @@ def userinfo_for(client: Client, token: str) -> str:
     return _for_client(client, token, client.userinfo_encrypted_response_alg, client.userinfo_encrypted_response_enc)
 
 
+def logout_token_for(client: Client, token: str, *, issuer: str) -> str:
+    """Return a signed logout token, encrypted as the client's ID tokens are (Back-Channel Logout 1.0, section 2.4).
+
+    The issuer stands in its header too, so that a client of several knows which key to take, as that section says.
+    """
+    algorithm, content = client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc
+    return _for_client(client, token, algorithm, content, header={"iss": issuer})
+
+
+def introspection_for(client: Client, token: str) -> str:
+    """Return what a client is told about a token, signed, encrypted where it wants that (RFC 9701, section 5)."""
+    algorithm, content = client.introspection_encrypted_response_alg, client.introspection_encrypted_response_enc
+    return _for_client(client, token, algorithm, content)
+
+
 def access_token_for(audience: Audience, token: str) -> str:
     """Return a signed access token, in an encrypted one where the audience has a key (RFC 9068, section 4)."""
     if not (audience.jwks or audience.alg or audience.enc):
@@ -36,12 +52,14 @@ def access_token_for(audience: Audience, token: str) -> str:
         ) from None
 
 
-def _for_client(client: Client, token: str, algorithm: str, content: str) -> str:
+def _for_client(
+    client: Client, token: str, algorithm: str, content: str, *, header: Mapping[str, str] | None = None
+) -> str:
     """Encrypt, or refuse: what should be secret is never told in the clear because a key is not good."""
     if not algorithm:
         return token
     try:
-        return encrypt(token, find_key(client.jwks, algorithm), content=content)
+        return encrypt(token, find_key(client.jwks, algorithm), content=content, header=header)
     except KeyRefusedError as error:
         _log.error("client %r has no good key to encrypt for: %s", client.name, error.message)
         raise TokenNotIssuedError(

@@ -72,19 +72,20 @@ def find_key(jwks: bytes | str, algorithm: str) -> EncryptionKey:
     raise refused
 
 
-def encrypt(token: str, key: EncryptionKey, *, content: str) -> str:
+def encrypt(token: str, key: EncryptionKey, *, content: str, header: Mapping[str, str] | None = None) -> str:
     """Return a signed token inside an encrypted one, in compact form (RFC 7516, section 7.1; RFC 7519, section 5.2).
 
     Args:
         token: signed.
         key: whose private part is the reader's.
         content: how the token itself is encrypted, one of CONTENT.
+        header: claims that stand in the header as well (RFC 7519, section 5.3).
     """
     from joserfc import jwe  # noqa: PLC0415  # only where somebody wants it
     from joserfc.jwk import import_key  # noqa: PLC0415
 
-    header = {"alg": key.algorithm, "enc": content, "cty": "JWT"}
+    told = {**(header or {}), "alg": key.algorithm, "enc": content, "cty": "JWT"}
     if "kid" in key.jwk:
-        header["kid"] = str(key.jwk["kid"])
+        told["kid"] = str(key.jwk["kid"])
     reader = import_key({name: value for name, value in key.jwk.items() if name in _PUBLIC})
-    return jwe.encrypt_compact(header, token, reader, algorithms=[key.algorithm, content])
+    return jwe.encrypt_compact(told, token, reader, algorithms=[key.algorithm, content])

@@ -1,4 +1,4 @@
-"""The introspection endpoint (RFC 7662), and its signed answers (RFC 9701)."""
+"""The introspection endpoint (RFC 7662), and its signed and encrypted answers (RFC 9701)."""
 
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from ringwall.identity.issuer.answers import NO_STORE, answer
 from ringwall.identity.issuer.clients.authenticate import ClientAuthenticator
 from ringwall.identity.issuer.clients.model import unauthenticated
 from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.encrypted_answers import introspection_for
 from ringwall.identity.issuer.request import RequestRefusedError, read_form
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.store.errors import HandleRefusedError
@@ -37,7 +38,7 @@ class IntrospectEndpoint:
         told about to whoever serves this system's audience, and to a client that has registered itself if it is its
         own; a refresh token to the client that has it. About a token
         that is not good nothing is said but that (section 2.2). 4. Answer in JSON, or signed where `Accept` asks for
-        that (RFC 9701, section 4).
+        that (RFC 9701, section 4). Who wants it encrypted is never told in the clear, whatever `Accept` says.
         """
         form = await read_form(request)  # 1
         asking = await self._clients.authenticate(request, form)
@@ -49,8 +50,9 @@ class IntrospectEndpoint:
         told = await (
             self._refresh_token(token, name) if token.startswith(PREFIX) else self._access_token(token, name)
         )  # 3
-        if _wants_signed(request):  # 4
-            return Response(self._signed(told, audience=name), 200, {"cache-control": NO_STORE}, _MEDIA_TYPE)
+        if asking.client.introspection_encrypted_response_alg or _wants_signed(request):  # 4
+            text = introspection_for(asking.client, self._signed(told, audience=name))
+            return Response(text, 200, {"cache-control": NO_STORE}, _MEDIA_TYPE)
         return answer(told)
 
     async def _access_token(self, token: str, client: str) -> dict[str, Any]:

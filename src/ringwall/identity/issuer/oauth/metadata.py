@@ -87,6 +87,8 @@ class MetadataEndpoint:
             "revocation_endpoint_auth_methods_supported": methods,
             "introspection_endpoint_auth_methods_supported": [name for name in methods if name != "none"],
             "introspection_signing_alg_values_supported": [ALGORITHM],
+            "introspection_encryption_alg_values_supported": list(KEY_MANAGEMENT),
+            "introspection_encryption_enc_values_supported": list(CONTENT),
             "scopes_supported": sorted({*STANDARD_SCOPES, *granted}),
             "claims_supported": [
                 *("sub", "auth_time", "acr", "amr", "sid", "nonce"),
