@@ -36,7 +36,8 @@ CLIENT: Final = Record(
         ),
         "id_token_encrypted_response_alg": Field(
             choice(values.KEY_MANAGEMENT),
-            "Its ID tokens and logout tokens are encrypted for the key of `jwks` with `use: enc`; default: only signed.",
+            "Its ID tokens and logout tokens are encrypted for the key of `jwks` with `use: enc`; "
+            "default: only signed.",
         ),
         "id_token_encrypted_response_enc": Field(choice(values.CONTENT_ENCRYPTION), "How; default A128CBC-HS256."),
         "userinfo_encrypted_response_alg": Field(

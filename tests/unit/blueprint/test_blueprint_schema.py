@@ -64,7 +64,8 @@ clients:
     backchannel_logout_uri: "https://app.example/signed-out", jwks: [{kty: EC, use: enc, crv: P-256, x: AA, y: AA}],
     id_token_signed_response_alg: RS256,
     id_token_encrypted_response_alg: ECDH-ES+A128KW, id_token_encrypted_response_enc: A256GCM,
-    userinfo_encrypted_response_alg: ECDH-ES, userinfo_encrypted_response_enc: A128GCM}
+    userinfo_encrypted_response_alg: ECDH-ES, userinfo_encrypted_response_enc: A128GCM,
+    introspection_encrypted_response_alg: ECDH-ES, introspection_encrypted_response_enc: A128GCM}
 audiences:
   lab: {url: "https://lab.example/api", enc: A256GCM,
     jwks: [{kty: EC, use: enc, alg: ECDH-ES, crv: P-256, x: AA, y: AA}]}

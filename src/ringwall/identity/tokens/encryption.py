@@ -88,4 +88,6 @@ def encrypt(token: str, key: EncryptionKey, *, content: str, header: Mapping[str
     if "kid" in key.jwk:
         told["kid"] = str(key.jwk["kid"])
     reader = import_key({name: value for name, value in key.jwk.items() if name in _PUBLIC})
-    return jwe.encrypt_compact(told, token, reader, algorithms=[key.algorithm, content])
+    # Not strict about names in the header: it knows none of the claims that may stand there.
+    registry = jwe.JWERegistry(algorithms=[key.algorithm, content], strict_check_header=not header)
+    return jwe.encrypt_compact(told, token, reader, registry=registry)

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc import jwe
+from joserfc.jwk import ECKey
 from tests.support.desk import Desk
 from tests.support.issuer_browser import RelyingParty, browser, forms_of, redeem, send, sent_back, sign_in
 from tests.support.issuer_plan import ISSUER, PARTNER, PORTAL, login_plan, write_plan
@@ -178,6 +180,31 @@ def test_what_the_operator_does_to_an_account_is_told(
         assert scene.read(token).subject == account
 
     play(Scene(tmp_path, receiver), act)
+
+
+def test_whose_id_tokens_are_encrypted_gets_encrypted_logout_tokens(tmp_path: Path, receiver: LogoutReceiver) -> None:
+    """Back-Channel Logout 1.0, section 2.4: with the same key, and the issuer in the header, too."""
+    key = ECKey.generate_key("P-256", {"use": "enc"})
+    scene = Scene(tmp_path, receiver)
+    wanted = {
+        "jwks": json.dumps({"keys": [key.as_dict(private=False)]}),
+        "id_token_encrypted_response_alg": "ECDH-ES",
+        "id_token_encrypted_response_enc": "A256GCM",
+    }
+    client = told(PORTAL, receiver).model_copy(update=wanted)
+    write_plan(tmp_path, login_plan(clients=(client,), development=True))
+
+    async def act(scene: Scene) -> None:
+        await scene.sign_in()
+        await _sign_out(scene)
+        (token,) = await scene.send()
+        registry = jwe.JWERegistry(algorithms=["ECDH-ES", "A256GCM"], strict_check_header=False)
+        found = jwe.decrypt_compact(token, key, registry=registry)
+        assert (found.headers()["iss"], found.headers()["cty"]) == (ISSUER, "JWT")
+        assert found.plaintext is not None
+        assert scene.read(found.plaintext.decode()).claims["sid"] == scene.session
+
+    play(scene, act)
 
 
 def test_a_logout_token_is_no_other_token(tmp_path: Path, receiver: LogoutReceiver) -> None:

@@ -12,7 +12,8 @@ from tests.support.joserfc_keys import make_key, public_jwk
 
 from ringwall.enforce.tokens import pinned
 from ringwall.identity.federation.key_filter import usable_keys
-from ringwall.identity.issuer.clients.metadata import MetadataRefusedError, read_metadata
+from ringwall.identity.issuer.clients.metadata import read_metadata
+from ringwall.identity.issuer.clients.metadata_errors import MetadataRefusedError
 from ringwall.identity.issuer.logout_tokens import make_logout_token
 from ringwall.identity.issuer.ring import KeyRingError
 from ringwall.identity.issuer.rings import BEGINNING, KeyNotReadyError, Rings

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
+from ringwall.identity.issuer.clients.encryption import MEMBERS, encryption_keys, encryption_of
 from ringwall.identity.issuer.clients.keys import ALGORITHMS, algorithms_of
+from ringwall.identity.issuer.clients.metadata_errors import MetadataRefusedError
 from ringwall.identity.issuer.clients.registered import kind_of, may_return_to
 from ringwall.identity.issuer.clients.titles import TitleRefusedError, checked_title
 from ringwall.identity.issuer.grants import names
@@ -17,7 +19,6 @@ from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.keys import KeySet, parse_key
 from ringwall.identity.tokens.signing import ALGORITHM, ID_TOKEN_ALGORITHMS
 from ringwall.model.clients import RedirectUriError, check_redirect_uri
-from ringwall.model.errors import RingwallError
 from ringwall.plan.client import ClientKind, Profile
 from ringwall.plan.identity import Registration
 
@@ -52,20 +53,6 @@ _OF_KEYS: Final = ("kty", "use", "alg", "kid", "crv", "x", "y", "n", "e")
 _TAKEN_AS_IT_IS: Final = ("require_pushed_authorization_requests", "dpop_bound_access_tokens", "require_auth_time")
 
 
-class MetadataRefusedError(RingwallError):
-    """Client metadata are refused (RFC 7591, section 3.2.2).
-
-    Attributes:
-        oauth: the error's code.
-    """
-
-    code = "client-metadata"
-
-    def __init__(self, message: str, *, oauth: str = "invalid_client_metadata") -> None:
-        super().__init__(message)
-        self.oauth = oauth
-
-
 def read_metadata(
     given: Mapping[str, Any], policy: Registration, profile: Profile | None = None, *, taken: Callable[[str], bool]
 ) -> dict[str, Any]:
@@ -75,7 +62,8 @@ def read_metadata(
     statement is refused: nobody is trusted to make one (section 3.1.1). 3. So is what the client would rely on in vain.
     4. Grants and the way to authenticate make it a kind of client that the policy allows. 5. Redirect URIs are as safe
     as those of a blueprint, and lead to hosts that the policy allows (section 5). 6. Scopes are those of the policy.
-    7. Keys are public ones. 8. The name can be taken for nobody else's.
+    7. Keys are public ones, and among them are some for what is to be encrypted. 8. The name can be taken for nobody
+    else's.
 
     Args:
         given: what the client sent.
@@ -101,7 +89,8 @@ def read_metadata(
     if names.AUTHORIZATION_CODE in accepted["grant_types"] and not accepted.get("redirect_uris"):
         raise MetadataRefusedError("`redirect_uris` is missing", oauth="invalid_redirect_uri")
     accepted |= _scope(asked, kind, policy)  # 6
-    accepted |= _keys(asked, method, algorithms_of(profile))  # 7
+    encryption = encryption_of(asked)  # 7
+    accepted |= encryption | _keys(asked, method, algorithms_of(profile), encryption)
     if "client_name" in asked:  # 8
         accepted["client_name"] = _name(asked["client_name"], taken)
     return accepted
@@ -109,7 +98,7 @@ def read_metadata(
 
 def _refuse(asked: Mapping[str, Any]) -> None:
     for name in asked:
-        if name.endswith(_ENCRYPTED) or (name in _REFUSED and asked[name] is not False):
+        if (name.endswith(_ENCRYPTED) and name not in MEMBERS) or (name in _REFUSED and asked[name] is not False):
             raise MetadataRefusedError(f"`{name}` is not supported")
     if asked.get("subject_type", "public") != "public":
         raise MetadataRefusedError("`subject_type` can only be `public`")
@@ -200,8 +189,10 @@ def _scope(asked: Mapping[str, Any], kind: ClientKind, policy: Registration) -> 
     return {"scope": " ".join(granted)} if granted else {}
 
 
-def _keys(asked: Mapping[str, Any], method: str, algorithms: tuple[str, ...]) -> dict[str, Any]:
-    """Return its keys for signatures; a key that it keeps for encryption is of no use here, and is left out."""
+def _keys(
+    asked: Mapping[str, Any], method: str, algorithms: tuple[str, ...], encryption: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return its keys for signatures, and those for encryption that are of use; the other ones are left out."""
     members = asked.get("jwks", {}).get("keys", [])
     if not isinstance(members, list) or not all(isinstance(key, dict) for key in members) or len(members) > MAX_KEYS:
         raise MetadataRefusedError(f"`jwks` holds at most {MAX_KEYS} keys")
@@ -213,6 +204,7 @@ def _keys(asked: Mapping[str, Any], method: str, algorithms: tuple[str, ...]) ->
     usable = [key for key in parsed if key.algorithm.name in algorithms]
     if method == "private_key_jwt" and not usable:
         raise MetadataRefusedError(f"private_key_jwt needs `jwks` with a key for one of {', '.join(algorithms)}")
+    keys += encryption_keys(members, encryption, public=method == "none")
     if method == "none" or not keys:
         return {}
     if not all(key.kid.isascii() and key.kid.isprintable() for key in parsed):

@@ -18,6 +18,9 @@ from ringwall.plan.client import Client, ClientKind, Profile
 from ringwall.plan.identity import Registration
 
 _ID: Final = re.compile(re.escape(REGISTERED_PREFIX) + r"[A-Za-z0-9_-]{22}", re.ASCII)
+_ENCRYPTED: Final = tuple(
+    f"{what}_encrypted_response_{part}" for what in ("id_token", "userinfo", "introspection") for part in ("alg", "enc")
+)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -75,6 +78,7 @@ def client_of(
         bound_tokens=strict or bool(metadata.get("dpop_bound_access_tokens")),
         device_flow=policy.device_flow and not strict and names.DEVICE_CODE in metadata["grant_types"],
         profile=profile,
+        **{name: metadata[name] for name in _ENCRYPTED if name in metadata},
         id_token_signed_response_alg=ALGORITHM if strict else metadata.get("id_token_signed_response_alg", ALGORITHM),
         **uris,
     )

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import NO_STORE, answer
 from ringwall.identity.issuer.clients.initial_access import InitialAccess
-from ringwall.identity.issuer.clients.metadata import MetadataRefusedError, read_metadata
+from ringwall.identity.issuer.clients.metadata import read_metadata
+from ringwall.identity.issuer.clients.metadata_errors import MetadataRefusedError
 from ringwall.identity.issuer.clients.registered import is_registered_id
 from ringwall.identity.issuer.clients.registry import ClientRegistry
 from ringwall.identity.issuer.clients.titles import skeleton_of
