@@ -3,9 +3,11 @@
 import http.client
 import json
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -75,6 +77,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     clients = f"""
 clients:
   robot: {{roles: [tester], certificates: ["{mine.fingerprint}"]}}
+  rotating: {{roles: [tester], certificates: ["{mine.fingerprint}"]}}
   leaving: {{roles: [tester], certificates: ["{mine.fingerprint}", "{other.fingerprint}"]}}
   vouched: {{roles: [tester], tls_client_auth_san_dns: robot.example, authorities: clients.pem}}
 """
@@ -160,6 +163,79 @@ def test_a_proof_is_for_the_address_that_was_asked(running: Running) -> None:
         assert ask(uri).json()["error"] == "invalid_dpop_proof"
 
 
+class Load:
+    """Two programs that get tokens and use them, with whatever certificate is theirs at the time."""
+
+    def __init__(self, running: Running, client: str, certificate: ClientCertificate | Certified) -> None:
+        self._running, self._client, self.certificate = running, client, certificate
+        self.rounds, self.refused = [0, 0], list[tuple[int, bytes]]()
+        self._over = threading.Event()
+        self._workers = [threading.Thread(target=self._work, args=(number,)) for number in range(2)]
+
+    def __enter__(self) -> Self:
+        for worker in self._workers:
+            worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for worker in self._workers:
+            worker.join()
+
+    def go_on(self, rounds: int = 3) -> None:
+        """Return when each has done so many whole rounds more."""
+        wanted = [done + rounds for done in self.rounds]
+        wait(lambda: all(done >= needed for done, needed in zip(self.rounds, wanted, strict=True)))
+
+    def once(self, certificate: ClientCertificate | Certified) -> Reply:
+        """Get a token with a certificate, and use it."""
+        given = self._running.ask("POST", TOKEN, certificate, client=self._client)
+        if given.status != 200:
+            return given
+        bearer = {"authorization": f"Bearer {given.json()['access_token']}"}
+        return self._running.ask("GET", "/bin/get", certificate, **bearer)
+
+    def _work(self, number: int) -> None:
+        while not self._over.is_set():
+            reply = self.once(self.certificate)
+            if reply.status != 200:
+                self.refused.append((reply.status, reply.body))
+            self.rounds[number] += 1
+            time.sleep(0.05)  # the edge lets 50 a second in
+
+
+def wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_fingerprint_is_replaced_under_load_without_a_refusal(running: Running) -> None:
+    blueprint = running.system.folder / "ringwall.yaml"
+    text, mine = blueprint.read_text(), f'rotating: {{roles: [tester], certificates: ["{running.mine.fingerprint}"'
+    assert mine in text
+    with Load(running, "rotating", running.mine) as load:
+        load.go_on()
+        blueprint.write_text(text.replace(mine, f'{mine}, "{running.other.fingerprint}"'))
+        wait(lambda: load.once(running.other).status == 200)
+        load.certificate = running.other
+        load.go_on()
+        blueprint.write_text(text.replace(mine, mine.replace(running.mine.fingerprint, running.other.fingerprint)))
+        wait(lambda: load.once(running.mine).status == 401)
+        load.go_on()
+    assert not load.refused
+
+
+def test_a_renewed_certificate_is_taken_under_load_with_nothing_to_edit(running: Running) -> None:
+    with Load(running, "vouched", running.signed(x509.DNSName("robot.example"))) as load:
+        for _ in range(3):
+            load.go_on()
+            load.certificate = running.signed(x509.DNSName("robot.example"))
+        load.go_on()
+    assert not load.refused
+
+
 def test_a_certificate_that_leaves_the_blueprint_takes_its_tokens_along(running: Running) -> None:
     bearers = []
     for certificate in (running.mine, running.other):
@@ -169,10 +245,8 @@ def test_a_certificate_that_leaves_the_blueprint_takes_its_tokens_along(running:
     blueprint = running.system.folder / "ringwall.yaml"
     text = blueprint.read_text()
     blueprint.write_text(text.replace(f', "{running.other.fingerprint}"', ""))
-    until = time.monotonic() + 20
-    while (refused := running.ask("GET", "/bin/get", running.other, **bearers[1])).status == 200:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait(lambda: running.ask("GET", "/bin/get", running.other, **bearers[1]).status != 200)
+    refused = running.ask("GET", "/bin/get", running.other, **bearers[1])
     assert refused.status == 401
     assert refused.headers["www-authenticate"] == 'Bearer realm="ringwall", error="invalid_token"'
     assert "names no more" in running.system.ringwall("explain", refused.request_id)

@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import secrets
 import ssl
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -59,15 +60,14 @@ class Certified:
         """`x5t#S256` (RFC 8705, section 3.1)."""
         return thumbprint(self.certificate)
 
-    def into(self, context: ssl.SSLContext, folder: Path, *, between: bool = True) -> None:
+    def into(self, context: ssl.SSLContext, folder: Path) -> None:
         """Let a client's context show it, with those between it and its root, where it is asked for one."""
-        file = folder / f"{self.certificate.serial_number:x}.pem"
-        shown = self.shown if between else (self.certificate,)
+        file = folder / f"{secrets.token_hex(8)}.pem"  # its own, as several threads may show one certificate
         file.write_bytes(
             self.key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
-            + b"".join(each.public_bytes(serialization.Encoding.PEM) for each in shown)
+            + b"".join(each.public_bytes(serialization.Encoding.PEM) for each in self.shown)
         )
         context.load_cert_chain(file)
 

@@ -1,21 +1,26 @@
 """A client as the FAPI 2.0 Security Profile wants it: keys, pushed requests, proofs; and each of these made wrong."""
 
+import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from tests.support.certificate_authority import Certified, as_envoy_says
 from tests.support.dpop_client import DpopClient
-from tests.support.issuer_browser import RelyingParty, pick, sent_back
+from tests.support.issuer_browser import RelyingParty, browser, pick, sent_back
 from tests.support.issuer_plan import ISSUER
 from tests.support.issuer_world import IssuerWorld, ask
 from tests.support.joserfc_keys import make_key, public_jwk, sign
 
+from ringwall.model.headers import CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_CHAIN
 from ringwall.plan.client import Client, ClientKind, Profile
 
+Scene = Callable[["FapiClient"], Awaitable[None]]
+Play = Callable[[Scene], None]
 CALLBACK = "https://bank.example/callback"
 BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -37,7 +42,11 @@ def fapi_plan_client(*keys: ECKey | OKPKey | RSAKey, **changes: Any) -> Client:
 
 @dataclass
 class FapiClient:
-    """What the client has, and a browser that is at its service."""
+    """What the client has, and a browser that is at its service.
+
+    With a certificate its tokens are bound to that, and it shows no proofs; where it is `keyless`, the certificate
+    authenticates it as well.
+    """
 
     world: IssuerWorld
     page: httpx.AsyncClient
@@ -45,6 +54,8 @@ class FapiClient:
     algorithm: str = "ES256"
     name: str = "bank"
     scope: str = "openid accounts"
+    certificate: Certified | None = None
+    keyless: bool = False
     holder: DpopClient = field(init=False)
     party: RelyingParty = field(init=False)
 
@@ -71,13 +82,24 @@ class FapiClient:
         head = {"alg": self.algorithm, "kid": public_jwk(self.key)["kid"], **(header or {})}
         return {"client_assertion_type": BEARER, "client_assertion": sign(head, payload, self.key)}
 
+    def credentials(self) -> dict[str, str]:
+        return {"client_id": self.name} if self.keyless else self.assertion()
+
+    def on_connection(self) -> dict[str, str]:
+        """What the edge tells the issuer of its certificate."""
+        if self.certificate is None:
+            return {}
+        shown = as_envoy_says(self.certificate.shown)
+        return {CLIENT_CERTIFICATE: self.certificate.thumbprint, CLIENT_CERTIFICATE_CHAIN: shown}
+
     async def post(
         self, path: str, form: Mapping[str, str], *, proof: bool = False, shown: Mapping[str, str] | None = None
     ) -> httpx.Response:
         """Send a form as the client, `shown` in place of a right assertion; a proof is made anew with its nonce."""
         for _ in range(2):
             headers = {"dpop": self.holder.proof("POST", f"{ISSUER}{path}")} if proof else {}
-            credentials = self.assertion() if shown is None else shown
+            headers |= self.on_connection()
+            credentials = self.credentials() if shown is None else shown
             response = await ask(self.world.app, "POST", path, data={**form, **credentials}, headers=headers)
             self.holder.nonce = response.headers.get("dpop-nonce", self.holder.nonce)
             if not proof or response.json().get("error") != "use_dpop_nonce":
@@ -104,8 +126,9 @@ class FapiClient:
         shown = await self.bring(pushed.json()["request_uri"])
         return sent_back(shown if shown.status_code == 303 else await pick(self.page, shown), CALLBACK)
 
-    async def redeem(self, code: str, *, proof: bool = True, **more: Any) -> httpx.Response:
-        return await self.post("/token", self.party.redemption(code), proof=proof, **more)
+    async def redeem(self, code: str, *, proof: bool | None = None, **more: Any) -> httpx.Response:
+        proves = self.certificate is None if proof is None else proof
+        return await self.post("/token", self.party.redemption(code), proof=proves, **more)
 
     async def tokens(self) -> dict[str, Any]:
         self.begin()
@@ -114,4 +137,23 @@ class FapiClient:
         return dict(response.json())
 
     async def refresh(self, token: str) -> httpx.Response:
-        return await self.post("/token", {"grant_type": "refresh_token", "refresh_token": token}, proof=True)
+        return await self.post(
+            "/token", {"grant_type": "refresh_token", "refresh_token": token}, proof=self.certificate is None
+        )
+
+
+def player(world: IssuerWorld, key: ECKey | OKPKey | RSAKey, **fields: Any) -> Play:
+    """What plays a scene with a client that has `key`, and a browser of its own."""
+
+    def run(scene: Scene) -> None:
+        async def main() -> None:
+            async with browser(world.app) as page:
+                await scene(FapiClient(world, page, key, **fields))
+
+        asyncio.run(main())
+
+    return run
+
+
+def refused(response: httpx.Response, error: str, status: int = 400) -> None:
+    assert (response.status_code, response.json()["error"]) == (status, error), response.text

@@ -5,16 +5,14 @@ Named by section and item. Not here: TLS (5.2), which is the edge's and tested t
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 from tests.support.dpop_client import DpopClient
-from tests.support.fapi_client import CALLBACK, FapiClient, fapi_plan_client
-from tests.support.issuer_browser import ORIGIN, browser, forms_of, pick, sent_back
+from tests.support.fapi_client import CALLBACK, FapiClient, Play, fapi_plan_client, player, refused
+from tests.support.issuer_browser import ORIGIN, forms_of, pick, sent_back
 from tests.support.issuer_plan import BATCH, BUILTIN, ISSUER, PORTAL, login_plan
 from tests.support.issuer_world import IssuerWorld, ask
 from tests.support.joserfc_keys import make_key
@@ -24,7 +22,6 @@ from ringwall.plan.identity import Registration
 
 KEYS = {algorithm: make_key(algorithm, algorithm) for algorithm in ("ES256", "PS256", "EdDSA", "RS256")}
 KEY = KEYS["ES256"]
-Play = Callable[[Callable[[FapiClient], Awaitable[None]]], None]
 
 
 @pytest.fixture
@@ -36,18 +33,7 @@ def world(tmp_path: Path) -> IssuerWorld:
 
 @pytest.fixture
 def play(world: IssuerWorld) -> Play:
-    def run(scene: Callable[[FapiClient], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with browser(world.app) as page:
-                await scene(FapiClient(world, page, KEY))
-
-        asyncio.run(main())
-
-    return run
-
-
-def refused(response: httpx.Response, error: str, status: int = 400) -> None:
-    assert (response.status_code, response.json()["error"]) == (status, error), response.text
+    return player(world, KEY)
 
 
 # 5.3.2.1 General requirements for authorization servers

@@ -3,22 +3,18 @@
 Named as the suite's classes are, without their `FAPI2SPFinal`.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from tests.support.dpop_client import DpopClient
-from tests.support.fapi_client import CALLBACK, FapiClient, fapi_plan_client
-from tests.support.issuer_browser import browser, forms_of, send, sent_back
+from tests.support.fapi_client import CALLBACK, FapiClient, Play, fapi_plan_client, player, refused
+from tests.support.issuer_browser import forms_of, send, sent_back
 from tests.support.issuer_plan import ISSUER, login_plan
 from tests.support.issuer_world import IssuerWorld, ask
 from tests.support.joserfc_keys import make_key
 
 KEY, OTHER = make_key("ES256", "one"), make_key("ES256", "other")
-Play = Callable[[Callable[[FapiClient], Awaitable[None]]], None]
 
 
 @pytest.fixture
@@ -29,18 +25,7 @@ def world(tmp_path: Path) -> IssuerWorld:
 
 @pytest.fixture
 def play(world: IssuerWorld) -> Play:
-    def run(scene: Callable[[FapiClient], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with browser(world.app) as page:
-                await scene(FapiClient(world, page, KEY))
-
-        asyncio.run(main())
-
-    return run
-
-
-def refused(response: httpx.Response, error: str, status: int = 400) -> None:
-    assert (response.status_code, response.json()["error"]) == (status, error), response.text
+    return player(world, KEY)
 
 
 def test_user_rejects_authentication(play: Play) -> None:
