@@ -171,5 +171,9 @@ def test_a_budget_is_shared_by_all_who_take_from_it_and_refills(url: str) -> Non
             await budgets.give_back("account", "nobody", seconds=60)
             assert [await take(now=NOW + 1000) for _ in range(6)].count(0.0) == 5
             assert await database.attempts.sweep(now=NOW + 1000 + 300) == 3
+            assert [await take(now=NOW + 9000) for _ in range(6)].count(0.0) == 5
+            assert [round(await take(now=now)) for now in (NOW, NOW + 59, NOW + 61, NOW + 62)] == [60, 1, 0, 58], (
+                "the clock was turned back"
+            )
 
     asyncio.run(body())

@@ -24,7 +24,12 @@ _SWEEP: Final = Statement("""
     DELETE FROM attempts
     WHERE digest IN (SELECT digest FROM attempts WHERE expires <= :now ORDER BY expires LIMIT :batch)
 """)
-_FULL_AT: Final = "CASE WHEN attempts.expires > :now THEN attempts.expires ELSE :now END"
+_FULL_AT: Final = """
+    CASE WHEN attempts.expires <= attempts.last AND attempts.last > :now THEN :now
+        WHEN attempts.last > :now THEN :now + attempts.expires - attempts.last
+        WHEN attempts.expires > :now THEN attempts.expires ELSE :now END
+"""
+"""A clock that was turned back since leaves a budget as it was then: as empty, and no emptier."""
 _TAKE: Final = Statement(
     """
     INSERT INTO attempts (digest, count, first, last, expires) VALUES (:digest, 1, :now, :now, :expires)
@@ -34,7 +39,11 @@ _TAKE: Final = Statement(
     """,
     full_at=_FULL_AT,
 )
-_WAIT: Final = Statement("SELECT expires FROM attempts WHERE digest = :digest")
+_WAIT: Final = Statement("SELECT expires, last FROM attempts WHERE digest = :digest")
+_TURN_BACK: Final = Statement(
+    "UPDATE attempts SET expires = {full_at}, last = :now WHERE digest = :digest AND last > :now RETURNING expires",
+    full_at=_FULL_AT,
+)
 _GIVE_BACK: Final = Statement("UPDATE attempts SET expires = expires - :seconds WHERE digest = :digest")
 _ROUNDING: Final = 0.001
 _BUDGET: Final = "budget:"
@@ -115,6 +124,8 @@ class AttemptBudgets:
         if taken is not None:
             return 0.0
         row = await self._driver.row(_WAIT, digest=name)
+        if row is not None and row[1] > now:  # or it would not refill before the clock is there again
+            row = await self._driver.row(_TURN_BACK, digest=name, now=now) or row
         return max(_ROUNDING, row[0] + seconds - limit) if row else _ROUNDING
 
     async def give_back(self, kind: str, key: str, *, seconds: float) -> None:

@@ -17,6 +17,7 @@ class World:
     def __init__(self, database: Database, runner: asyncio.Runner) -> None:
         self.clock = ManualClock()
         self.run = runner.run
+        self.database = database
         self.throttle = Throttle(database.budgets, self.clock)
 
     def guess(
@@ -82,6 +83,91 @@ def test_guesses_from_one_address_are_slowed_whatever_they_aim_at(world: World) 
         world.guess(account=f"a{number}")
     assert 0 < world.refused(account="other") <= SOURCE.seconds
     world.guess(account="other", source="192.0.2.2")
+
+
+def spend(world: World, *, device: str = "") -> int:
+    """Guess until that is refused; return how often it was let through."""
+    for count in range(1000):
+        try:
+            world.guess(device=device)
+        except TooManyAttemptsError:
+            return count
+    raise AssertionError("never refused")
+
+
+@pytest.mark.parametrize("jump", [1.0, 299.0, 3600.0, 86_400.0 * 365 * 30])
+@pytest.mark.parametrize("device", ["", "d1"])
+def test_a_clock_that_is_turned_back_locks_nobody_out_and_lets_nobody_in(
+    world: World, jump: float, device: str
+) -> None:
+    budget = DEVICE if device else STRANGERS
+    world.clock.jump(jump)  # it was ahead, somebody guessed, and it is put right
+    assert spend(world, device=device) == budget.burst
+    world.clock.jump(-jump)
+    for _ in range(3):
+        assert 0 < world.refused(device=device) <= budget.seconds, "no fresh budget, and none of the far future"
+        world.clock.advance(world.refused(device=device))
+        world.guess(device=device)
+
+
+def test_a_clock_that_jumps_ahead_and_back_gives_one_budget_at_a_time(world: World) -> None:
+    let_through = spend(world)
+    for _ in range(5):
+        world.clock.jump(86_400)
+        let_through += spend(world)
+        world.clock.jump(-86_400)
+        let_through += spend(world)
+    assert let_through <= 6 * STRANGERS.burst
+
+
+def test_what_was_right_while_the_clock_was_ahead_costs_nothing_after(world: World) -> None:
+    world.clock.jump(86_400)
+    world.guess(right=True)
+    world.clock.jump(-86_400)
+    assert spend(world) == STRANGERS.burst
+
+
+def test_what_was_given_back_is_no_more_than_a_full_budget_after_the_clock_is_turned_back(world: World) -> None:
+    async def all_right() -> None:
+        admitted = []
+        for _ in range(3):
+            admitted.append(await world.throttle.admit_password(account="alice", source="192.0.2.1", device="d1"))
+            world.clock.advance(DEVICE.seconds - 1)
+        for each in admitted:
+            await each.was_right()
+
+    world.run(all_right())
+    world.clock.jump(-3600)
+    assert spend(world, device="d1") == DEVICE.burst
+
+
+def test_many_sources_use_up_the_strangers_budget_of_one_account_and_no_more(world: World) -> None:
+    sources = [f"203.0.{number // 250}.{number % 250}" for number in range(1000)]
+    let_through = 0
+    for source in sources:
+        with contextlib.suppress(TooManyAttemptsError):
+            world.guess(source=source)
+            let_through += 1
+    assert let_through == STRANGERS.burst
+    world.guess(source=sources[0], account="bob")  # nor does the refusal of one account cost them another
+    world.guess(device="d1", source=sources[0])
+
+
+def test_a_table_that_guessers_have_filled_is_swept(world: World) -> None:
+    async def fill() -> tuple[int, int]:
+        for number in range(2500):
+            with contextlib.suppress(TooManyAttemptsError):
+                await world.throttle.admit_password(
+                    account=f"made-up-{number}", source=f"2001:db8:{number // 30:x}::1", device=""
+                )
+        now = world.clock.now()
+        early = await world.database.sweep(now=now)
+        return early, await world.database.sweep(now=now + STRANGERS.burst * STRANGERS.seconds)
+
+    early, late = world.run(fill())
+    assert early == 0, "what still counts is not forgotten"
+    assert late >= 2500
+    assert world.run(world.database.sweep(now=world.clock.now() + 86_400)) == 0
 
 
 def test_what_was_right_costs_nothing(world: World) -> None:
