@@ -41,6 +41,28 @@ for (const element of document.querySelectorAll("button, a[href], summary")) {
   const inText = element.tagName === "A" && !element.classList.contains("button");
   if (seen(element) && !inText && (box.height < 24 || box.width < 24)) fault("2.5.8 too small", element);
 }
+const TOKENS = ["username", "username webauthn", "current-password", "new-password", "one-time-code", "off"];
+for (const field of document.querySelectorAll("input:not([type=hidden])")) {
+  if (!TOKENS.includes(field.getAttribute("autocomplete"))) fault("1.3.5 no purpose", field);
+  if (field.type === "password" && !field.autocomplete.endsWith("-password")) fault("3.3.8 no password manager", field);
+}
+const told = new Map();
+for (const element of document.querySelectorAll("button, a[href]")) {
+  if (!seen(element)) continue;
+  const described = (element.getAttribute("aria-describedby") || "").split(" ").filter(Boolean);
+  const said = [element.getAttribute("aria-label") || element.textContent.trim(),
+                ...described.map((id) => document.getElementById(id).textContent)].join("; ");
+  const does = element.href || new FormData(element.form, element).entries().toArray().join() + element.form.action;
+  if (told.has(said) && told.get(said) !== does) fault("2.4.4 cannot be told from another", element);
+  told.set(said, does);
+}
+if (!document.body.innerText.trim().startsWith(document.querySelector("main").innerText.trim().slice(0, 20))) {
+  fault("1.3.1 text outside of main");
+}
+for (const element of document.querySelectorAll("[autofocus], marquee, blink, [accesskey]")) fault("2.4.3", element);
+for (const element of document.querySelectorAll("section")) {
+  if (!element.hasAttribute("aria-labelledby")) fault("1.3.1 a region without a name", element);
+}
 for (const element of document.querySelectorAll("[tabindex]")) {
   if (element.tabIndex > 0) fault("2.4.3 a tab order of its own", element);
 }
@@ -89,7 +111,7 @@ return [element.outerHTML.slice(0, 120), parseFloat(style.outlineWidth) >= 2 && 
 
 
 def assert_accessible(page: Chromium) -> None:
-    """Check the page that is shown: light, dark, and as narrow as a phone."""
+    """Check the page that is shown: light, dark, as narrow as a phone, and with text of twice the size."""
     size = page.get_window_size()
     for scheme in ("light", "dark"):
         page.execute_cdp_cmd(
@@ -103,6 +125,14 @@ def assert_accessible(page: Chromium) -> None:
     )
     faults = page.execute_script(_FAULTS)
     assert not faults, (page.heading, "narrow", faults)
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 2 * NARROW, "height": 640, "deviceScaleFactor": 1, "mobile": False},
+    )
+    page.execute_script("document.documentElement.style.fontSize = '200%';")  # 1.4.4
+    faults = page.execute_script(_FAULTS)
+    assert not faults, (page.heading, "large", faults)
+    page.execute_script("document.documentElement.style.fontSize = '';")
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     page.set_window_size(size["width"], size["height"])
 

@@ -91,8 +91,10 @@ class InvitationEndpoint:
         return Response(status_code=303, headers={"location": location, "cache-control": "no-store"})
 
     def _refuse(self, error: PeopleError) -> Response:
-        status = 429 if isinstance(error, TooManyAttemptsError) else 400
-        return self._pages.show("error", status=status, message=told(error.message))
+        if isinstance(error, TooManyAttemptsError):
+            return self._pages.show("error", status=429, message=told(error.message, f"wait {error.wait} seconds"))
+        message = f"{told(error.message, error.hint)} If it was you who used it, sign in."
+        return self._pages.show("error", status=400, message=message, onwards="/account", onwards_says="Sign in")
 
 
 def _handle(request: Request) -> Secret:

@@ -161,12 +161,14 @@ class Credentials:
         )
         return kept
 
-    async def rename_passkey(self, account: str, credential: bytes, *, name: str) -> None:
-        """Call a passkey something else."""
-        if not await self._database.passkeys.rename(
-            credential, account=account, label=checked_display_name(name) or "passkey"
-        ):
+    async def rename_passkey(self, account: str, credential: bytes, *, name: str, by: str) -> None:
+        """Call a passkey something else; AccountError where it cannot be called so."""
+        name = checked_display_name(name) or "passkey"
+        if not await self._database.passkeys.rename(credential, account=account, label=name):
             raise CredentialError("the account has no such passkey")
+        await self._journal.note(
+            "passkey-renamed", by=by, account=account, passkey=credential_text(credential), name=name
+        )
 
     async def remove_passkey(self, account: str, credential: bytes, *, by: str) -> None:
         """Take a passkey away; CredentialError where nothing else is left to sign in with."""

@@ -81,12 +81,12 @@ def test_passkeys_are_kept_once_named_and_not_without_end(tmp_path: Path) -> Non
         device = await add_passkey(world, account.id)
         with pytest.raises(CredentialError, match="already"):
             await add_passkey(world, bob.id, SoftAuthenticator(credential=device.credential))
-        await credentials.rename_passkey(account.id, device.credential, name=" Blue\u0020one ")
+        await credentials.rename_passkey(account.id, device.credential, name=" Blue\u0020one ", by="t")
         assert (await credentials.overview(account.id)).passkeys[0].label == "Blue one"
         with pytest.raises(AccountError):
-            await credentials.rename_passkey(account.id, device.credential, name="a\u202eb")
+            await credentials.rename_passkey(account.id, device.credential, name="a\u202eb", by="t")
         for attempt in (
-            credentials.rename_passkey(bob.id, device.credential, name="mine"),
+            credentials.rename_passkey(bob.id, device.credential, name="mine", by="t"),
             credentials.remove_passkey(bob.id, device.credential, by=bob.id),
         ):
             with pytest.raises(CredentialError, match="no such"):

@@ -25,10 +25,13 @@ ACTIONS: Final = (
     "everywhere",
 )
 """What the page has forms for."""
+_MOST_SHOWN: Final = 5
+"""Sessions that are seen at once: this browser's first, then those that were used last."""
 DONE: Final = {
     "password": "Your password is set. You are signed out everywhere else.",
     "password-removed": "Your password is removed.",
     "passkey": "Your passkey is added.",
+    "passkey-renamed": "The passkey is renamed.",
     "passkey-removed": "The passkey is removed. Remove it from your device as well.",
     "app-removed": "The authenticator app and its recovery codes are removed.",
     "session": "That session is ended.",
@@ -84,9 +87,14 @@ class OverviewPage:
         database, now = here.services.database, self._door.context.clock.now()
         sessions = await database.sessions.of_account(here.subject, now=now)
         families = await database.families.of_account(here.subject, now=now)
+
+        def of_interest(session: "LoginSession") -> tuple[bool, float]:
+            return session.id != here.session.id, -session.seen
+
         consents = await database.consents.of_account(here.subject)
         return {
-            "sessions": [_session(each, here.session.id) for each in sessions],
+            "sessions": [_session(each, here.session.id) for each in sorted(sessions, key=of_interest)],
+            "most_shown": _MOST_SHOWN,
             "clients": [{**_family(each), "title": self._title(each.client)} for each in families],
             "consents": [
                 {

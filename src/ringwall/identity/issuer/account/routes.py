@@ -23,6 +23,8 @@ def account_routes(door: Door) -> list[Route]:
         Route("/account/passkeys", passkeys.get, methods=["GET"]),
         Route("/account/passkeys", passkeys.post, methods=["POST"]),
         Route("/account/passkeys/remove", passkeys.remove, methods=["POST"]),
+        Route("/account/passkeys/rename", passkeys.ask_name, methods=["GET"]),
+        Route("/account/passkeys/rename", passkeys.rename, methods=["POST"]),
         Route("/account/app", app.get, methods=["GET"]),
         Route("/account/app", app.post, methods=["POST"]),
         Route("/account/app/remove", app.remove, methods=["POST"]),

@@ -80,6 +80,7 @@ class SetUpPage:
             form_token=self._door.token(here, _purpose(request)),
             user_name=here.account.user_name,
             options=options,
+            passkeys_possible=bool(options),
             message=message,
         )
 

@@ -87,7 +87,9 @@ class LoginEndpoint:
                     request, query, asked, step=Secret(form["step"]), ways=error.ways, message=error.message
                 )
             status = 429 if error.wait else 403
-            return await self._page.ask(request, query, asked, status=status, message=error.message)
+            return await self._page.ask(
+                request, query, asked, status=status, message=error.message, typed=form.get("user_name", "")
+            )
         if isinstance(proof, SecondFactor):
             return await self._ask_for_second_factor(request, query, asked, proof, visitor)
         session = await self._sessions.start(request, proof)  # 4

@@ -18,6 +18,7 @@ from ringwall.plan.client import Client
 from ringwall.plan.model import EDGE
 from ringwall.plan.upstream import Upstream
 
+_LONGEST_NAME: Final = 200
 _BEST_WITHOUT_PASSKEY: Final = "mfa"
 
 
@@ -30,9 +31,16 @@ class SignInPage:
         self._forms = forms
 
     async def ask(
-        self, request: Request, query: bytes, asked: AuthorizationRequest, *, status: int = 200, message: str = ""
+        self,
+        request: Request,
+        query: bytes,
+        asked: AuthorizationRequest,
+        *,
+        status: int = 200,
+        message: str = "",
+        typed: str = "",
     ) -> Response:
-        """Return the page on which people sign in for this request."""
+        """Return the page on which people sign in for this request; with the name that somebody has `typed` already."""
         token, cookie = self._forms.issue(request, login_purpose(query))
         response = self._pages.show(
             "login",
@@ -42,7 +50,7 @@ class SignInPage:
             client=self.shown(asked.reply.client),
             action=f"/login?{query.decode('ascii')}",
             form_token=token,
-            hint=asked.login_hint,
+            hint=typed[:_LONGEST_NAME] or asked.login_hint,
             passkey_options=await self._passkey_options(request, cookie),
             only_passkey=not satisfies(_BEST_WITHOUT_PASSKEY, asked.acr_values),
             upstreams=self._upstreams(asked.login_hint),

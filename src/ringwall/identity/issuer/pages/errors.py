@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import Handler
-from ringwall.identity.issuer.pages.forms import FormRefusedError
+from ringwall.identity.issuer.pages.forms import FormRefusedError, held_by
 from ringwall.identity.issuer.pages.render import Pages
+from ringwall.identity.issuer.request import sent_path
 
 _MESSAGES: Final = {
     403: "You may not do this.",
@@ -19,6 +20,16 @@ _MESSAGES: Final = {
     429: "There were too many requests. Wait a minute.",
     503: "This does not work at the moment. Try again in a few seconds.",
 }
+_STALE: Final = (
+    "This page was open for too long, or somebody has signed in or out in this browser meanwhile. Nothing was done."
+)
+_NO_COOKIE: Final = (
+    "Your browser kept no cookie of this page, so nothing was done. Signing in needs cookies: allow them for this site."
+)
+_ACCOUNT: Final = "/account"
+_OWN_PAGES: Final = (f"{_ACCOUNT}/set-up", f"{_ACCOUNT}/password", f"{_ACCOUNT}/passkeys", f"{_ACCOUNT}/app")
+_SIGN_OUT: Final = "/sign-out"
+_END_SESSION: Final = "/end_session"
 _ELSE: Final = "The request is malformed."
 
 _log = logging.getLogger(__name__)
@@ -34,10 +45,13 @@ class ErrorPages:
         """Return handlers that answer browsers with pages."""
         return {**{kind: self._instead_of(each) for kind, each in handlers.items()}, FormRefusedError: self._on_form}
 
-    async def _on_form(self, _: Request, error: Exception) -> Response:
-        """Answer a form that is not taken, for the person who sent it."""
+    async def _on_form(self, request: Request, error: Exception) -> Response:
+        """Answer a form that is not taken, for the person who sent it, with a way to begin again."""
         _log.warning("a form was refused: %s", error)
-        return self._pages.show("error", status=403, message="This page was open for too long, or was not ours.")
+        message = _STALE if held_by(request) is not None else _NO_COOKIE
+        return self._pages.show(
+            "error", status=403, message=message, onwards=_page_of(request), onwards_says="Start again"
+        )
 
     def _instead_of(self, handler: Handler) -> Handler:
         async def answer(request: Request, error: Exception) -> Response:
@@ -52,3 +66,13 @@ class ErrorPages:
             return page
 
         return answer
+
+
+def _page_of(request: Request) -> str:
+    """Return the page that a form was on: what takes it shows it, but for the buttons of an account's page."""
+    path = sent_path(request)
+    if path.startswith(_ACCOUNT) and path not in _OWN_PAGES:
+        return _ACCOUNT
+    path = _END_SESSION if path == _SIGN_OUT else path
+    query = request.scope["query_string"].decode("ascii", "replace")
+    return f"{path}?{query}" if query else path
