@@ -15,6 +15,9 @@ from ringwall.model.clock import SystemClock
 DEFINITION = """
 clients:
   robot: {roles: [tester], bound_tokens: true}
+issuers:
+  local:
+    administration: [{roles: [tester], operations: [users.list]}]
 """
 PATH = "/bin/post"
 
@@ -91,6 +94,25 @@ def test_the_issuer_takes_proofs_for_its_own_endpoints_itself(system: System, ro
     assert (second.status, second.json()["error"]) == (403, "insufficient_scope")  # a machine is no person
     plain = system.ask("GET", "/auth/userinfo", headers={"authorization": f"Bearer {robot.token}"})
     assert plain.status == 401
+
+
+def test_an_administrator_with_a_bound_token_shows_a_proof_for_each_request(system: System, robot: Robot) -> None:
+    path = "/auth/admin/users"
+    authorization = {"authorization": f"DPoP {robot.token}"}
+    first = system.ask("GET", path, headers=authorization | {"dpop": robot.proof(path, "GET")})
+    assert 'error="use_dpop_nonce"' in first.headers["www-authenticate"]
+    robot.client.nonce = first.headers["dpop-nonce"]
+    thief = DpopClient(SystemClock())
+    thief.nonce = robot.client.nonce
+    proof, others = robot.proof(path, "GET"), robot.proof("/auth/admin/keys", "GET")
+    stolen = thief.proof("GET", f"{robot.base}{path}", access_token=robot.token)
+    robot.client.nonce = ""
+    listed = system.ask("GET", path, headers=authorization | {"dpop": proof})
+    assert (listed.status, listed.json()["users"]) == (200, [])
+    for wrong in (proof, others, stolen):
+        assert system.ask("GET", path, headers=authorization | {"dpop": wrong}).status == 401
+    assert system.ask("GET", path, headers=authorization).status == 401
+    assert system.ask("GET", path, headers={"authorization": f"Bearer {robot.token}"}).status == 401
 
 
 def test_no_proof_is_new_again_after_the_control_plane_was_killed(system: System, robot: Robot) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ringwall.identity.issuer.standing import issued_before
 from ringwall.identity.issuer.storage import Storage
+from ringwall.identity.revocation.revoked import RevocationError
 from ringwall.identity.store.revocations import Revocation
 from ringwall.model.clock import Clock
 from ringwall.model.errors import RingwallError
@@ -25,6 +26,8 @@ ACTION: Final = "revocations-of-issuer"
 RETRY_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 1.0
 """How often to look for what another process with the same database has revoked."""
+AGAIN_SECONDS: Final = 10.0
+"""How often to try what there was no room for."""
 BATCH: Final = 500
 """Fits into one request of the control plane's socket."""
 _ANSWER_SECONDS: Final = 10.0
@@ -38,6 +41,7 @@ KINDS: Final = {
     "client": Revoked.CLIENT,
 }
 """What the issuer's own kinds are called everywhere else."""
+_TOKEN: Final = "token"  # noqa: S105  # a kind
 _UP_TO: Final = frozenset({"account", "client"})
 
 _log = logging.getLogger(__name__)
@@ -50,7 +54,15 @@ class FeedError(RingwallError):
 
 
 class FeedRefusedError(FeedError):
-    """The control plane answers, and refuses what it is asked."""
+    """The control plane answers, and refuses what it is asked.
+
+    Attributes:
+        why: code of the control plane's own error; empty where it said none.
+    """
+
+    def __init__(self, message: str, *, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class RevocationFeed:
@@ -70,6 +82,8 @@ class RevocationFeed:
         self._socket = socket
         self._begun = begun
         self._sent = 0
+        self._first_refused: int | None = None
+        self._again = 0.0
 
     async def run(self) -> None:
         """Send until cancelled; where that cannot be, say so once and try again."""
@@ -91,6 +105,8 @@ class RevocationFeed:
         """Send everything that is new; raise RingwallError where that cannot be."""
         revocations = (await self._storage.database()).revocations
         revocations.added.clear()  # before looking, so that nothing is missed
+        if self._first_refused is not None and self._clock.monotonic() >= self._again:
+            self._sent, self._first_refused = self._first_refused - 1, None
         while new := await revocations.since(self._sent, now=self._clock.now(), limit=BATCH):
             await self._deliver(new)
             self._sent = new[-1].sequence
@@ -102,6 +118,20 @@ class RevocationFeed:
                 await revocations.added.wait()
 
     async def _deliver(self, new: Sequence[Revocation]) -> None:
+        """Send these; where there is no room for single tokens any more, those wait, and nothing else does."""
+        try:
+            await self._tell(new)
+        except FeedRefusedError as error:
+            tokens = [each for each in new if each.kind == _TOKEN]
+            if not tokens or error.why != RevocationError.code:
+                raise
+            await self._tell([each for each in new if each.kind != _TOKEN])
+            if self._first_refused is None:
+                _log.error("single tokens that were revoked cannot be delivered, and will be: %s", error.message)
+                self._first_refused = tokens[0].sequence
+                self._again = self._clock.monotonic() + AGAIN_SECONDS
+
+    async def _tell(self, new: Sequence[Revocation]) -> None:
         entries = [
             [
                 KINDS[each.kind].value,
@@ -133,5 +163,6 @@ async def ask_control_plane(socket: Path, asked: dict[str, Any]) -> dict[str, An
     if not isinstance(answered, dict) or "ok" not in answered:
         refused = answered.get("error") if isinstance(answered, dict) else None
         said = (refused.get("message") if isinstance(refused, dict) else None) or refused
-        raise FeedRefusedError(f"the control plane refuses: {said}")
+        why = str(refused.get("code", "")) if isinstance(refused, dict) else ""
+        raise FeedRefusedError(f"the control plane refuses: {said}", why=why)
     return dict(answered["ok"])

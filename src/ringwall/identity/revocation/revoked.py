@@ -16,6 +16,8 @@ from ringwall.model.revocation import MOST, Revocation, Revoked
 
 _FORMAT: Final = "revoked.1"
 _LONGEST: Final = 512
+MOST_TOKENS: Final = MOST // 2
+"""Single tokens, which clients revoke by themselves; so room is left for what people and operators end."""
 _TICK_SECONDS: Final = 1.0
 _Time = TypeVar("_Time", float | None, int | None)
 
@@ -90,6 +92,12 @@ class RevocationList:
                     f"more than {MOST} revocations at once are not kept: proxies compare each request with every one",
                     hint="revoke sessions or users instead of single tokens, or `ringwall rotate keys --compromised`",
                 )
+            tokens = _tokens(known)
+            if tokens > MOST_TOKENS and tokens > _tokens(self._known):
+                raise RevocationError(
+                    f"more than {MOST_TOKENS} tokens cannot be revoked one by one",
+                    hint="revoke their session, user or client",
+                )
             if changed:
                 self._become(known)
         self._tell(changed)
@@ -129,6 +137,10 @@ class RevocationList:
                         _log.warning("what has run out could not be forgotten: %s", error)
                         gone = 0
             self._tell(gone)
+
+
+def _tokens(known: Iterable[tuple[Revoked, str, str]]) -> int:
+    return sum(kind is Revoked.TOKEN for kind, _, _ in known)
 
 
 def _about(revocation: Revocation) -> tuple[Revoked, str, str]:

@@ -59,6 +59,7 @@ class Database:
         recovery: their recovery codes.
         links: their accounts at providers of others.
         invitations: those who are to become people.
+        endings: of sessions, families and tokens, each with what came of it.
         attempts: counts of attempts, to slow guessing down.
         budgets: the same, as budgets that refill.
         clients: clients that have registered themselves.
@@ -80,7 +81,6 @@ class Database:
         self.devices: Final = Devices(driver)
         self.consents: Final = Consents(driver)
         self.revocations: Final = Revocations(driver)
-        self.endings: Final = Endings(driver, sessions=self.sessions, revocations=self.revocations)
         self.accounts: Final = Accounts(driver)
         self.groups: Final = Groups(driver)
         self.external_ids: Final = ExternalIds(driver)
@@ -92,6 +92,13 @@ class Database:
         self.invitations: Final = Invitations(driver)
         self.attempts: Final = AttemptCounters(driver)
         self.budgets: Final = AttemptBudgets(driver)
+        self.endings: Final = Endings(
+            driver,
+            sessions=self.sessions,
+            families=self.families,
+            revocations=self.revocations,
+            budgets=self.budgets,
+        )
         self.clients: Final = RegisteredClients(driver)
         self.events: Final = IdentityEvents(driver)
 

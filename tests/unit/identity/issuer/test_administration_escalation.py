@@ -230,3 +230,28 @@ def test_the_operator_is_under_the_policies_too(operate: Operate) -> None:
         await office.operator.ask("PUT", f"/admin/users/{bea}/roles/nurse")
 
     operate(scenario, policies=policy)
+
+
+def test_a_session_or_grant_of_somebody_higher_is_not_revoked_by_its_name(operate: Operate) -> None:
+    """`sessions.end` and `grants.end` look whose they are; revoking them in the proxies must, too."""
+    policy = """permit (principal in Role::"helpdesk", action in [Action::"ringwall-issuer/revocations.add",
+      Action::"ringwall-issuer/revocations.lift"], resource);"""
+
+    async def scenario(office: Office) -> None:
+        ann, _ = await office.hire("ann", "admin")
+        bea, _ = await office.hire("bea")
+        _, helpdesk = await office.hire("hank", "helpdesk")
+        database, now = await office.world.context.storage.database(), office.world.clock.now()
+        for account, status in ((ann, 403), (bea, 503)):  # 503: there is no control plane here to carry it out
+            payload = {"acr": "pwd", "amr": []}
+            _, session = await database.sessions.start(
+                account=account, payload=payload, now=now, idle_seconds=99, final_seconds=99
+            )
+            family = await database.families.start(
+                client="portal", account=account, session="", payload={}, now=now, idle_seconds=99, final_seconds=99
+            )
+            for name in (f"session/{session.id}", f"grant/{family.family.id}"):
+                await helpdesk.ask("PUT", f"/admin/revocations/{name}", {"seconds": 9}, status=status)
+                await helpdesk.ask("DELETE", f"/admin/revocations/{name}", status=status)
+
+    operate(scenario, policies=policy)

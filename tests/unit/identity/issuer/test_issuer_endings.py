@@ -14,7 +14,9 @@ from tests.support.issuer_world import IssuerWorld
 
 from ringwall.enforce.tokens import CLOCK_SKEW_SECONDS
 from ringwall.identity.issuer.access_tokens import new_jti
+from ringwall.identity.issuer.standing import issued_before
 from ringwall.identity.store import endings, revocations
+from ringwall.identity.store.endings import SINGLY
 from ringwall.identity.store.errors import StoreUnwritableError
 from ringwall.identity.store.families import GRACE_SECONDS, Families
 from ringwall.identity.store.handles import new_id
@@ -28,7 +30,7 @@ def world(tmp_path: Path) -> IssuerWorld:
 
 
 async def _tokens(page: httpx.AsyncClient) -> tuple[str, dict[str, Any]]:
-    code = await sign_in(page, PARTY)
+    code = await sign_in(page, PARTY, prompt="login")
     response = await redeem(page, PARTY.redemption(code, client_id="spa"), None)
     assert response.status_code == 200, response.text
     return code, dict(response.json())
@@ -166,6 +168,55 @@ def test_an_administrator_who_deletes_a_client_ends_what_it_got_in_that_very_sec
 
     (revoked,) = asyncio.run(listed())
     assert int(revoked.revoked) > claims["iat"]
+
+
+def test_whoever_ends_thing_after_thing_fills_no_list(world: IssuerWorld) -> None:
+    """Proxies take so many revocations at once; one person's must not keep others' from reaching them."""
+
+    async def run() -> None:
+        async with browser(world.app) as page:
+            database = await world.context.storage.database()
+            for _ in range(2 * SINGLY):
+                _, tokens = await _tokens(page)
+                form = {"client_id": "spa", "token": tokens["refresh_token"]}
+                assert (await page.post("/auth/revoke", data=form)).status_code == 200
+            told = await database.revocations.since(0, now=world.clock.now())
+            assert [each.kind for each in told] == ["family"] * SINGLY + ["account"]
+            assert issued_before(told[-1].revoked) > world.verify(tokens["access_token"]).claims["iat"]
+
+    asyncio.run(run())
+
+
+def test_a_client_that_revokes_token_after_token_of_a_person_ends_its_own_grant(world: IssuerWorld) -> None:
+    async def run() -> None:
+        async with browser(world.app) as page:
+            _, tokens = await _tokens(page)
+            for _ in range(SINGLY + 1):
+                last, form = tokens["refresh_token"], {"client_id": "spa", "token": tokens["access_token"]}
+                assert (await page.post("/auth/revoke", data=form)).status_code == 200
+                tokens = (await _refresh(page, last)).json()
+            assert tokens["error"] == "invalid_grant"
+            database = await world.context.storage.database()
+            told = await database.revocations.since(0, now=world.clock.now())
+            assert [each.kind for each in told] == ["token"] * SINGLY + ["family"]
+
+    asyncio.run(run())
+
+
+def test_a_client_that_revokes_token_after_token_fills_no_list(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    secret = world.new_secret()
+    for _ in range(SINGLY + 5):
+        token = world.token(secret).json()["access_token"]
+        assert world.ask("POST", "/revoke", data={"token": token}, auth=("batch", secret)).status_code == 200
+
+    async def listed() -> list[tuple[str, str]]:
+        revocations = (await world.context.storage.database()).revocations
+        return [(each.kind, each.subject) for each in await revocations.since(0, now=world.clock.now())]
+
+    told = asyncio.run(listed())
+    assert [kind for kind, _ in told] == ["token"] * SINGLY + ["client"]
+    assert told[-1] == ("client", "batch")
 
 
 @pytest.mark.parametrize("make", [new_id, new_jti])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ringwall.identity.issuer.revocation_feed import ACTION, BATCH, FeedError, RevocationFeed
+from ringwall.identity.issuer.revocation_feed import ACTION, AGAIN_SECONDS, BATCH, FeedError, RevocationFeed
 from ringwall.identity.issuer.storage import Storage
 from ringwall.model.clock import ManualClock
 
@@ -23,6 +23,7 @@ class ControlPlane:
         self.told: list[list[Any]] = []
         self.requests = 0
         self.answer: dict[str, Any] = {"ok": {"changed": 1}}
+        self.full_of_tokens = False
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -37,9 +38,12 @@ class ControlPlane:
         asked = json.loads(await reader.readline())
         assert asked["do"] == ACTION
         self.requests += 1
-        if "ok" in self.answer:
+        answer = self.answer
+        if self.full_of_tokens and any(entry[0] == "token" for entry in asked["entries"]):
+            answer = {"error": {"code": "revocation", "message": "no more tokens"}}
+        if "ok" in answer:
             self.told += asked["entries"]
-        writer.write(json.dumps(self.answer).encode() + b"\n")
+        writer.write(json.dumps(answer).encode() + b"\n")
         writer.close()
 
 
@@ -155,6 +159,37 @@ def test_what_is_refused_is_sent_again(tmp_path: Path) -> None:
         assert world.control.requests == 2, "what was taken is not sent again"
 
     _play(tmp_path, scene)
+
+
+def test_tokens_for_which_there_is_no_room_keep_nothing_else_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a client that revokes token after token would keep others' sign-outs from reaching the proxies."""
+
+    async def scene(world: World) -> None:
+        await world.control.start()
+        world.control.full_of_tokens = True
+        feed = world.feed()
+        for number in range(BATCH + 1):
+            await world.revoke("token", f"j{number}")
+        await world.revoke("session", "s1")
+        await feed.send()
+        assert [entry[1] for entry in world.control.told] == ["s1"]
+        await world.revoke("session", "s2")
+        await feed.send()
+        assert [entry[1] for entry in world.control.told] == ["s1", "s2"]
+        world.control.full_of_tokens = False
+        world.clock.advance(AGAIN_SECONDS)
+        await feed.send()
+        assert {entry[1] for entry in world.control.told} == {"s1", "s2", *(f"j{n}" for n in range(BATCH + 1))}
+        before = world.control.requests
+        world.clock.advance(AGAIN_SECONDS)
+        await feed.send()
+        assert world.control.requests == before
+
+    with caplog.at_level(logging.ERROR):
+        _play(tmp_path, scene)
+    assert len(caplog.records) == 1
 
 
 def test_many_are_sent_in_parts_and_what_is_over_is_not(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ringwall.identity.revocation.revoked import RevocationError, RevocationList
+from ringwall.identity.revocation.revoked import MOST_TOKENS, RevocationError, RevocationList
 from ringwall.model.clock import ManualClock
 from ringwall.model.durable import StorageError
 from ringwall.model.revocation import MOST, Revocation, Revoked
@@ -71,9 +71,19 @@ def test_lifting(file: Path, clock: ManualClock) -> None:
 
 def test_there_is_an_end_and_nothing_is_kept_beyond_it(file: Path, clock: ManualClock) -> None:
     revoked = RevocationList(file, clock)
-    revoked.revoke([token(str(number)) for number in range(MOST)])
+    revoked.revoke([Revocation(Revoked.USER, str(number), ISSUER) for number in range(MOST)])
     with pytest.raises(RevocationError, match="more than"):
+        revoked.revoke([Revocation(Revoked.USER, "one more", ISSUER)])
+    assert len(revoked.revocations()) == MOST
+
+
+def test_single_tokens_leave_room_for_people_and_sessions(file: Path, clock: ManualClock) -> None:
+    revoked = RevocationList(file, clock)
+    revoked.revoke([token(str(number)) for number in range(MOST_TOKENS)])
+    with pytest.raises(RevocationError, match="one by one"):
         revoked.revoke([token("one more")])
+    revoked.revoke([token("1")])
+    revoked.revoke([Revocation(Revoked.SESSION, str(number), ISSUER) for number in range(MOST - MOST_TOKENS)])
     assert len(revoked.revocations()) == MOST
 
 

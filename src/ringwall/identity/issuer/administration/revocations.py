@@ -1,6 +1,6 @@
 """What every proxy refuses: the control plane keeps the list, and is asked here on behalf of whoever administers."""
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -13,6 +13,8 @@ from ringwall.identity.issuer.administration.routes import Asked, Handler
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.revocation_feed import FeedError, FeedRefusedError, ask_control_plane
 from ringwall.model.revocation import Revoked
+
+_REFUSED: Final = 400
 
 
 class RevocationAdministration:
@@ -52,8 +54,8 @@ class RevocationAdministration:
         await self._require_rank(asked, kind, name)
         try:
             done = await self._ask("restore", kind=kind.value, value=name)
-        except ProblemError:
-            raise missing("revocation") from None
+        except ProblemError as problem:
+            raise (missing("revocation") if problem.status == _REFUSED else problem) from None
         await note(self._context, asked, "revocation-lifted", name, what=kind.value)
         return _answer(done["lifted"])
 
@@ -64,6 +66,11 @@ class RevocationAdministration:
         return Revoked(kind), asked.named("name")
 
     async def _require_rank(self, asked: Asked, kind: Revoked, name: str) -> None:
+        database = await self._context.storage.database()
+        if kind is Revoked.SESSION and (session := await database.sessions.get(name)) is not None:
+            kind, name = Revoked.USER, session.account
+        elif kind is Revoked.GRANT and (grant := await database.families.get(name)) is not None:
+            kind, name = Revoked.USER, grant.account
         if kind is Revoked.USER and (person := await self._context.people.find(name)) is not None:
             self._escalation.require_rank(asked.actor, name, person.roles)
         client = self._context.directory.current().clients.get(name) if kind is Revoked.CLIENT else None
@@ -74,7 +81,7 @@ class RevocationAdministration:
         try:
             return await ask_control_plane(self._context.settings.bindings.admin, {"do": do, **about})
         except FeedRefusedError as error:
-            raise ProblemError(400, "refused", error.message) from None
+            raise ProblemError(_REFUSED, "refused", error.message) from None
         except FeedError as error:
             raise ProblemError(503, "unavailable", error.message, headers={"retry-after": "5"}) from None
 

@@ -14,5 +14,5 @@ async def end_what_came_of(context: IssuerContext, reuse: HandleReusedError) -> 
     database = await context.storage.database()
     now = context.clock.now()
     expires = now + context.settings.token_seconds + SKEW_SECONDS
-    await database.revocations.add("family", reuse.family, reason="reused", now=now, expires=expires)
+    await database.endings.tokens_of(reuse.family, account=reuse.account, reason="reused", now=now, expires=expires)
     _log.warning("a code or refresh token of client %r was used twice; what came of it was revoked", reuse.client)

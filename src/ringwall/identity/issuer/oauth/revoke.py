@@ -31,7 +31,7 @@ class RevokeEndpoint:
         1. Read the form and authenticate the client; a public one names itself (RFC 7009, section 2.1).
         2. `token` is there; `token_type_hint` is not needed, as our tokens show what they are (section 2.1).
         3. The token is this client's own (section 2.1). 4. A refresh token ends with all that came of the same
-        authorization; an access token ends alone (section 2.1).
+        authorization; an access token ends alone, but with others where too many do (section 2.1).
         5. A token that is unknown or has ended is as good as revoked, and nothing is said about it (section 2.2).
         """
         form = await read_form(request)  # 1
@@ -63,9 +63,11 @@ class RevokeEndpoint:
         if found.claims.get("client_id") != client:  # 3
             raise RequestRefusedError(400, "unauthorized_client", "the token was given to another client")
         database = await self._context.storage.database()
-        await database.revocations.add(  # 4
-            "token",
+        acts = "act" in found.claims  # exchanged: the grant is another client's
+        await database.endings.token(  # 4
             str(found.claims["jti"]),
+            family="" if acts else str(found.claims.get("grant_id", "")),
+            client=client,
             reason="revoked",
             now=self._context.clock.now(),
             expires=found.expires + SKEW_SECONDS,
