@@ -6,10 +6,11 @@ import secrets
 import pytest
 
 from ringwall.identity.store.database import Database
-from ringwall.identity.store.driver import Statement
+from ringwall.identity.store.driver import BATCH, Statement
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
 from ringwall.identity.store.families import GRACE_SECONDS
 from ringwall.identity.store.family import Refreshed
+from ringwall.identity.store.family_statements import SWEEP
 from ringwall.identity.store.holders import Holder
 from ringwall.model.secret import Secret
 
@@ -252,9 +253,32 @@ def test_swept_are_only_families_whose_tokens_have_expired(url: str) -> None:
     async def body() -> None:
         async with await Database.open(url) as database:
             first = await _start(database)
+            used = await _start(database)
+            await _rotate(database, used.token, 300)
             assert await database.families.sweep(now=NOW + 599) == 0
-            assert await database.families.sweep(now=NOW + 600) == 1
+            assert await database._driver.run(SWEEP, now=NOW + 600, batch=BATCH) == 1  # none in use goes, come what may
+            assert await database.families.sweep(now=NOW + 600) == 0
             assert await database.families.get(first.family.id) is None
+            assert await database.families.sweep(now=NOW + 899) == 0
+            assert await database.families.get(used.family.id) is not None
+            assert await database.families.sweep(now=NOW + 900) == 1
+            assert await database.families.get(used.family.id) is None
+
+    asyncio.run(body())
+
+
+def test_sweeping_goes_through_more_families_in_use_than_one_batch(url: str) -> None:
+    async def body() -> None:
+        async with await Database.open(url) as database:
+            for number in range(BATCH + 2):
+                step = await _start(database)
+                if number <= BATCH:
+                    await _rotate(database, step.token, 300)
+            assert await database.families.sweep(now=NOW + 600) == 1
+            looked_at_again = Statement("SELECT count(*) FROM families WHERE due <= :now")
+            assert (await database._driver.rows(looked_at_again, now=NOW + 899))[0][0] == 0
+            assert await database.families.sweep(now=NOW + 900) == BATCH
+            assert await database.families.sweep(now=NOW + 900) == 1
 
     asyncio.run(body())
 

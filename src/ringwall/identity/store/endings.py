@@ -11,7 +11,8 @@ from typing import Final
 
 from ringwall.identity.store.attempts import AttemptBudgets
 from ringwall.identity.store.driver import Driver
-from ringwall.identity.store.families import END_ONE, END_SESSION, Families
+from ringwall.identity.store.families import Families
+from ringwall.identity.store.family_statements import END_ONE, END_SESSION
 from ringwall.identity.store.revocations import Revocations, add_within
 from ringwall.identity.store.sessions import LoginSessions, end_within
 

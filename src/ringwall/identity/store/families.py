@@ -9,93 +9,39 @@ very token that replaced it. To that end the new secret lies in the row, masked 
 former secret: 32 random bytes under a mask that is used for nothing else. Who has only the database cannot lift it.
 """
 
+import asyncio
 import hmac
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ringwall.identity.store.driver import BATCH, Driver, Row, Session, Statement, packed
+from ringwall.identity.store.driver import BATCH, Driver, Row, Session, packed
 from ringwall.identity.store.errors import HandleRefusedError, HandleReusedError
-from ringwall.identity.store.family import COLUMNS, LIVE, Family, Refreshed, family_of
+from ringwall.identity.store.family import Family, Refreshed, family_of
+from ringwall.identity.store.family_statements import (
+    BY_ID,
+    END_ACCOUNT,
+    END_ACCOUNT_CLIENT,
+    END_CLIENT,
+    END_ONE,
+    END_SESSION,
+    FIND,
+    FORBID,
+    KEEP,
+    OF_ACCOUNT,
+    OF_CLIENT,
+    POSTPONE,
+    ROTATE,
+    START,
+    SWEEP,
+)
 from ringwall.identity.store.handles import new_id
-from ringwall.identity.store.holders import HOLDER, MEMBERSHIPS, holder_of
+from ringwall.identity.store.holders import holder_of
 from ringwall.identity.store.refresh_tokens import RefreshToken
 from ringwall.model.secret import Secret
 
 GRACE_SECONDS: Final = 10.0
 FORBIDDEN_SECONDS: Final = 86_400
 """How long a family that must never begin is remembered."""
-
-_START: Final = Statement(
-    """
-    INSERT INTO families (id, locator, client, account, session, binding, payload, current, previous, sealed,
-                          generation, created, rotated, expires, final, ended, reason)
-    VALUES (:id, :locator, :client, :account, :session, :binding, :payload, :current, NULL, NULL,
-            1, :now, :now, :expires, :final, NULL, '')
-    ON CONFLICT (id) DO NOTHING RETURNING {columns}
-""",
-    columns=COLUMNS,
-)
-_ROTATE: Final = Statement(
-    """
-    UPDATE families SET previous = current, current = :next, sealed = :sealed, rotated = :now,
-        generation = generation + 1, expires = CASE WHEN final < :idle THEN final ELSE :idle END
-    WHERE locator = :locator AND current = :presented AND client = :client AND binding = :binding AND {live}
-    RETURNING {columns}, {holder}, {memberships}
-""",
-    live=LIVE,
-    columns=COLUMNS,
-    holder=HOLDER,
-    memberships=MEMBERSHIPS,
-    account="families.account",
-)
-_KEEP: Final = Statement(
-    """
-    UPDATE families SET expires = CASE WHEN final < :idle THEN final ELSE :idle END
-    WHERE locator = :locator AND current = :presented AND client = :client AND binding = :binding AND {live}
-    RETURNING {columns}, {holder}, {memberships}
-""",
-    live=LIVE,
-    columns=COLUMNS,
-    holder=HOLDER,
-    memberships=MEMBERSHIPS,
-    account="families.account",
-)
-_FIND: Final = Statement(
-    "SELECT {columns}, current, previous, sealed, {holder}, {memberships} FROM families WHERE locator = :locator",
-    columns=COLUMNS,
-    holder=HOLDER,
-    memberships=MEMBERSHIPS,
-    account="families.account",
-)
-_BY_ID: Final = Statement("SELECT {columns} FROM families WHERE id = :id", columns=COLUMNS)
-_OF_ACCOUNT: Final = Statement(
-    "SELECT {columns} FROM families WHERE account = :account AND {live} ORDER BY created DESC LIMIT :limit",
-    columns=COLUMNS,
-    live=LIVE,
-)
-_OF_CLIENT: Final = Statement(
-    "SELECT {columns} FROM families WHERE client = :client AND id > :after AND {live} ORDER BY id LIMIT :limit",
-    columns=COLUMNS,
-    live=LIVE,
-)
-_END: Final = "UPDATE families SET ended = :now, reason = :reason, sealed = NULL WHERE"
-END_ONE: Final = Statement("{end} id = :id AND {live} RETURNING id", end=_END, live=LIVE)
-_END_ACCOUNT: Final = Statement("{end} account = :account AND {live} RETURNING id", end=_END, live=LIVE)
-_END_ACCOUNT_CLIENT: Final = Statement(
-    "{end} account = :account AND client = :client AND {live} RETURNING id", end=_END, live=LIVE
-)
-_END_CLIENT: Final = Statement("{end} client = :client AND {live} RETURNING id", end=_END, live=LIVE)
-END_SESSION: Final = Statement("{end} session = :session AND {live} RETURNING id", end=_END, live=LIVE)
-_FORBID: Final = Statement("""
-    INSERT INTO families (id, locator, client, account, session, binding, payload, current, previous, sealed,
-                          generation, created, rotated, expires, final, ended, reason)
-    VALUES (:id, NULL, :client, :account, :session, '', '{}', NULL, NULL, NULL,
-            0, :now, :now, :expires, :expires, :now, :reason)
-    ON CONFLICT (id) DO UPDATE SET ended = :now, reason = :reason, sealed = NULL WHERE families.ended IS NULL
-""")
-_SWEEP: Final = Statement("""
-    DELETE FROM families WHERE id IN (SELECT id FROM families WHERE expires <= :now ORDER BY expires LIMIT :batch)
-""")
 
 
 class Families:
@@ -136,7 +82,7 @@ class Families:
         """
         token = RefreshToken.first()
         row = await self._driver.row(
-            _START,
+            START,
             id=family or new_id(),
             locator=token.place,
             client=client,
@@ -159,7 +105,7 @@ class Families:
         For introspection, and to check what is asked for before the token is used up. Never ends anything.
         """
         shown = RefreshToken.parse(token)
-        row = await self._driver.row(_FIND, locator=shown.place) if shown else None
+        row = await self._driver.row(FIND, locator=shown.place) if shown else None
         if shown is None or row is None or row[13] is None or not hmac.compare_digest(row[13], shown.digest):
             raise _refused()
         family = family_of(row)
@@ -178,7 +124,7 @@ class Families:
         if (shown := RefreshToken.parse(token)) is None:
             raise _refused()
         row = await self._driver.row(
-            _KEEP,
+            KEEP,
             idle=now + idle_seconds,
             now=now,
             locator=shown.place,
@@ -216,7 +162,7 @@ class Families:
             raise _refused()
         successor = shown.successor()
         row = await self._driver.row(
-            _ROTATE,
+            ROTATE,
             next=successor.digest,
             sealed=shown.seal(successor),
             now=now,
@@ -228,7 +174,7 @@ class Families:
         )
         if row is not None:
             return _refreshed(successor, row)
-        row = await self._driver.row(_FIND, locator=shown.place)
+        row = await self._driver.row(FIND, locator=shown.place)
         if row is None or (family := family_of(row)).client != client or family.binding != binding:
             raise _refused()
         if family.ended is not None or family.expires <= now:
@@ -254,17 +200,17 @@ class Families:
 
     async def get(self, family: str) -> Family | None:
         """Return a family by its id, also one that has been ended; None where there is none."""
-        row = await self._driver.row(_BY_ID, id=family)
+        row = await self._driver.row(BY_ID, id=family)
         return None if row is None else family_of(row)
 
     async def of_account(self, account: str, *, now: float, limit: int = 100) -> tuple[Family, ...]:
         """Return a person's living families, the newest first."""
-        rows = await self._driver.rows(_OF_ACCOUNT, account=account, now=now, limit=limit)
+        rows = await self._driver.rows(OF_ACCOUNT, account=account, now=now, limit=limit)
         return tuple(map(family_of, rows))
 
     async def of_client(self, client: str, *, now: float, after: str = "", limit: int = 100) -> tuple[Family, ...]:
         """Return a client's living families in the order of their ids, beginning after that of the page before."""
-        rows = await self._driver.rows(_OF_CLIENT, client=client, after=after, now=now, limit=limit)
+        rows = await self._driver.rows(OF_CLIENT, client=client, after=after, now=now, limit=limit)
         return tuple(map(family_of, rows))
 
     async def end(self, family: str, *, reason: str, now: float) -> bool:
@@ -274,22 +220,30 @@ class Families:
     async def end_account(self, account: str, *, reason: str, now: float, client: str = "") -> tuple[str, ...]:
         """End all of a person's families, or those with one client, and return the ids of those that were alive."""
         if client:
-            rows = await self._driver.rows(_END_ACCOUNT_CLIENT, account=account, client=client, reason=reason, now=now)
+            rows = await self._driver.rows(END_ACCOUNT_CLIENT, account=account, client=client, reason=reason, now=now)
         else:
-            rows = await self._driver.rows(_END_ACCOUNT, account=account, reason=reason, now=now)
+            rows = await self._driver.rows(END_ACCOUNT, account=account, reason=reason, now=now)
         return _ids(rows)
 
     async def end_client(self, client: str, *, reason: str, now: float) -> tuple[str, ...]:
         """End all families of a client, and return the ids of those that were alive."""
-        return _ids(await self._driver.rows(_END_CLIENT, client=client, reason=reason, now=now))
+        return _ids(await self._driver.rows(END_CLIENT, client=client, reason=reason, now=now))
 
     async def end_session(self, session: str, *, reason: str, now: float) -> tuple[str, ...]:
         """End all families that came from a login session, and return the ids of those that were alive."""
         return _ids(await self._driver.rows(END_SESSION, session=session, reason=reason, now=now))
 
     async def sweep(self, *, now: float) -> int:
-        """Delete some of the families whose tokens have expired anyway, and return how many."""
-        return await self._driver.run(_SWEEP, now=now, batch=BATCH)
+        """Delete some of the families whose tokens have expired anyway, and return how many.
+
+        A family is looked at when its first token would have expired, and where it has been used since, again when
+        its present token would: so no use of a token changes an index, which would cost more than the use itself.
+        """
+        postponed = BATCH
+        while postponed >= BATCH:
+            postponed = await self._driver.run(POSTPONE, now=now, batch=BATCH)
+            await asyncio.sleep(0)  # others come first
+        return await self._driver.run(SWEEP, now=now, batch=BATCH)
 
 
 async def forbid(
@@ -297,7 +251,7 @@ async def forbid(
 ) -> None:
     """End a family, or, where it has not begun, see to it that it never does."""
     await database.run(
-        _FORBID,
+        FORBID,
         id=family,
         client=client,
         account=account,

@@ -8,7 +8,7 @@ from typing import Final
 from ringwall.identity.store.driver import Statement
 from ringwall.identity.store.errors import NewerDatabaseError
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """From the first to the current one; their names sort in this order."""
 HEAD: Final = REVISIONS[-1]
 VERSION_TABLE: Final = "ringwall_issuer_version"

@@ -72,10 +72,11 @@ Table(
     _time("final"),
     _time("ended", nullable=True),
     _text("reason"),
+    Column("due", Double, nullable=False, server_default="0"),
     Index("families_by_account", "account", "created"),
     Index("families_by_client", "client", "created"),
     Index("families_by_session", "session"),
-    Index("families_by_expires", "expires"),
+    Index("families_by_due", "due"),
 )
 
 Table(
