@@ -16,6 +16,21 @@ _PLAN_SECONDS: Final = 180.0
 _PAUSE_SECONDS: Final = 0.01
 
 
+class OneLine(logging.Formatter):
+    """Writes each message as one line with nothing hidden in it.
+
+    Messages tell what others have sent, who must neither begin a line of their own nor send the operator's terminal a
+    command by it.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the library's name
+        """Return the line, without the traceback that may follow."""
+        line = super().formatMessage(record)
+        if line.isprintable():
+            return line
+        return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
+
+
 def run_part(run: Callable[[StateFolder, int], None]) -> int:
     """Run one of Ringwall's processes, its imports done, as soon as there is a plan; return its exit code.
 
@@ -27,7 +42,9 @@ def run_part(run: Callable[[StateFolder, int], None]) -> int:
     given = parser.parse_args()
     folder = StateFolder(given.state)
     os.umask(0o077)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     try:
         _await_plan(folder)
         run(folder, given.process)
