@@ -110,9 +110,9 @@ def submit(browser: Browser, page: httpx.Response) -> httpx.Response:
     """Send the form of a page that sends itself where there is a script."""
     action = re.search(r'<form[^>]*action="([^"]*)"', page.text, flags=re.IGNORECASE)
     assert action is not None, page.text
-    found = re.findall(r'<input[^>]* name="([^"]*)" value="([^"]*)"', page.text, flags=re.IGNORECASE)
+    found = re.findall(r'<input[^>]* name="([^"]*)"[^>]* value="([^"]*)"', page.text, flags=re.IGNORECASE)
     fields = {html.unescape(name): html.unescape(value) for name, value in found}
-    return browser.post(html.unescape(action[1]), data=fields, headers=PAGE)
+    return browser.post(page.url.join(html.unescape(action[1])), data=fields, headers=PAGE)
 
 
 def sign_in(browser: Browser, person: str, at: str = "/home") -> httpx.Response:

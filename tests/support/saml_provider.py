@@ -77,6 +77,7 @@ class SamlAnswer:
     confirmed_until: float = 300
     authenticated: float = 0
     session_until: float | None = None
+    session: str = ""
     context: str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
     extra_conditions: str = ""
     restrictions: str | None = None
@@ -97,6 +98,7 @@ class SamlAnswer:
 
     def assertion(self) -> str:
         until = f' SessionNotOnOrAfter="{self._at(self.session_until)}"' if self.session_until is not None else ""
+        until += f' SessionIndex="{self.session}"' if self.session else ""
         request = self.request if self.confirmed_request is None else self.confirmed_request
         attributes = "".join(
             f'<saml:Attribute Name="{name}">'

@@ -18,7 +18,7 @@ _GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _OIDC_KEYS: Final = frozenset(
     {
         *("preset", "issuer", "discovery", "tenant", "tenants", "client_id", "secret", "authentication"),
-        *("scopes", "algorithms", "userinfo", "logout", "amr"),
+        *("scopes", "algorithms", "userinfo", "amr"),
     }
 )
 """What means nothing to a SAML provider."""
@@ -92,7 +92,13 @@ class _Checker:
             hint = "its SingleSignOnService needs the binding HTTP-Redirect"
             self._report.error("bad-metadata", f"{self._name!r} takes no requests by redirect", at.span, hint=hint)
             return
-        self._check_url(At(provider.location, at.span))
+        for url in (provider.location, provider.logout_location, provider.logout_response_location):
+            if url:
+                self._check_url(At(url, at.span))
+        if self._upstream.logout is not None and self._upstream.logout.value and not provider.logout_location:
+            hint = "its SingleLogoutService needs the binding HTTP-Redirect, else leave `logout` out"
+            message = f"{self._name!r} takes no logout requests by redirect"
+            self._report.error("bad-metadata", message, self._upstream.logout.span, hint=hint)
 
     def _check_issuer(self) -> None:
         upstream, preset = self._upstream, self._preset

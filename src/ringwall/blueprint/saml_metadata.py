@@ -46,12 +46,23 @@ def read_metadata(content: bytes) -> SamlMetadata:
     certificates = _certificates(role)
     if not name or not certificates:  # 2, 3
         raise ValueError("the metadata has no entityID, or no certificate for signatures")
-    locations = [
-        each.get("Location", "").strip()
-        for each in role.iterchildren(f"{_METADATA}SingleSignOnService")
-        if each.get("Binding") == _REDIRECT
-    ]
-    return SamlMetadata(entity_id=name, location=next(iter(locations), ""), certificates=certificates)
+    sign_on, logout = (_by_redirect(role, kind) for kind in ("SingleSignOnService", "SingleLogoutService"))
+    return SamlMetadata(
+        entity_id=name,
+        location=sign_on[0],
+        certificates=certificates,
+        wants_signed=role.get("WantAuthnRequestsSigned", "").strip() in {"true", "1"},
+        logout_location=logout[0],
+        logout_response_location=logout[1],
+    )
+
+
+def _by_redirect(role: Any, kind: str) -> tuple[str, str]:
+    """Return where a service takes requests by redirect, and where answers; empty where it does not say."""
+    for each in role.iterchildren(f"{_METADATA}{kind}"):
+        if each.get("Binding") == _REDIRECT:
+            return each.get("Location", "").strip(), each.get("ResponseLocation", "").strip()
+    return "", ""
 
 
 def _certificates(role: Any) -> tuple[str, ...]:

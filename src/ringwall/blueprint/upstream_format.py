@@ -58,6 +58,12 @@ SAML: Final = Record(
         ),
         "subject": Field(_ATTRIBUTE, "Attribute that says who somebody is and never changes; default: the NameID."),
         "email": Field(_ATTRIBUTE, "Attribute with the address; default `email`."),
+        "sign_requests": Field(
+            Flag(), "Whether requests to sign in are signed; default: whether the metadata wants that."
+        ),
+        "encrypted": Field(
+            Flag(), "true: assertions must be encrypted, and our metadata has a key for that; default false."
+        ),
         "display_name": Field(_ATTRIBUTE, "Attribute with the name that people read; default `name`."),
     },
     tells_given=True,

@@ -26,11 +26,17 @@ class SamlMetadata:
         entity_id: who it is.
         location: where it takes requests by redirect; empty where it takes none.
         certificates: base64 DER of those for signatures.
+        wants_signed: whether it wants requests to sign in to be signed.
+        logout_location: where it takes logout requests by redirect; empty where it takes none.
+        logout_response_location: where it takes answers to its own; empty where that is the same.
     """
 
     entity_id: str
     location: str
     certificates: tuple[str, ...]
+    wants_signed: bool = False
+    logout_location: str = ""
+    logout_response_location: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,8 @@ class UpstreamSaml:
     subject: At[str] | None = None
     email: At[str] | None = None
     display_name: At[str] | None = None
+    sign_requests: At[bool] | None = None
+    encrypted: At[bool] | None = None
     provider: SamlMetadata | None = None
     given: frozenset[str] = frozenset()
 

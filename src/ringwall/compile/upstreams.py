@@ -32,7 +32,7 @@ def _lower(upstream: Upstream) -> PlanUpstream:
         name=upstream.name.value,
         title=_text(upstream.title, upstream.name.value),
         oidc=_oidc(upstream, preset) if upstream.saml is None else None,
-        saml=_saml(upstream.saml) if upstream.saml is not None else None,
+        saml=_saml(upstream.saml, upstream) if upstream.saml is not None else None,
         tenants=tuple(sorted(tenants)),
         tenant_claim=preset.tenant_claim,
         create=_text(upstream.accounts, "") == "create",
@@ -73,13 +73,18 @@ def _oidc(upstream: Upstream, preset: Preset) -> OidcProvider:
     )
 
 
-def _saml(saml: UpstreamSaml) -> SamlProvider:
+def _saml(saml: UpstreamSaml, upstream: Upstream) -> SamlProvider:
     assert saml.provider is not None  # noqa: S101  # metadata that cannot be read is an error of the check
     return SamlProvider(
         entity_id=saml.provider.entity_id,
         location=saml.provider.location,
         certificates=saml.provider.certificates,
         subject=_text(saml.subject, ""),
+        sign_requests=saml.provider.wants_signed if saml.sign_requests is None else saml.sign_requests.value,
+        encrypted=saml.encrypted is not None and saml.encrypted.value,
+        logout=upstream.logout is not None and upstream.logout.value,
+        logout_location=saml.provider.logout_location,
+        logout_response_location=saml.provider.logout_response_location,
     )
 
 

@@ -89,12 +89,22 @@ class SamlProvider(Part):
         location: where it takes authentication requests by redirect.
         certificates: base64 DER of those that hold its keys for signatures.
         subject: the attribute that says who somebody is; empty for the NameID.
+        sign_requests: whether requests to sign in are signed.
+        encrypted: whether assertions must be encrypted.
+        logout: whether who signs out here is signed out there too.
+        logout_location: where it takes logout requests by redirect; empty where it takes none.
+        logout_response_location: where it takes our answers to its own; empty where that is the same.
     """
 
     entity_id: str
     location: str
     certificates: tuple[str, ...] = Field(min_length=1)
     subject: str = ""
+    sign_requests: bool = False
+    encrypted: bool = False
+    logout: bool = False
+    logout_location: str = ""
+    logout_response_location: str = ""
 
 
 class Upstream(Part):
@@ -144,3 +154,9 @@ class Upstream(Part):
         if self.saml is not None:
             return self.saml.entity_id
         return self.oidc.issuer if self.oidc is not None else ""
+
+    @property
+    def logout(self) -> bool:
+        """Whether who signs out here is signed out there too."""
+        provider = self.oidc if self.saml is None else self.saml
+        return provider is not None and provider.logout

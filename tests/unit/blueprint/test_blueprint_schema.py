@@ -46,7 +46,8 @@ issuers:
         secret: {file: secrets/any}, authentication: client_secret_post, scopes: [groups], algorithms: [ES256],
         userinfo: true, logout: true, roles: [{claim: groups, map: {doctors: clinician}}, {map: {x: patient}}],
         acr: {gold: mfa}, amr: {hwk: phr}}
-      adfs: {saml: {metadata: adfs.xml, subject: oid, email: mail, display_name: cn}, acr: {"urn:x": mfa}}
+      adfs: {saml: {metadata: adfs.xml, subject: oid, email: mail, display_name: cn,
+        sign_requests: true, encrypted: true}, acr: {"urn:x": mfa}}
   partner: {issuer: "https://idp.example", discovery: "https://idp.example/meta", audience: clinic,
     algorithms: [ES256], roles: {claim: [a.b, roles], map: {doctors: clinician}}}
   other: {issuer: "https://idp2.example", audience: [a, b], roles: {claim: realm_access.roles}}

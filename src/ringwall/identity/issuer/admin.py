@@ -80,7 +80,9 @@ def create_admin_app(context: IssuerContext) -> Starlette:
             Route("/dev/token", DevelopmentTokens(context).post, methods=["POST"]),
             Route("/registration-tokens", RegistrationTokens(context).post, methods=["POST"]),
             *RevocationAdministration(context.storage).routes(),
-            *UpstreamAdministration(context.people, directory=context.directory, clock=context.clock).routes(),
+            *UpstreamAdministration(
+                context.people, directory=context.directory, clock=context.clock, keystore=context.keystore
+            ).routes(),
             *administration_routes(
                 context, actors=Operators(), authority=authority, escalation=Escalation(context, authority)
             ),

@@ -49,6 +49,11 @@ def rotate_keys(bindings: Bindings, *, compromised: bool = False) -> dict[str, A
     return _ask(bindings, "POST", "/admin/keys/replace" if compromised else "/admin/keys/rotate", None)
 
 
+def rotate_saml_keys(bindings: Bindings, *, compromised: bool = False) -> dict[str, Any]:
+    """Take the next step with the keys towards SAML providers; return `{"keys": {"active": fingerprint, …}, …}`."""
+    return _ask(bindings, "POST", "/saml-keys/rotate", {"compromised": compromised})
+
+
 def list_keys(bindings: Bindings) -> dict[str, Any]:
     """Return `{"keys": [{"kid", "state", "published", "activated", "signed_until"}], "next_change"}`."""
     return _ask(bindings, "GET", "/admin/keys", None)

@@ -1,5 +1,6 @@
 """What the operator may ask about providers at which people sign in: on the administration socket."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from ringwall.identity.issuer.admin_request import read_object
 from ringwall.identity.issuer.answers import answer
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.request import RequestRefusedError
+from ringwall.identity.keystore import KeyStore
 from ringwall.identity.people.journal import OPERATOR
 from ringwall.identity.upstream.identity import NoAccountError, UpstreamIdentity
 from ringwall.model.clock import Clock
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 class UpstreamAdministration:
     """What answers; one method per endpoint."""
 
-    def __init__(self, people: IssuerPeople, *, directory: LiveDirectory, clock: Clock) -> None:
+    def __init__(self, people: IssuerPeople, *, directory: LiveDirectory, clock: Clock, keystore: KeyStore) -> None:
+        self._keystore = keystore
         self._people = people
         self._directory = directory
         self._clock = clock
@@ -35,6 +38,7 @@ class UpstreamAdministration:
             Route("/upstreams/{name}/look", self.look, methods=["POST"]),
             Route("/upstreams/{name}/links", self.link, methods=["POST"]),
             Route("/upstreams/{name}/unlink", self.unlink, methods=["POST"]),
+            Route("/saml-keys/rotate", self.rotate_saml_keys, methods=["POST"]),
         ]
 
     async def look(self, request: Request) -> Response:
@@ -74,6 +78,21 @@ class UpstreamAdministration:
         account = await self._account(asked.get("user_name", ""))
         count = await (await self._linking()).unlink(upstream, account, by=OPERATOR)
         return answer({"user_name": account.user_name, "unlinked": count})
+
+    async def rotate_saml_keys(self, request: Request) -> Response:
+        """Announce the next keys, or let announced ones take over: `{"compromised"?: true}` drops every key instead."""
+        from ringwall.identity.upstream.saml.keys import SamlKeys  # noqa: PLC0415  # not on the way to a start
+
+        compromised = bool((await read_object(request, {"compromised": bool})).get("compromised"))
+        keys = SamlKeys(self._keystore, self._clock)
+        ring = await asyncio.to_thread(lambda: keys.rotate(compromised=compromised))
+        await (await self._people.services()).journal.note(
+            "saml-keys-rotated", by=OPERATOR, compromised=compromised, announced=ring.following is not None
+        )
+        hint = "Let the providers read our metadata"
+        if ring.following is not None:
+            hint += ", and call this again"
+        return answer({"keys": ring.fingerprints(), "hint": hint})
 
     def _named(self, request: Request) -> Upstream:
         upstream = self._directory.current().upstreams.get(request.path_params["name"])

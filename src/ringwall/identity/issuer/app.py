@@ -160,7 +160,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         context, authorize=authorize, page=sign_in, pages=pages, sessions=sessions, sources=sources
     )
     upstream_sign_out = UpstreamSignOut(context, sources=sources, pages=pages)
-    endings = UpstreamEndings(context, sessions=sessions, sources=sources)
+    endings = UpstreamEndings(context, sessions=sessions, sources=sources, sign_out=upstream_sign_out, pages=pages)
     invitation = InvitationEndpoint(context, sessions=sessions, forms=forms, pages=pages)
     device = DevicePage(context, sessions=sessions, pages=pages, forms=forms)
     end_session = EndSessionEndpoint(context, sessions=sessions, pages=pages, forms=forms, elsewhere=upstream_sign_out)
@@ -175,6 +175,7 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/upstream/{name}/signed-out", upstream_sign_out.finish, methods=["GET"]),
         Route("/upstream/{name}/callback", upstream.finish_by_form, methods=["POST"]),
         Route("/upstream/{name}/backchannel_logout", endings.back_channel, methods=["POST"]),
+        Route("/upstream/{name}/logout", endings.single_logout, methods=["GET", "POST"]),
         Route("/consent", consent.get, methods=["GET"]),
         Route("/consent", consent.post, methods=["POST"]),
         Route("/session", EdgeSessionEndpoint(context, pages=pages).get, methods=["GET"]),

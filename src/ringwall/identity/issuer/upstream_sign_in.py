@@ -27,7 +27,7 @@ from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
 from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import MAX_BODY, Parameters, RequestRefusedError, parse_parameters, read_form
-from ringwall.identity.issuer.upstream_sources import UpstreamSources, see
+from ringwall.identity.issuer.upstream_sources import MAX_SAML, UpstreamSources, see
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.identity.upstream.identity import (
     NoAccountError,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 BEGUN_SECONDS: Final = 900.0
 """How long somebody may take at the provider."""
 _COOKIE_SECONDS: Final = 3600
-_MAX_SAML: Final = 256 * 1024
 _SAML_FIELDS: Final = ("SAMLResponse", "RelayState")
 _SENT_ONCE_MORE: Final = "sent_once_more"
 _GONE: Final = (
@@ -152,7 +151,7 @@ class UpstreamSignIn:
         if upstream is None:
             return self._pages.show("error", status=404, message="There is no such way to sign in.")
         try:
-            answer = await read_form(request, MAX_BODY if upstream.saml is None else _MAX_SAML)
+            answer = await read_form(request, MAX_BODY if upstream.saml is None else MAX_SAML)
         except RequestRefusedError as error:
             return self._pages.show("error", status=error.status, message="The answer is malformed.")
         if upstream.saml is not None:
@@ -165,18 +164,12 @@ class UpstreamSignIn:
 
     async def metadata(self, request: Request) -> Response:
         """Answer with what a SAML provider has to know about us (saml-metadata-2.0-os, section 2.4.4)."""
-        from ringwall.identity.upstream.saml.metadata import (  # noqa: PLC0415  # not on the way to a start
-            MEDIA_TYPE,
-            service_provider,
-        )
+        from ringwall.identity.upstream.saml.metadata import MEDIA_TYPE  # noqa: PLC0415  # not on the way to a start
 
         upstream = self._sources.named(request)
         if upstream is None or upstream.saml is None:
             return self._pages.show("error", status=404, message="There is no such way to sign in.")
-        about = service_provider(
-            entity_id=self._sources.address(upstream, "metadata"),
-            return_to=self._sources.address(upstream, "callback"),
-        )
+        about = await self._sources.saml(upstream).metadata(self._sources.address(upstream, "callback"))
         return Response(about, media_type=MEDIA_TYPE, headers={"cache-control": "no-store"})
 
     async def _leave(self, request: Request, query: bytes, upstream: Upstream, begun: Begun) -> Response:

@@ -53,19 +53,26 @@ class UpstreamSignOut:
 
     async def finish(self, request: Request) -> Response:
         """Take somebody back, and send them on to where they were to go."""
-        upstream = self._sources.named(request)
         try:
-            state = Secret(parse_parameters(request.scope["query_string"]).get("state", ""))
+            state = parse_parameters(request.scope["query_string"]).get("state", "")
+        except RequestRefusedError:
+            state = ""
+        return await self.finish_by(self._sources.named(request), state)
+
+    async def finish_by(self, upstream: Upstream | None, named: str) -> Response:
+        """Send somebody on to where they were to go, by the state that the provider has given back."""
+        state = Secret(named)
+        try:
             interactions = (await self._context.storage.database()).interactions
             taken = await interactions.take(state, owner=_owner(upstream), now=self._context.clock.now())
-        except (RequestRefusedError, HandleRefusedError):
+        except HandleRefusedError:
             return self._pages.show("signed_out")
         then = str(taken.payload["then"])
         return see(then) if then else self._pages.show("signed_out")
 
     def _wanted(self, session: BrowserSession) -> Upstream | None:
         upstream = self._sources.find(str(session.upstream.get("name", "")))
-        return upstream if upstream is not None and upstream.oidc is not None and upstream.oidc.logout else None
+        return upstream if upstream is not None and upstream.logout else None
 
     async def _location(self, session: BrowserSession, upstream: Upstream, state: str) -> str | None:
         kept = session.upstream.get("session", {})

@@ -1,7 +1,7 @@
 """What speaks to the providers of the plan in force, and our own addresses for each."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +12,11 @@ from ringwall.plan.upstream import Upstream
 
 if TYPE_CHECKING:
     from ringwall.identity.upstream.oidc.source import OidcSource
+    from ringwall.identity.upstream.saml.source import SamlSource
     from ringwall.identity.upstream.sources import SignInSources
+
+MAX_SAML: Final = 256 * 1024
+"""How many bytes a form with a message of SAML may have."""
 
 
 class UpstreamSources:
@@ -38,15 +42,21 @@ class UpstreamSources:
         """Return what speaks to a provider of OpenID Connect."""
         return self._all().openid(upstream, development=self._context.directory.current().development)
 
+    def saml(self, upstream: Upstream) -> "SamlSource":
+        """Return what speaks to a provider of SAML."""
+        return self._all().saml(upstream)
+
     def _all(self) -> "SignInSources":
         if self._sources is None:
-            from ringwall.identity.upstream.secrets import SecretPlaces  # noqa: PLC0415  # not on the way to a start
+            from ringwall.identity.upstream.saml.keys import SamlKeys  # noqa: PLC0415  # not on the way to a start
+            from ringwall.identity.upstream.secrets import SecretPlaces  # noqa: PLC0415  # as above
             from ringwall.identity.upstream.sources import SignInSources  # noqa: PLC0415  # as above
 
             self._sources = SignInSources(
                 places=SecretPlaces(self._context.settings.state.absolute().parent, os.environ),
                 clock=self._context.clock,
                 sign=self._context.keys.sign,
+                saml_keys=SamlKeys(self._context.keystore, self._context.clock),
             )
         return self._sources
 

@@ -4,6 +4,7 @@ from ringwall.identity.federation.fetch import Fetcher
 from ringwall.identity.upstream.identity import UpstreamUnavailableError
 from ringwall.identity.upstream.oidc.exchange import Sign
 from ringwall.identity.upstream.oidc.source import OidcSource
+from ringwall.identity.upstream.saml.keys import SamlKeys
 from ringwall.identity.upstream.saml.source import SamlSource
 from ringwall.identity.upstream.secrets import SecretPlaces
 from ringwall.identity.upstream.source import SignInSource
@@ -14,18 +15,22 @@ from ringwall.plan.upstream import Upstream
 class SignInSources:
     """Makes sources, and keeps them."""
 
-    def __init__(self, *, places: SecretPlaces, clock: Clock, sign: Sign, fetcher: Fetcher | None = None) -> None:
+    def __init__(
+        self, *, places: SecretPlaces, clock: Clock, sign: Sign, saml_keys: SamlKeys, fetcher: Fetcher | None = None
+    ) -> None:
         """Remember what sources need.
 
         Args:
             places: where secrets lie.
             clock: where time comes from.
             sign: signs with the issuer's key.
+            saml_keys: what signs for SAML providers, and decrypts what they say.
             fetcher: how providers are asked; made from the plan's mode by default.
         """
         self._places = places
         self._clock = clock
         self._sign = sign
+        self._saml_keys = saml_keys
         self._fetcher = fetcher
         self._sources: dict[str, tuple[Upstream, bool, OidcSource]] = {}
 
@@ -34,7 +39,11 @@ class SignInSources:
         if upstream.saml is None:
             return self.openid(upstream, development=development)
         self._forget(upstream.name)
-        return SamlSource(upstream)  # it keeps nothing
+        return self.saml(upstream)
+
+    def saml(self, upstream: Upstream) -> SamlSource:
+        """Return the source for a provider of SAML, which keeps nothing."""
+        return SamlSource(upstream, self._saml_keys)
 
     def openid(self, upstream: Upstream, *, development: bool) -> OidcSource:
         """Return the source for a provider of OpenID Connect."""

@@ -73,3 +73,17 @@ def test_what_is_wrong_is_said(here: UpstreamWorld, path: str, body: dict[str, A
     invite(here)
     response = here.world.ask_admin("POST", f"/upstreams/{path}", content=json.dumps(body))
     assert response.status_code == status, response.text
+
+
+def test_the_keys_towards_saml_providers_are_announced_before_they_take_over(here: UpstreamWorld) -> None:
+    def rotate(**asked: Any) -> dict[str, str]:
+        return dict(here.world.ask_admin("POST", "/saml-keys/rotate", json=asked).json()["keys"])
+
+    announced = rotate()
+    assert set(announced) == {"active", "following"}
+    over = rotate()
+    assert over == {"active": announced["following"], "former": announced["active"]}
+    dropped = rotate(compromised=True)
+    assert set(dropped) == {"active"}
+    assert dropped["active"] not in over.values()
+    assert here.world.ask_admin("POST", "/saml-keys/rotate", json={"compromised": "yes"}).status_code == 400

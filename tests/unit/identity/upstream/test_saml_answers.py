@@ -6,8 +6,10 @@ import copy
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from tests.support.saml_messages import brought, saml_keys
 from tests.support.saml_provider import ASSERTION, ENTITY, SIGNATURE, SamlAnswer, asked, encoded, provider, signer
 
 from ringwall.identity.upstream.identity import UpstreamDeclinedError, UpstreamIdentity, UpstreamRefusedError
@@ -18,6 +20,7 @@ from ringwall.plan.upstream import Upstream
 NOW = 1_800_000_000.0
 RETURN_TO = "https://localhost:8443/auth/upstream/adfs/callback"
 AUDIENCE = "https://localhost:8443/auth/upstream/adfs/metadata"
+KEYS = saml_keys()
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 
 
@@ -38,7 +41,7 @@ def sign_in(make: Any = None, *, plan: Upstream | None = None, **changes: Any) -
     """Sign somebody in; `make` gets the answer and returns `SAMLResponse`."""
 
     async def run() -> UpstreamIdentity:
-        source = SamlSource(plan or upstream())
+        source = SamlSource(plan or upstream(), KEYS)
         begun = await source.begin(wish())
         answer = answer_to(**{"request": begun.kept["request"], **changes})
         return await source.finish(begun.kept, {"SAMLResponse": make(answer) if make else answer.text()}, now=NOW)
@@ -60,6 +63,22 @@ def test_who_signed_in_is_known_whatever_of_it_is_signed(sign: tuple[str, ...]) 
     assert who.claims["mail"] == "i@a.example"
 
 
+@pytest.mark.parametrize("signs", [False, True])
+def test_a_request_is_signed_where_the_plan_says_so(*, signs: bool) -> None:
+    async def run() -> str:
+        begun = await SamlSource(upstream(sign_requests=signs), KEYS).begin(wish())
+        return begun.location("the state&")
+
+    location = asyncio.run(run())
+    assert asked(location)[1] == "the state&"
+    assert ("Signature=" in location) is signs
+    if signs:
+        certificate = KEYS.ring().signing_certificates[0]
+        assert brought(location, "SAMLRequest", certificate)[1] == "the state&"
+        with pytest.raises(InvalidSignature):
+            brought(location.replace("RelayState=the", "RelayState=a"), "SAMLRequest", certificate)
+
+
 def test_a_second_key_and_another_algorithm_will_do() -> None:
     new = signer("new", "ec")
     plan = upstream(certificates=(signer("right").text, new.text))
@@ -69,7 +88,7 @@ def test_a_second_key_and_another_algorithm_will_do() -> None:
 def test_the_request_says_who_asks_for_what() -> None:
     async def run() -> None:
         plan = upstream().model_copy(update={"acr": (("urn:silver", "pwd"), ("urn:gold", "mfa"))})
-        begun = await SamlSource(plan).begin(wish(again=True, levels=("mfa",)))
+        begun = await SamlSource(plan, KEYS).begin(wish(again=True, levels=("mfa",)))
         request, state = asked(begun.location("the state&"))
         assert state == "the state&"
         assert request.get("ID") == begun.kept["request"]
@@ -310,7 +329,7 @@ def test_an_encrypted_assertion_is_refused_and_the_operator_told_what_to_do() ->
 
 def test_who_was_to_sign_in_anew_has() -> None:
     async def run(**changes: Any) -> UpstreamIdentity:
-        source = SamlSource(upstream())
+        source = SamlSource(upstream(), KEYS)
         begun = await source.begin(wish(**changes))
         answer = answer_to(begun.kept["request"], authenticated=-120)
         return await source.finish(begun.kept, {"SAMLResponse": answer.text()}, now=NOW)

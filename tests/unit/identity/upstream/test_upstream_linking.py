@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def test_roles_given_here_stay_and_roles_given_there_go(tmp_path: Path) -> None:
         assert made.roles == ("clerk", "clinician")
 
         def by_hand(was: Account) -> Account:
-            return Account(**{**{name: getattr(was, name) for name in was.__slots__}, "roles": (*was.roles, "admin")})
+            return replace(was, roles=(*was.roles, "admin"))
 
         await accounts.change(made.id, by_hand, by="operator")
         assert (await here.sign_in({"groups": ["staff"]})).roles == ("admin", "clerk")

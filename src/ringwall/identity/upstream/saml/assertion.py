@@ -15,6 +15,7 @@ SKEW_SECONDS: Final = 60.0
 """How far the provider's clock may be off."""
 _BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 _TRANSIENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+_NAMED_WITH: Final = ("Format", "NameQualifier", "SPNameQualifier", "SPProvidedID")
 _MAX_VALUES: Final = 500
 
 
@@ -46,12 +47,18 @@ class Asserted:
         authenticated: when they proved it, seconds since the epoch.
         context: how (`AuthnContextClassRef`); empty where it does not say.
         attributes: a text each, or a list of texts where there are several.
+        named: the `NameID` as it is, also one that is good for this sign-in only; empty for none.
+        named_with: its attributes.
+        session: what the provider calls this session (`SessionIndex`); empty where it does not say.
     """
 
     name_id: str
     authenticated: float
     context: str
     attributes: dict[str, Any] = field(repr=False)
+    named: str = ""
+    named_with: dict[str, str] = field(default_factory=dict)
+    session: str = ""
 
 
 def read_assertion(signed: SignedAssertion, expected: Expected) -> Asserted:
@@ -75,13 +82,18 @@ def read_assertion(signed: SignedAssertion, expected: Expected) -> Asserted:
     if not statement:  # 6
         raise UpstreamRefusedError("statement", "the assertion does not say that somebody signed in")
     until = statement[0].get("SessionNotOnOrAfter")
-    if until is not None and _time(until) <= expected.now - SKEW_SECONDS:
+    if until is not None and time_of(until) <= expected.now - SKEW_SECONDS:
         raise UpstreamRefusedError("expired", "the session at the provider is over")
+    name = _name_id(subject)
+    named = text_of(name) if name is not None else ""
     return Asserted(
-        name_id=_name_id(subject),
-        authenticated=min(_time(statement[0].get("AuthnInstant")), expected.now),
+        name_id=named if name is not None and name.get("Format") != _TRANSIENT else "",
+        authenticated=min(time_of(statement[0].get("AuthnInstant")), expected.now),
         context=_context(statement[0]),
         attributes=_attributes(assertion),
+        named=named,
+        named_with={key: name.get(key) for key in _NAMED_WITH if name.get(key)} if name is not None else {},
+        session=statement[0].get("SessionIndex", ""),
     )
 
 
@@ -94,15 +106,15 @@ def _confirms(confirmation: "Element", expected: Expected) -> bool:
     return (
         data[0].get("Recipient") == expected.return_to
         and data[0].get("InResponseTo") == expected.request
-        and _time(data[0].get("NotOnOrAfter")) > expected.now - SKEW_SECONDS
+        and time_of(data[0].get("NotOnOrAfter")) > expected.now - SKEW_SECONDS
     )
 
 
 def _check_conditions(conditions: "Element", expected: Expected) -> None:
     begins, ends = conditions.get("NotBefore"), conditions.get("NotOnOrAfter")
-    if begins is not None and _time(begins) > expected.now + SKEW_SECONDS:  # 3
+    if begins is not None and time_of(begins) > expected.now + SKEW_SECONDS:  # 3
         raise UpstreamRefusedError("early", "the assertion is not good yet", hint="compare the clocks")
-    if ends is not None and _time(ends) <= expected.now - SKEW_SECONDS:
+    if ends is not None and time_of(ends) <= expected.now - SKEW_SECONDS:
         raise UpstreamRefusedError("expired", "the assertion has expired", hint="compare the clocks")
     restrictions = children(conditions, ASSERTION, "AudienceRestriction")
     audiences = [[text_of(each) for each in children(one, ASSERTION, "Audience")] for one in restrictions]
@@ -113,11 +125,11 @@ def _check_conditions(conditions: "Element", expected: Expected) -> None:
         raise UpstreamRefusedError("condition", "the assertion has a condition that Ringwall does not know")
 
 
-def _name_id(subject: "Element") -> str:
+def _name_id(subject: "Element") -> "Element | None":
     found = children(subject, ASSERTION, "NameID")
     if len(found) > 1:
         raise UpstreamRefusedError("subject", "the assertion names several people")
-    return text_of(found[0]) if found and found[0].get("Format") != _TRANSIENT else ""
+    return found[0] if found else None
 
 
 def _context(statement: "Element") -> str:
@@ -139,7 +151,7 @@ def _attributes(assertion: "Element") -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items() if name and values}
 
 
-def _time(text: str | None) -> float:
+def time_of(text: str | None) -> float:
     """Return a time; with an offset or without, it is UTC (saml-core-2.0-os, section 1.3.3)."""
     try:
         read = datetime.fromisoformat(text or "")

@@ -1,11 +1,8 @@
 """Asks a provider to sign somebody in (saml-core-2.0-os, section 3.4.1; saml-bindings-2.0-os, section 3.4)."""
 
-import base64
-import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlencode, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
 from ringwall.identity.upstream.saml.document import ASSERTION, PROTOCOL
@@ -38,14 +35,6 @@ def authn_request(
         + (wanted if context else "")
         + "</samlp:AuthnRequest>"
     )
-
-
-def redirect(location: str, request: str, state: str) -> str:
-    """Return the URL that brings a request (saml-bindings-2.0-os, section 3.4.4.1)."""
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    packed = packer.compress(request.encode()) + packer.flush()
-    query = urlencode({"SAMLRequest": base64.b64encode(packed).decode("ascii"), "RelayState": state})
-    return f"{location}{'&' if urlsplit(location).query else '?'}{query}"
 
 
 def moment(now: float) -> str:

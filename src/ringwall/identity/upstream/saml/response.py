@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ringwall.identity.upstream.identity import UpstreamDeclinedError, UpstreamRefusedError
+from ringwall.identity.upstream.saml.decryption import decrypted_assertion
 from ringwall.identity.upstream.saml.document import (
     ASSERTION,
     MAX_BYTES,
@@ -20,22 +21,14 @@ from ringwall.identity.upstream.saml.document import (
     only_child,
     parse,
 )
+from ringwall.identity.upstream.saml.signature import verified_element
 
 if TYPE_CHECKING:
-    from signxml.verifier import SignatureConfiguration, VerifyResult
+    from ringwall.identity.upstream.saml.keys import SamlKey
 
     Element = Any
 
 _SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
-_TRANSFORMS: Final = frozenset(
-    {
-        "http://www.w3.org/2000/09/xmldsig#enveloped-signature",
-        "http://www.w3.org/2001/10/xml-exc-c14n#",
-    }
-)
-"""saml-core-2.0-os, section 5.4.4."""
-_METHODS: Final = ("RSA_SHA256", "RSA_SHA384", "RSA_SHA512", "ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512")
-_DIGESTS: Final = ("SHA256", "SHA384", "SHA512")
 _MAX_STATUS: Final = 200
 
 
@@ -46,23 +39,33 @@ class SignedAssertion:
         self.element = element
 
 
-def signed_assertion(answer: str, *, certificates: Iterable[str], request: str, return_to: str) -> SignedAssertion:
+def signed_assertion(
+    answer: str,
+    *,
+    certificates: Iterable[str],
+    request: str,
+    return_to: str,
+    decryption_keys: "Iterable[SamlKey] | None" = None,
+) -> SignedAssertion:
     """Return the assertion of an answer, once its signature holds.
 
     1. It is base64 of a plain document (saml-bindings-2.0-os, section 3.5.4), which is a response of SAML 2.0.
     2. It answers our request, at our address (saml-core-2.0-os, section 3.2.2).
     3. It tells of success (saml-core-2.0-os, section 3.2.2.2).
-    4. It holds one assertion, which is not encrypted (saml-profiles-2.0-os, section 4.1.4.2 allows others).
-    5. The response or the assertion is signed, or both, and each signature holds by a key that the plan names
-       (saml-core-2.0-os, section 5.4); the key that a signature brings along counts for nothing.
+    4. Where the response is signed, that signature holds by a key that the plan names (saml-core-2.0-os, section 5.4);
+       the key that a signature brings along counts for nothing. From here on only what it covers is read.
+    5. It holds one assertion (saml-profiles-2.0-os, section 4.1.4.2 allows others), which is encrypted where the plan
+       says so, and else is not. What was encrypted is not believed for that: anybody can encrypt for us.
+    6. Where the assertion is signed, that signature holds, too; one of the two is there.
 
     Args:
         answer: `SAMLResponse`.
         certificates: base64 DER of the provider's, from its metadata.
         request: the `ID` of our request.
         return_to: our assertion consumer service.
+        decryption_keys: ours, where the assertion must be encrypted.
     """
-    root = parse(_decoded(answer))  # 1
+    root = parse(decoded(answer))  # 1
     if not is_named(root, PROTOCOL, "Response") or root.get("Version") != "2.0":
         raise UpstreamRefusedError("document", "the answer is no response of SAML 2.0")
     if root.get("InResponseTo") != request:  # 2
@@ -70,23 +73,41 @@ def signed_assertion(answer: str, *, certificates: Iterable[str], request: str, 
     if root.get("Destination", return_to) != return_to:
         raise UpstreamRefusedError("destination", "the answer is for another address")
     _check_status(root)  # 3
-    if children(root, ASSERTION, "EncryptedAssertion"):  # 4
-        hint = "let the provider sign assertions and leave their encryption to TLS"
-        raise UpstreamRefusedError("encrypted", "the assertion is encrypted", hint=hint)
-    assertion = only_child(root, ASSERTION, "Assertion")
     keys = tuple(certificates)
-    found = [
-        _verified(element, keys) for element in (root, assertion) if children(element, SIGNATURE, "Signature")
-    ]  # 5
-    if not found:
+    signed = is_signed(root)
+    if signed:  # 4
+        root = verified_element(root, keys)
+    assertion = _assertion(root, decryption_keys)  # 5
+    if is_signed(assertion):  # 6
+        assertion = verified_element(assertion, keys)
+    elif not signed:
         raise UpstreamRefusedError("unsigned", "neither the answer nor its assertion is signed")
-    signed = found[-1]
-    if is_named(signed, PROTOCOL, "Response"):
-        signed = only_child(signed, ASSERTION, "Assertion")
-    return SignedAssertion(signed)
+    return SignedAssertion(assertion)
 
 
-def _decoded(answer: str) -> bytes:
+def is_signed(element: "Element") -> bool:
+    """Return whether an element has a signature of its own, which is not to say that it holds."""
+    return bool(children(element, SIGNATURE, "Signature"))
+
+
+def _assertion(root: "Element", decryption_keys: "Iterable[SamlKey] | None") -> "Element":
+    encrypted = children(root, ASSERTION, "EncryptedAssertion")
+    if decryption_keys is None:
+        if encrypted:
+            hint = "say `encrypted: true`, or let the provider leave their encryption to TLS"
+            raise UpstreamRefusedError("encrypted", "the assertion is encrypted", hint=hint)
+        return only_child(root, ASSERTION, "Assertion")
+    if not encrypted:
+        raise UpstreamRefusedError(
+            "encrypted", "the assertion is not encrypted", hint="the provider needs our metadata"
+        )
+    if len(encrypted) > 1 or children(root, ASSERTION, "Assertion"):
+        raise UpstreamRefusedError("document", "the answer has several assertions, and must have one")
+    return decrypted_assertion(encrypted[0], decryption_keys)
+
+
+def decoded(answer: str) -> bytes:
+    """Return the document that a form brings (saml-bindings-2.0-os, section 3.5.4)."""
     if len(answer) > MAX_BYTES * 4 // 3:
         raise UpstreamRefusedError("document", "the answer is too large")
     try:
@@ -101,59 +122,3 @@ def _check_status(root: "Element") -> None:
         inner = [each.get("Value", "") for each in code.iter(f"{{{PROTOCOL}}}StatusCode")]
         said = ", ".join(value.rpartition(":")[2][:_MAX_STATUS] for value in inner[:3])
         raise UpstreamDeclinedError("declined", f"the provider answers: {said}")
-
-
-def _verified(element: "Element", certificates: tuple[str, ...]) -> "Element":
-    """Return what an element's own signature covers, which is that element, parsed from the signed bytes.
-
-    1. The signature has one reference, and only the transforms that SAML knows. 2. It holds by one of the keys.
-    3. What it covers is this element and no other. A certificate's end date does not matter: the plan names the key
-    (SAML V2.0 Metadata Interoperability Profile 1.0, section 2.6.1).
-    """
-    from cryptography import x509  # noqa: PLC0415  # only where SAML is spoken
-    from lxml import etree  # noqa: PLC0415  # as above
-    from signxml.exceptions import SignXMLException  # noqa: PLC0415  # as above
-    from signxml.verifier import XMLVerifier  # noqa: PLC0415  # as above
-
-    raw = etree.tostring(element, with_tail=False)
-    signature = only_child(element, SIGNATURE, "Signature")
-    used = {each.get("Algorithm") for each in signature.iter(f"{{{SIGNATURE}}}Transform")}
-    if not used or not used <= _TRANSFORMS:  # 1
-        raise UpstreamRefusedError("signature", "the signature uses transforms that SAML does not allow")
-    for text in certificates:  # 2
-        certificate = x509.load_der_x509_certificate(base64.b64decode(text))
-        try:
-            result = XMLVerifier().verify(
-                raw, x509_cert=certificate, id_attribute="ID", expect_config=_config(certificate)
-            )
-        except (SignXMLException, ValueError, TypeError, AttributeError, etree.LxmlError):
-            continue
-        return _covered(result, element)  # 3
-    raise UpstreamRefusedError(
-        "signature",
-        "the signature is by none of the provider's keys, or what was signed has been changed",
-        hint="fetch the provider's metadata anew",
-    )
-
-
-def _config(certificate: Any) -> "SignatureConfiguration":
-    from signxml.algorithms import DigestAlgorithm, SignatureMethod  # noqa: PLC0415  # only where SAML is spoken
-    from signxml.verifier import SignatureConfiguration  # noqa: PLC0415  # as above
-
-    return SignatureConfiguration(
-        location="./",
-        expect_references=1,
-        signature_methods=frozenset(SignatureMethod[name] for name in _METHODS),
-        digest_algorithms=frozenset(DigestAlgorithm[name] for name in _DIGESTS),
-        ignore_ambiguous_key_info=True,
-        verification_time=certificate.not_valid_before_utc,
-    )
-
-
-def _covered(result: "VerifyResult | list[VerifyResult]", element: "Element") -> "Element":
-    if isinstance(result, list):
-        raise UpstreamRefusedError("signature", "the signature covers several things")
-    signed = parse(result.signed_data)
-    if signed.tag != element.tag or not signed.get("ID") or signed.get("ID") != element.get("ID"):
-        raise UpstreamRefusedError("signature", "the signature covers something else")
-    return signed
