@@ -1,6 +1,7 @@
 """A client as the OpenID Foundation's conformance suite is one: registers itself, signs somebody in, checks everything.
 
-The suite itself sends PKCE in one module only, and this issuer asks for it always: here it is sent with every request.
+The suite itself sends PKCE in one module only, and this issuer asks for it always, unless its profile is
+`oidc_certification`: `Suite.pkce` says whether it is sent.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from tests.support.issuer_browser import RelyingParty, browser, forms_of, redeem
 from tests.support.issuer_plan import BATCH, BUILTIN, ISSUER, PORTAL, login_plan
 from tests.support.issuer_world import IssuerWorld, ask
 
-from ringwall.plan.client import ClientKind
+from ringwall.plan.client import ClientKind, Profile
 from ringwall.plan.identity import Registration
 
 CALLBACK = "https://suite.example/test/a/ringwall/callback"
@@ -25,11 +26,18 @@ AFTER = "https://suite.example/test/a/ringwall/post_logout_redirect"
 PASSWORD = "Quartz-tablecloth 4711"
 
 
-def conformance_world(folder: Path) -> IssuerWorld:
-    """An issuer that lets anybody register."""
-    policy = Registration(open=True, kinds=(ClientKind.WEB,), scopes=("offline_access",))
-    issuer = BUILTIN.model_copy(update={"registration": policy})
-    return IssuerWorld(folder, plan=login_plan(issuers=(issuer,), clients=(BATCH, PORTAL)))
+def conformance_world(folder: Path, *, profile: Profile | None = None) -> IssuerWorld:
+    """An issuer that lets anybody register, and trusts a `document_server` of this machine."""
+    policy = Registration(
+        open=True,
+        kinds=(ClientKind.WEB,),
+        scopes=("offline_access",),
+        document_hosts=("127.0.0.1",),
+        private_documents=True,
+    )
+    issuer = BUILTIN.model_copy(update={"registration": policy, "profile": profile})
+    plan = login_plan(issuers=(issuer,), clients=(BATCH, PORTAL), development=True)
+    return IssuerWorld(folder, plan=plan)
 
 
 @dataclass
@@ -41,6 +49,7 @@ class Suite:
     client: dict[str, Any] = field(default_factory=dict)
     subject: str = ""
     party: RelyingParty = field(default_factory=RelyingParty)
+    pkce: bool = True
 
     async def register(self, **metadata: Any) -> httpx.Response:
         """Register as the suite does, with whatever a module changes."""
@@ -73,7 +82,8 @@ class Suite:
     async def ask(self, *, method: str = "GET", **changes: str | None) -> httpx.Response:
         """Send the browser to the authorization endpoint; return the first page, or where it is sent back."""
         self.party = RelyingParty(client=self.client["client_id"], callback=CALLBACK, scope="openid")
-        parameters = self.party.parameters(**changes)
+        without = {"code_challenge": None, "code_challenge_method": None}
+        parameters = self.party.parameters(**({} if self.pkce else without), **changes)
         if method == "POST":
             response = await self.page.post(f"{ISSUER}/authorize", data=parameters)
         else:
@@ -87,7 +97,12 @@ class Suite:
 
     async def authorize(self, **changes: Any) -> dict[str, str]:
         """Do what Carol is asked for, and return what the browser brings back."""
-        response = await self.ask(**changes)
+        back = await self.through(await self.ask(**changes))
+        assert back["state"] == self.party.state
+        return back
+
+    async def through(self, response: httpx.Response) -> dict[str, str]:
+        """Do what Carol is asked for on the pages that follow one."""
         for _ in range(3):
             if response.status_code == 303:
                 break
@@ -101,18 +116,22 @@ class Suite:
             response = await send(self.page, login, {"user_name": "carol", "password": PASSWORD})
         back = dict(httpx.URL(response.headers["location"]).params)
         assert response.headers["location"].startswith(f"{CALLBACK}?"), response.headers["location"]
-        assert (back["state"], back["iss"]) == (self.party.state, ISSUER)
+        assert back["iss"] == ISSUER
         return back
 
     async def tokens(self, **changes: Any) -> dict[str, Any]:
         """Sign in; return the answer of the token endpoint with `claims` of the ID token, checked."""
         back = await self.authorize(**changes)
-        response = await redeem(self.page, self.party.redemption(back["code"]), self.auth)
+        response = await redeem(self.page, self.redemption(back["code"]), self.auth)
         assert response.status_code == 200, response.text
         assert response.headers["cache-control"] == "no-store"
         given: dict[str, Any] = response.json()
         assert given["token_type"] == "Bearer"
         return {**given, "claims": await self.check(given["id_token"], changes.get("nonce", self.party.nonce))}
+
+    def redemption(self, code: str, **changes: str | None) -> dict[str, str]:
+        """Return what redeems a code of the last request."""
+        return self.party.redemption(code, **({} if self.pkce else {"code_verifier": None}), **changes)
 
     async def check(self, id_token: str, nonce: str | None) -> dict[str, Any]:
         """Check an ID token as OpenID Connect Core 1.0, section 3.1.3.7, says; return what it tells."""
@@ -140,11 +159,12 @@ class Suite:
 
 
 def play(world: IssuerWorld, module: Callable[[Suite], Awaitable[None]], **metadata: Any) -> None:
-    """Run what a module does, with a client of its own."""
+    """Run what a module does, with a client of its own; with PKCE wherever the issuer asks for it."""
 
     async def run() -> None:
         async with browser(world.app) as page:
-            suite = Suite(world, page)
+            pkce = world.directory.current().profile is not Profile.OIDC_CERTIFICATION
+            suite = Suite(world, page, pkce=pkce)
             await suite.begin(**metadata)
             await module(suite)
 

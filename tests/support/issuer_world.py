@@ -13,12 +13,16 @@ from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.admin import create_admin_app
 from ringwall.identity.issuer.app import create_app
 from ringwall.identity.issuer.client_secrets import ClientSecrets, create_client_secret
+from ringwall.identity.issuer.client_servers import ClientServers
+from ringwall.identity.issuer.clients.documents import ClientDocuments
+from ringwall.identity.issuer.clients.keys import ClientKeys
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
+from ringwall.identity.issuer.subjects import Subjects
 from ringwall.identity.keystore import KeyStore, MemoryKeyStore
 from ringwall.identity.people.passwords import FLOOR
 from ringwall.identity.people.profile import Profile
@@ -43,6 +47,7 @@ class IssuerWorld:
         self.keys = self.open_keys()
         self.secrets = ClientSecrets(self.settings.clients_file)
         storage = Storage(self.settings.database_url)
+        documents = ClientDocuments(ClientServers(self.settings.development_root))
         self.context = IssuerContext(
             settings=self.settings,
             directory=self.directory,
@@ -59,6 +64,9 @@ class IssuerWorld:
                 cost=FLOOR,
             ),
             keystore=self.store,
+            documents=documents,
+            client_keys=ClientKeys(documents, self.directory, self.clock),
+            subjects=Subjects(self.store),
         )
         self.app = create_app(self.context)
         self.admin = create_admin_app(self.context)

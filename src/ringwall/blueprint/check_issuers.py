@@ -50,9 +50,7 @@ class _Checker:
                     issuer.name.span,
                     hint="an issuer of your own needs `issuer: https://…`",
                 )
-            if issuer.registration is not None:
-                for what in ("kinds", "scopes", "hosts"):
-                    once(what.removesuffix("s"), getattr(issuer.registration, what), self._report)
+            self._check_registration(issuer)
             return
         self._check_own_keys(issuer)
         if "issuer" not in issuer.given:
@@ -73,6 +71,17 @@ class _Checker:
         ):
             if given is not None:
                 self._report.error("wrong-key", message, given.span, hint=f"move `{key}` to `local`")
+
+    def _check_registration(self, issuer: Issuer) -> None:
+        registration = issuer.registration
+        if registration is None:
+            return
+        for what in ("kinds", "scopes", "hosts", "document_hosts"):
+            once(what.removesuffix("s").replace("_", " "), getattr(registration, what), self._report)
+        if registration.private_documents is not None and not registration.document_hosts:
+            hint = "name hosts in `document_hosts`, or leave this out"
+            message = "no document is fetched from anywhere"
+            self._report.error("wrong-key", message, registration.private_documents.span, hint=hint)
 
     def _check_administration(self, issuer: Issuer) -> None:
         for form in issuer.administration:

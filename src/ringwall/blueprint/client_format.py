@@ -34,6 +34,9 @@ CLIENT: Final = Record(
             choice(values.ID_TOKEN_ALGORITHMS),
             "What its ID tokens and logout tokens are signed with; default ES256.",
         ),
+        "userinfo_signed_response_alg": Field(
+            choice(values.ID_TOKEN_ALGORITHMS), "What `/userinfo` signs its answers with; default: plain JSON."
+        ),
         "id_token_encrypted_response_alg": Field(
             choice(values.KEY_MANAGEMENT),
             "Its ID tokens and logout tokens are encrypted for the key of `jwks` with `use: enc`; "
@@ -58,6 +61,19 @@ CLIENT: Final = Record(
         "jwks": Field(
             KEYS,
             "Public keys (JWK) by which it proves who it is, in place of a secret (`private_key_jwt`).",
+        ),
+        "jwks_uri": Field(
+            Text("an address", values.REDIRECT, values.document, "https://app.example/jwks.json"),
+            "Where it keeps such keys itself, in place of `jwks`; the issuer fetches them when it needs them.",
+        ),
+        "subject_type": Field(
+            choice(values.SUBJECT_TYPES),
+            "`pairwise`: it knows people by names that no client of another sector knows; default `public`.",
+        ),
+        "sector_identifier_uri": Field(
+            Text("an address", values.REDIRECT, values.document, "https://example.org/sector.json"),
+            "Its host is the sector of a pairwise client, and nothing is fetched from there; default: the one host of "
+            "`redirect_uris`.",
         ),
         "third_party": Field(Flag(), "true: people are asked before it learns about them; default false."),
         "pushed_requests": Field(
@@ -103,7 +119,8 @@ CLIENT: Final = Record(
             "default false.",
         ),
         "profile": Field(
-            choice(values.PROFILES), "`fapi2`: the FAPI 2.0 Security Profile, for this client; default the issuer's."
+            choice(values.CLIENT_PROFILES),
+            "`fapi2`: the FAPI 2.0 Security Profile, for this client; default the issuer's.",
         ),
         "roles": Field(ListOf(IDENTIFIER), "Roles this client holds."),
         "scopes": Field(ListOf(SCOPE), "Scopes it may ask for."),

@@ -19,6 +19,7 @@ class Client:
     redirect_uris: Names = ()
     post_logout_redirect_uris: Names = ()
     id_token_signed_response_alg: At[str] | None = None
+    userinfo_signed_response_alg: At[str] | None = None
     id_token_encrypted_response_alg: At[str] | None = None
     id_token_encrypted_response_enc: At[str] | None = None
     userinfo_encrypted_response_alg: At[str] | None = None
@@ -27,6 +28,9 @@ class Client:
     introspection_encrypted_response_enc: At[str] | None = None
     backchannel_logout_uri: At[str] | None = None
     jwks: tuple[Key, ...] = ()
+    jwks_uri: At[str] | None = None
+    subject_type: At[str] | None = None
+    sector_identifier_uri: At[str] | None = None
     third_party: At[bool] | None = None
     title: At[str] | None = None
     pushed_requests: At[bool] | None = None

@@ -58,6 +58,14 @@ REGISTRATION: Final = Record(
             "Native ones may use loopback as well.",
         ),
         "device_flow": Field(Flag(), "true: they may use the device flow (RFC 8628); default false."),
+        "document_hosts": Field(
+            ListOf(Text("a host name", values.REDIRECT_HOST, str, "keys.partner.example"), minimum=1),
+            "Hosts from which the issuer fetches what they keep there (`jwks_uri`, `sector_identifier_uri`, "
+            "`request_uris`); default none, so that they can have none of these.",
+        ),
+        "private_documents": Field(
+            Flag(), "true: these hosts may have private addresses, such as those of this network; default false."
+        ),
         "lifetime": Field(DURATION, "How long after its last change a registration ends; default never."),
     },
 )
@@ -118,7 +126,9 @@ ISSUER: Final = Record(
         ),
         "profile": Field(
             choice(values.PROFILES),
-            "`fapi2`: Ringwall's own issuer follows the FAPI 2.0 Security Profile for every client; default none.",
+            "`fapi2`: Ringwall's own issuer follows the FAPI 2.0 Security Profile for every client; default none. "
+            "`oidc_certification` is insecure, for loopback only: clients with a secret or a key may do without PKCE, "
+            "as the OpenID Foundation's conformance plans do.",
         ),
         "pages": Field(APPEARANCE, "How the pages of Ringwall's own issuer look; default: as they are."),
         "processes": Field(

@@ -27,6 +27,8 @@ class Registration:
     scopes: Names = ()
     hosts: Names = ()
     device_flow: At[bool] | None = None
+    document_hosts: Names = ()
+    private_documents: At[bool] | None = None
     lifetime: At[int] | None = None
 
 

@@ -51,7 +51,9 @@ EDGE: Final = "edge"
 PROTOCOLS: Final = ("http1", "http2", "grpc", "tcp")
 MODES: Final = ("enforce", "shadow")
 CLAIM_TYPES: Final = ("string", "long", "bool", "set<string>")
-PROFILES: Final = ("fapi2",)
+PROFILES: Final = ("fapi2", "oidc_certification")
+CLIENT_PROFILES: Final = ("fapi2",)
+SUBJECT_TYPES: Final = ("public", "pairwise")
 CLIENT_KINDS: Final = ("machine", "web", "native", "browser")
 ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
 KEY_MANAGEMENT: Final = ("RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
@@ -222,6 +224,11 @@ def redirect(text: str) -> str:
 def back_channel(text: str) -> str:
     """Return a URI that an issuer sends logout tokens to (OpenID Connect Back-Channel Logout 1.0, section 2.2)."""
     return _address(text, "an address for logout tokens")
+
+
+def document(text: str) -> str:
+    """Return the URL of a document that the issuer fetches from a client."""
+    return _address(text, "an address of a document")
 
 
 def audience(text: str) -> str:

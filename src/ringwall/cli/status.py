@@ -10,6 +10,8 @@ from ringwall.bootstrap.state import NotRunningError
 from ringwall.cli.describe import listeners_of, short
 from ringwall.cli.locate import running
 from ringwall.cli.output import Cell, Output, Style
+from ringwall.plan.client import Profile
+from ringwall.plan.model import Head
 
 _READY = "ready"
 _PATIENCE_SECONDS = 5.0
@@ -41,6 +43,7 @@ def status(path: Path = Path(), /, *, json: bool = False) -> int:
             "well": well,
             "in_force": in_force,
             "plan": plan.digest,
+            "insecure": insecure(plan),
             "supervisor": system,
             "control_plane": control,
             "listeners": [{"name": name, "address": where, "purpose": what} for name, where, what in listeners],
@@ -53,6 +56,8 @@ def status(path: Path = Path(), /, *, json: bool = False) -> int:
             output.text(f"  the {proxy} proxy {_behind(at)}", Style.WARN)
     if away := issuers_away(system["processes"]):
         output.text(f"  {away}", Style.WARN)
+    for line in insecure(plan):
+        output.text(f"INSECURE: {line}", Style.BAD)
     if "error" in control:
         output.text(f"  {control['error']}", Style.WARN)
     if "collector" in control:
@@ -74,6 +79,15 @@ def issuers_away(processes: list[dict[str, Any]]) -> str:
         return ""
     verb = "is" if len(away) == 1 else "are"
     return f"{len(away)} of {len(issuers)} processes of the issuer {verb} away: {', '.join(away)}"
+
+
+def insecure(plan: Head) -> list[str]:
+    """Say what of the plan is for tests and not for use."""
+    return [
+        f"the issuer {issuer.name!r} follows `profile: {issuer.profile.value}`, and lets clients do without PKCE"
+        for issuer in plan.issuers
+        if issuer.profile is Profile.OIDC_CERTIFICATION
+    ]
 
 
 def root_key(authority: dict[str, Any], now: float) -> list[str]:

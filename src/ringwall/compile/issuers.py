@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from ringwall.blueprint.check_routes import ISSUER_PREFIX
 from ringwall.blueprint.client_model import Client
@@ -87,6 +88,8 @@ def _registration(registration: Registration) -> PlanRegistration:
         scopes=tuple(sorted(scope.value for scope in registration.scopes)),
         hosts=tuple(sorted(host.value for host in registration.hosts)),
         device_flow=registration.device_flow is not None and registration.device_flow.value,
+        document_hosts=tuple(sorted(host.value for host in registration.document_hosts)),
+        private_documents=registration.private_documents is not None and registration.private_documents.value,
         seconds=registration.lifetime.value if registration.lifetime is not None else 0,
     )
 
@@ -166,6 +169,8 @@ def _answers(client: Client) -> dict[str, str]:
     """Return how what a client is told is secured, by the names of OpenID Connect Registration 1.0 and RFC 9701."""
     signed = client.id_token_signed_response_alg
     found = {"id_token_signed_response_alg": signed.value} if signed is not None else {}
+    if client.userinfo_signed_response_alg is not None:
+        found["userinfo_signed_response_alg"] = client.userinfo_signed_response_alg.value
     for what, alg, enc in (
         ("id_token", client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc),
         ("userinfo", client.userinfo_encrypted_response_alg, client.userinfo_encrypted_response_enc),
@@ -190,7 +195,17 @@ def _certificate_subject(client: Client) -> CertificateSubject | None:
 
 def _profile(client: Client, issuers: Sequence[PlanIssuer]) -> Profile | None:
     whole = next((issuer.profile for issuer in issuers if issuer.builtin), None)
-    return Profile(client.profile.value) if client.profile is not None else whole
+    if client.profile is not None:
+        return Profile(client.profile.value)
+    return whole if whole is Profile.FAPI2 else None  # the other one is the issuer's own affair
+
+
+def _sector(client: Client) -> str:
+    """Return the sector of a pairwise client (OpenID Connect Core 1.0, section 8.1); empty for any other."""
+    if client.subject_type is None or client.subject_type.value != "pairwise":
+        return ""
+    uri = client.sector_identifier_uri or client.redirect_uris[0]
+    return urlsplit(uri.value).hostname or ""
 
 
 def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[PlanClient, ...]:
@@ -212,6 +227,8 @@ def lower_clients(blueprint: Blueprint, issuers: Sequence[PlanIssuer]) -> tuple[
             **_answers(client),
             backchannel_logout_uri=client.backchannel_logout_uri.value if client.backchannel_logout_uri else "",
             jwks=_jwks(client.jwks),
+            jwks_uri=client.jwks_uri.value if client.jwks_uri is not None else "",
+            sector=_sector(client),
             third_party=client.third_party is not None and client.third_party.value,
             title=client.title.value if client.title is not None else "",
             pushed_requests=client.name.value in strict

@@ -37,6 +37,8 @@ class Registration(Part):
         scopes: scopes that they may ask for, besides the standard ones.
         hosts: hosts that they may send people to, `*.partner.example` for every name below; empty for any.
         device_flow: whether they may use the device flow (RFC 8628).
+        document_hosts: hosts at which they may keep documents that the issuer fetches, as `hosts`; empty for none.
+        private_documents: whether these hosts may have private addresses.
         seconds: how long after its last change a registration ends; 0 for never.
     """
 
@@ -45,6 +47,8 @@ class Registration(Part):
     scopes: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     device_flow: bool = False
+    document_hosts: tuple[str, ...] = Field(default=(), exclude_if=lambda hosts: not hosts)
+    private_documents: bool = Field(default=False, exclude_if=lambda private: not private)
     seconds: int = 0
 
 

@@ -34,7 +34,7 @@ issuers:
   local:
     administration: [{operations: [users.list], roles: [clinician], scopes: [admin], users: [eve]}]
     registration: {open: true, kinds: [web, machine], scopes: ["items:read"], hosts: ["*.partner.example"],
-      device_flow: true, lifetime: 720h}
+      device_flow: true, lifetime: 720h, document_hosts: [keys.partner.example], private_documents: true}
     profile: fapi2
     processes: 2
     pages: {title: Shop, colour: "#0b5cad", logo: logo.svg}
@@ -57,6 +57,9 @@ people: {alice: {roles: [patient], claims: {patients: ["7"], level: 3, active: t
 clients:
   robot: {roles: [patient], profile: fapi2, scopes: ["items:read"], claims: {level: 1},
     jwks: [{kty: EC, crv: P-256, x: AA, y: AA}]}
+  partner: {kind: web, redirect_uris: ["https://partner.example/callback"], subject_type: pairwise,
+    jwks_uri: "https://partner.example/jwks.json", sector_identifier_uri: "https://example.org/sector.json",
+    userinfo_signed_response_alg: ES256}
   app: {kind: web, title: The app, third_party: true, pushed_requests: true, device_flow: true, bound_tokens: true,
     tls_client_auth_subject_dn: CN=a, tls_client_auth_san_dns: a.example, tls_client_auth_san_uri: "urn:a",
     tls_client_auth_san_ip: 192.0.2.7, tls_client_auth_san_email: a@a.example, authorities: clients.pem,

@@ -10,10 +10,11 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from ringwall.model.errors import RingwallError
@@ -27,6 +28,8 @@ _GOOD: Final = frozenset({http.client.OK})
 _TOLD: Final = frozenset({http.client.OK, http.client.BAD_REQUEST, http.client.UNAUTHORIZED})
 _TAKEN: Final = frozenset({http.client.OK, http.client.NO_CONTENT})
 _NOTHING: Final[Mapping[str, str]] = {}
+_SHORTEST: Final = 0.05
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class FetchError(RingwallError):
@@ -100,10 +103,19 @@ class Fetcher:
         self._seconds = seconds
 
     def get(
-        self, url: str, *, max_bytes: int, only_public: bool = False, headers: Mapping[str, str] = _NOTHING
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        only_public: bool = False,
+        headers: Mapping[str, str] = _NOTHING,
+        at: tuple[str, int] | None = None,
     ) -> Fetched:
-        """Return the document at `url`; FetchError unless it is answered with 200, in time, and is not too large."""
-        return self._ask(url, _Message("GET", headers, None, _GOOD), max_bytes, only_public=only_public)
+        """Return the document at `url`; FetchError unless it is answered with 200, in time, and is not too large.
+
+        `only_public` and `at` are as for `deliver`.
+        """
+        return self._ask(url, _Message("GET", headers, None, _GOOD, at=at), max_bytes, only_public=only_public)
 
     def post(
         self, url: str, form: bytes, *, max_bytes: int, only_public: bool = False, headers: Mapping[str, str] = _NOTHING
@@ -135,12 +147,8 @@ class Fetcher:
         host = parts.hostname or ""
         port = parts.port or (_HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT)
         place = message.at or (host, port)
-        with socket.create_connection(place, timeout=self._seconds) as plain, self._deadline(plain, host):
-            address = _address_of(plain)
-            if parts.scheme == "http" and not address.is_loopback:
-                raise FetchError(f"{host} is not this machine, so it is not asked over plain http")
-            if only_public and not address.is_global:
-                raise FetchError(f"{host} is a private address, named by a document from a public one")
+        plain, address = self._connect(place, host, plain_http=parts.scheme == "http", only_public=only_public)
+        with plain, self._deadline(plain, host):
             connection = http.client.HTTPConnection(host, port)
             if parts.scheme == "https":
                 self._tls = self._tls or ssl.create_default_context()
@@ -152,6 +160,34 @@ class Fetcher:
                 return Fetched(body, public=address.is_global, status=status)
             finally:
                 connection.close()
+
+    def _connect(
+        self, place: tuple[str, int], host: str, *, plain_http: bool, only_public: bool
+    ) -> tuple[socket.socket, _Address]:
+        """Return a connection, and the address that it leads to.
+
+        An address is looked at before anything is sent to it, not even the beginning of a connection, and it is the one
+        that is connected to: a name that leads elsewhere when it is asked for again helps nobody.
+        """
+        until = time.monotonic() + self._seconds
+        failure = OSError("it has no address")
+        for family, kind, protocol, _, where in socket.getaddrinfo(*place, type=socket.SOCK_STREAM):
+            address = _address_of(where)
+            if plain_http and not address.is_loopback:
+                raise FetchError(f"{host} is not this machine, so it is not asked over plain http")
+            if only_public and not address.is_global:
+                raise FetchError(f"{host} is a private address, which is not asked on behalf of somebody elsewhere")
+            connected = socket.socket(family, kind, protocol)
+            try:
+                connected.settimeout(max(until - time.monotonic(), _SHORTEST))
+                connected.connect(where)
+            except OSError as error:
+                connected.close()
+                failure = error
+                continue
+            connected.settimeout(self._seconds)
+            return connected, address
+        raise failure
 
     @contextmanager
     def _deadline(self, connected: socket.socket, host: str) -> Iterator[None]:
@@ -185,7 +221,7 @@ def _exchange(
 ) -> tuple[int, bytes]:
     host = parts.hostname or ""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {**message.headers, "accept": "application/json", "user-agent": "ringwall", "connection": "close"}
+    headers = {"accept": "application/json", **message.headers, "user-agent": "ringwall", "connection": "close"}
     connection.request(message.method, target, body=message.body, headers=headers)
     with connection.getresponse() as response:
         if response.status in range(300, 400):
@@ -204,8 +240,8 @@ def _exchange(
         return response.status, body
 
 
-def _address_of(connected: socket.socket) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(str(connected.getpeername()[0]).partition("%")[0])
+def _address_of(where: tuple[Any, ...]) -> _Address:
+    address = ipaddress.ip_address(str(where[0]).partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 

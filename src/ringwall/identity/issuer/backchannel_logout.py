@@ -8,7 +8,6 @@ nobody else up, and is left alone for ever longer times.
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from urllib.parse import urlencode
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.encrypted_answers import logout_token_for
+from ringwall.identity.issuer.in_threads import in_thread
 from ringwall.identity.issuer.logout_tokens import make_logout_token
 from ringwall.identity.store.logouts import Logout
 from ringwall.model.errors import RingwallError
@@ -114,10 +114,12 @@ class BackChannelLogout:
             await logouts.done(logout)
             return True
         try:
-            token = make_logout_token(logout, client, directory=directory, now=now, sign=self._context.keys.sign)
+            subject = self._context.subjects.of(client, logout.account)
+            sign = self._context.keys.sign
+            token = make_logout_token(logout, client, subject=subject, directory=directory, now=now, sign=sign)
             token = logout_token_for(client, token, issuer=directory.issuer)
             form = urlencode({"logout_token": token}).encode("ascii")
-            await _in_thread(lambda: self._deliver(client, form, directory))
+            await in_thread(lambda: self._deliver(client, form, directory), name="back-channel logout")
         except RingwallError as error:
             await self._not_taken(logout, error.message)
             return False
@@ -143,30 +145,3 @@ class BackChannelLogout:
             now=now,
         )
         _log.error("client %r will not be told of an ended session: %s", logout.client, failure)
-
-
-async def _in_thread(work: Callable[[], None]) -> None:
-    """Run what blocks in a thread that nobody waits for at the end of the process."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def run() -> None:
-        failure: Exception | None = None
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  # raised where it is waited for
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(_settle, done, failure)
-
-    threading.Thread(target=run, name="back-channel logout", daemon=True).start()
-    await done
-
-
-def _settle(done: asyncio.Future[None], failure: Exception | None) -> None:
-    if done.cancelled():
-        return
-    if failure is None:
-        done.set_result(None)
-    else:
-        done.set_exception(failure)

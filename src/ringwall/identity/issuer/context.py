@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from ringwall.identity.issuer.accounts import IssuerPeople
 from ringwall.identity.issuer.client_secrets import ClientSecrets
+from ringwall.identity.issuer.clients.documents import ClientDocuments
+from ringwall.identity.issuer.clients.keys import ClientKeys
 from ringwall.identity.issuer.clients.registered import client_of, is_registered_id
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
+from ringwall.identity.issuer.subjects import Subjects
 from ringwall.identity.keystore import KeyStore
 from ringwall.identity.turn import FirstLook, every_time
 from ringwall.model.clients import REGISTERED_PREFIX
@@ -29,6 +32,9 @@ class IssuerContext:
         storage: the database.
         people: who can be signed in; `services()` is what administration asks.
         keystore: where keys that are no signing keys lie.
+        documents: fetches what clients keep at addresses of theirs.
+        client_keys: finds the keys of clients.
+        subjects: says by what name a client knows a person.
         first_look: says whether to look at a file that is followed.
     """
 
@@ -40,6 +46,9 @@ class IssuerContext:
     storage: Storage
     people: IssuerPeople
     keystore: KeyStore
+    documents: ClientDocuments
+    client_keys: ClientKeys
+    subjects: Subjects
     first_look: FirstLook = every_time
 
     async def client(self, name: str) -> Client | None:

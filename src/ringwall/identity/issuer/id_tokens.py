@@ -25,6 +25,7 @@ def make_id_token(
     person: Person,
     client: Client,
     *,
+    subject: str,
     login: Mapping[str, Any],
     nonce: str,
     scopes: tuple[str, ...],
@@ -33,7 +34,7 @@ def make_id_token(
     clock: Clock,
     sign: Signer,
 ) -> str:
-    """Return an ID token.
+    """Return an ID token, in which the person is called `subject`.
 
     `aud` is the client, never the system, so that no proxy takes it for an access token. `at_hash` is the left half
     of the SHA-256 of the access token (section 3.1.3.6).
@@ -41,7 +42,7 @@ def make_id_token(
     now = int(clock.now())
     claims: dict[str, Any] = {
         "iss": directory.issuer,
-        "sub": person.name,
+        "sub": subject,
         "aud": client.name,
         "exp": now + SECONDS,
         "iat": now,

@@ -13,15 +13,17 @@ SECONDS: Final = 120
 """As short as section 2.4 recommends."""
 
 
-def make_logout_token(logout: Logout, client: Client, *, directory: Directory, now: float, sign: Signer) -> str:
+def make_logout_token(
+    logout: Logout, client: Client, *, subject: str, directory: Directory, now: float, sign: Signer
+) -> str:
     """Return a logout token, signed as the client's ID tokens are (section 2.6, step 3).
 
-    It names the session and the person, so that every client finds what it knows. It has a type of its own and no
-    `nonce`, so that nobody takes it for an ID token (sections 2.4 and 4).
+    It names the session and the person, as the client knows them, so that every client finds what it knows. It has a
+    type of its own and no `nonce`, so that nobody takes it for an ID token (sections 2.4 and 4).
     """
     claims: dict[str, Any] = {
         "iss": directory.issuer,
-        "sub": logout.account,
+        "sub": subject,
         "aud": logout.client,
         "iat": int(now),
         "exp": int(now) + SECONDS,

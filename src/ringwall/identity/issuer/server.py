@@ -21,6 +21,9 @@ from ringwall.identity.issuer.admin import create_admin_app
 from ringwall.identity.issuer.app import create_app
 from ringwall.identity.issuer.backchannel_logout import BackChannelLogout
 from ringwall.identity.issuer.client_secrets import ClientSecrets
+from ringwall.identity.issuer.client_servers import ClientServers
+from ringwall.identity.issuer.clients.documents import ClientDocuments
+from ringwall.identity.issuer.clients.keys import ClientKeys
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.issuer.keeper import KeyKeeper
@@ -30,6 +33,7 @@ from ringwall.identity.issuer.revocation_feed import RevocationFeed
 from ringwall.identity.issuer.ring import Schedule
 from ringwall.identity.issuer.settings import IssuerSettings
 from ringwall.identity.issuer.storage import Storage
+from ringwall.identity.issuer.subjects import Subjects
 from ringwall.identity.key_folder import FolderKeyStore
 from ringwall.identity.passphrase import passphrase_from
 from ringwall.identity.turn import Turn
@@ -72,6 +76,7 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
             ),
         )
         storage = Storage(settings.database_url)
+        documents = ClientDocuments(ClientServers(settings.development_root))
         context = IssuerContext(
             settings=settings,
             directory=directory,
@@ -87,6 +92,9 @@ def run_issuer(settings: IssuerSettings, *, clock: Clock | None = None) -> None:
                 token_seconds=settings.token_seconds,
             ),
             keystore=keystore,
+            documents=documents,
+            client_keys=ClientKeys(documents, directory, clock),
+            subjects=Subjects(keystore),
             first_look=turn.first,
         )
         apps = {settings.socket: create_app(context), settings.admin_socket: create_admin_app(context)}
@@ -189,7 +197,7 @@ def _feed(context: IssuerContext) -> RevocationFeed:
 
 def _back_channel(context: IssuerContext) -> BackChannelLogout:
     """Return what tells clients of sessions that have ended."""
-    delivery = LogoutDelivery(context.settings.development_root)
+    delivery = LogoutDelivery(ClientServers(context.settings.development_root))
     return BackChannelLogout(context, delivery.deliver, begun=_begun(context))
 
 

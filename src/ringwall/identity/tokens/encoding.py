@@ -51,6 +51,21 @@ def decode_json_object(data: bytes) -> dict[str, Any]:
     Stricter than the json module: no duplicate member names (RFC 7515, section 4), no NaN or infinity, no
     lone surrogates, nesting of at most MAX_DEPTH. The caller bounds the size.
     """
+    value = _decode_json(data)
+    if not isinstance(value, dict):
+        raise EncodingError("not a JSON object")
+    return value
+
+
+def decode_json_array(data: bytes) -> list[Any]:
+    """Return the JSON array that UTF-8 `data` holds, as strictly as `decode_json_object`, or raise EncodingError."""
+    value = _decode_json(data)
+    if not isinstance(value, list):
+        raise EncodingError("not a JSON array")
+    return value
+
+
+def _decode_json(data: bytes) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -64,8 +79,6 @@ def decode_json_object(data: bytes) -> dict[str, Any]:
         raise
     except ValueError:  # JSONDecodeError, and an integer of more digits than Python converts
         raise EncodingError("not JSON") from None
-    if not isinstance(value, dict):
-        raise EncodingError("not a JSON object")
     if "\\u" in text:
         _check_surrogates(value)
     return value

@@ -24,9 +24,10 @@ from tests.support.misbehaving_issuer import send as answer
 from ringwall.identity.federation.fetch import FetchError
 from ringwall.identity.issuer.backchannel_logout import FIRST_PAUSE, GIVE_UP_SECONDS, BackChannelLogout, Deliver
 from ringwall.identity.issuer.browser_sessions import IDLE_SECONDS
+from ringwall.identity.issuer.client_servers import ClientServers, own_edge
 from ringwall.identity.issuer.clients.registered import client_of
 from ringwall.identity.issuer.directory import Directory
-from ringwall.identity.issuer.logout_delivery import LogoutDelivery, own_edge
+from ringwall.identity.issuer.logout_delivery import LogoutDelivery
 from ringwall.identity.issuer.operator_revocations import OperatorRevocations
 from ringwall.identity.revocation import REVOCATIONS_FILE
 from ringwall.identity.revocation.revoked import RevocationList
@@ -61,7 +62,7 @@ class Scene:
         self.world = IssuerWorld(folder, plan=plan)
         self.receiver = receiver
         self.secret = self.world.new_secret("portal")
-        self.delivery = LogoutDelivery(self.world.settings.development_root)
+        self.delivery = LogoutDelivery(ClientServers(self.world.settings.development_root))
         self.sender = BackChannelLogout(self.world.context, deliver or self.delivery.deliver, begun=True)
         self.session = ""
         self.tokens: dict[str, Any] = {}

@@ -132,7 +132,12 @@ def test_a_logout_token_is_signed_as_id_tokens_are(tmp_path: Path) -> None:
         client = Client(name="portal", kind=ClientKind.WEB, id_token_signed_response_alg=algorithm)
         logout = Logout(client="portal", session="s", account="a", since=0.0, attempts=1)
         token = make_logout_token(
-            logout, client, directory=world.directory.current(), now=world.clock.now(), sign=world.keys.sign
+            logout,
+            client,
+            subject="a",
+            directory=world.directory.current(),
+            now=world.clock.now(),
+            sign=world.keys.sign,
         )
         assert decode_json_object(decode_base64url(token.split(".")[0]))["alg"] == algorithm
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
+from ringwall.identity.issuer.assurance import LEVELS
+from ringwall.identity.issuer.clients.addresses import LINKS, documents_of, links_of, subjects_of
 from ringwall.identity.issuer.clients.encryption import MEMBERS, encryption_keys, encryption_of
 from ringwall.identity.issuer.clients.keys import ALGORITHMS, algorithms_of
 from ringwall.identity.issuer.clients.metadata_errors import MetadataRefusedError
@@ -25,6 +27,7 @@ from ringwall.plan.identity import Registration
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 METHODS: Final = (*SECRET_METHODS, "private_key_jwt", "none")
 MAX_URIS: Final = 20
+MAX_AGE: Final = 2**31
 MAX_KEYS: Final = 8
 STANDARD_SCOPES: Final = ("openid", "profile", "email")
 
@@ -33,14 +36,14 @@ _TYPES: Final[Mapping[str, type]] = {
     **dict.fromkeys(("client_name", "scope", "application_type", "token_endpoint_auth_method"), str),
     **dict.fromkeys(("subject_type", "id_token_signed_response_alg", "token_endpoint_auth_signing_alg"), str),
     **dict.fromkeys(("backchannel_logout_uri", "jwks_uri", "request_object_signing_alg"), str),
+    **dict.fromkeys(("sector_identifier_uri", "userinfo_signed_response_alg", *LINKS), str),
+    **dict.fromkeys(("request_uris", "default_acr_values"), list),
+    "default_max_age": int,
     **dict.fromkeys(("require_pushed_authorization_requests", "dpop_bound_access_tokens"), bool),
     **dict.fromkeys(("backchannel_logout_session_required", "require_auth_time"), bool),
     "jwks": dict,
 }
 _REFUSED: Final = (
-    "sector_identifier_uri",
-    "jwks_uri",
-    "userinfo_signed_response_alg",
     "authorization_signed_response_alg",
     "introspection_signed_response_alg",
     "require_signed_request_object",
@@ -62,8 +65,8 @@ def read_metadata(
     statement is refused: nobody is trusted to make one (section 3.1.1). 3. So is what the client would rely on in vain.
     4. Grants and the way to authenticate make it a kind of client that the policy allows. 5. Redirect URIs are as safe
     as those of a blueprint, and lead to hosts that the policy allows (section 5). 6. Scopes are those of the policy.
-    7. Keys are public ones, and among them are some for what is to be encrypted. 8. The name can be taken for nobody
-    else's.
+    7. Keys are public ones, or lie where the policy has the issuer fetch them, and among them are some for what is to
+    be encrypted. 8. The name can be taken for nobody else's.
 
     Args:
         given: what the client sent.
@@ -85,9 +88,11 @@ def read_metadata(
     kind = kind_of(accepted)
     if kind not in policy.kinds:
         raise MetadataRefusedError(f"clients of this kind ({kind.value}) cannot register here")
-    accepted |= _uris(asked, kind, policy)  # 5
+    accepted |= _uris(asked, kind, policy) | _documents(asked, kind, policy)  # 5
     if names.AUTHORIZATION_CODE in accepted["grant_types"] and not accepted.get("redirect_uris"):
         raise MetadataRefusedError("`redirect_uris` is missing", oauth="invalid_redirect_uri")
+    accepted |= subjects_of(asked, accepted.get("redirect_uris", ()), kind, policy)
+    accepted |= links_of(asked, kind, policy) | _defaults(asked)
     accepted |= _scope(asked, kind, policy)  # 6
     encryption = encryption_of(asked)  # 7
     accepted |= encryption | _keys(asked, method, algorithms_of(profile), encryption)
@@ -100,8 +105,6 @@ def _refuse(asked: Mapping[str, Any]) -> None:
     for name in asked:
         if (name.endswith(_ENCRYPTED) and name not in MEMBERS) or (name in _REFUSED and asked[name] is not False):
             raise MetadataRefusedError(f"`{name}` is not supported")
-    if asked.get("subject_type", "public") != "public":
-        raise MetadataRefusedError("`subject_type` can only be `public`")
     for name in ("token_endpoint_auth_signing_alg", "request_object_signing_alg"):
         if asked.get(name, ALGORITHM) not in ALGORITHMS:
             raise MetadataRefusedError(f"`{name}` is one of {', '.join(ALGORITHMS)}")
@@ -110,13 +113,27 @@ def _refuse(asked: Mapping[str, Any]) -> None:
 def _signature(asked: Mapping[str, Any], profile: Profile | None) -> dict[str, str]:
     """Return what its ID tokens are signed with: RS256 where it says nothing (Registration 1.0, section 2).
 
-    Under FAPI 2.0 that is never RS256 (Security Profile, section 5.4.1).
+    What it is told about people is signed only where it says so (the same section). Under FAPI 2.0 nothing is by RS256
+    (Security Profile, section 5.4.1).
     """
     allowed = (ALGORITHM,) if profile is Profile.FAPI2 else ID_TOKEN_ALGORITHMS
-    wanted = asked.get("id_token_signed_response_alg", allowed[-1])
-    if wanted not in allowed:
-        raise MetadataRefusedError(f"`id_token_signed_response_alg` can only be {' or '.join(allowed)}")
-    return {"id_token_signed_response_alg": wanted}
+    found = {"id_token_signed_response_alg": allowed[-1]}
+    for name in ("id_token_signed_response_alg", "userinfo_signed_response_alg"):
+        if asked.get(name, ALGORITHM) not in allowed:
+            raise MetadataRefusedError(f"`{name}` can only be {' or '.join(allowed)}")
+        if name in asked:
+            found[name] = asked[name]
+    return found
+
+
+def _defaults(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what holds where an authorization request does not say (OpenID Connect Registration 1.0, section 2)."""
+    if not 0 <= asked.get("default_max_age", 0) <= MAX_AGE:
+        raise MetadataRefusedError("`default_max_age` is a number of seconds")
+    values = asked.get("default_acr_values", [])
+    if not all(value in LEVELS for value in values):
+        raise MetadataRefusedError(f"`default_acr_values` are some of {', '.join(LEVELS)}")
+    return {name: asked[name] for name in ("default_max_age", "default_acr_values") if name in asked}
 
 
 def _use(asked: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
@@ -145,7 +162,6 @@ def _use(asked: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
         "grant_types": grants,
         "response_types": responses,
         "token_endpoint_auth_method": method,
-        "subject_type": "public",
         **{name: asked[name] for name in _TAKEN_AS_IT_IS if name in asked},
     }
 
@@ -164,6 +180,13 @@ def _uris(asked: Mapping[str, Any], kind: ClientKind, policy: Registration) -> d
         _check_uri(asked["backchannel_logout_uri"], kind, policy)
         found["backchannel_logout_uri"] = asked["backchannel_logout_uri"]
         found["backchannel_logout_session_required"] = asked.get("backchannel_logout_session_required", False)
+    return found
+
+
+def _documents(asked: Mapping[str, Any], kind: ClientKind, policy: Registration) -> dict[str, Any]:
+    found = documents_of(asked, policy)
+    if kind is ClientKind.MACHINE:
+        found.pop("request_uris", None)
     return found
 
 
@@ -202,8 +225,10 @@ def _keys(
     except (KeyRefusedError, EncodingError) as error:
         raise MetadataRefusedError(f"`jwks` is not taken: {error}") from None
     usable = [key for key in parsed if key.algorithm.name in algorithms]
-    if method == "private_key_jwt" and not usable:
-        raise MetadataRefusedError(f"private_key_jwt needs `jwks` with a key for one of {', '.join(algorithms)}")
+    if method == "private_key_jwt" and not usable and "jwks_uri" not in asked:
+        raise MetadataRefusedError(
+            f"private_key_jwt needs `jwks_uri`, or `jwks` with a key for one of {', '.join(algorithms)}"
+        )
     keys += encryption_keys(members, encryption, public=method == "none")
     if method == "none" or not keys:
         return {}

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.requests import Request
 
 from ringwall.identity.issuer.clients.assertion import BEARER, shown_assertion
-from ringwall.identity.issuer.clients.keys import keys_of
+from ringwall.identity.issuer.clients.keys import has_keys
 from ringwall.identity.issuer.clients.model import AuthenticatedClient, unauthenticated
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import Parameters
@@ -54,10 +54,10 @@ class PrivateKeyMethod:
         if shown is None or shown.kind != BEARER:  # 1
             raise unauthenticated()
         client = await self._context.client(shown.subject)
-        if client is None or not client.jwks or client.public:  # 2
+        if client is None or not has_keys(client) or client.public:  # 2
             raise unauthenticated()
         try:
-            claims = self._verified(shown.text, client)  # 3
+            claims = await self._verified(shown.text, client)  # 3
         except (TokenRefusedError, KeyRefusedError) as error:
             _log.warning("client %r failed to authenticate by its key: %s", client.name, error.message)
             raise unauthenticated() from None
@@ -70,7 +70,7 @@ class PrivateKeyMethod:
         await self._once(claims, client)  # 5
         return AuthenticatedClient(client=client, method="private_key_jwt", confirmation={})
 
-    def _verified(self, text: str, client: Client) -> VerifiedClaims:
+    async def _verified(self, text: str, client: Client) -> VerifiedClaims:
         issuer = self._context.directory.current().issuer
         expected = Expected(
             issuer=client.name,
@@ -78,7 +78,8 @@ class PrivateKeyMethod:
             types=_TYPES,
             leeway=LEEWAY_SECONDS,
         )
-        claims = verify_token(text, keys=keys_of(client), expected=expected, clock=self._context.clock)
+        keys = await self._context.client_keys.of(client, signed=text)
+        claims = verify_token(text, keys=keys, expected=expected, clock=self._context.clock)
         if client.profile is Profile.FAPI2 and claims.claims["aud"] != issuer:
             raise TokenRefusedError("audience", "the assertion's `aud` is not the issuer alone, as text")
         if claims.subject != client.name:

@@ -21,6 +21,7 @@ _ID: Final = re.compile(re.escape(REGISTERED_PREFIX) + r"[A-Za-z0-9_-]{22}", re.
 _ENCRYPTED: Final = tuple(
     f"{what}_encrypted_response_{part}" for what in ("id_token", "userinfo", "introspection") for part in ("alg", "enc")
 )
+_LINKS: Final = ("client_uri", "policy_uri", "tos_uri", "logo_uri")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -47,7 +48,7 @@ def may_return_to(uri: str, kind: ClientKind, policy: Registration) -> bool:
         return kind is ClientKind.NATIVE
     if parts.scheme != "https":
         return False
-    return not policy.hosts or any(_covers(allowed, host) for allowed in policy.hosts)
+    return not policy.hosts or any(covers(allowed, host) for allowed in policy.hosts)
 
 
 def client_of(
@@ -74,14 +75,33 @@ def client_of(
         scopes=tuple(scope for scope in metadata.get("scope", "").split() if scope in policy.scopes),
         backchannel_logout_uri=_logout_uri(metadata, kind, policy),
         jwks=orjson.dumps(metadata["jwks"]).decode() if "jwks" in metadata else "",
+        jwks_uri=metadata.get("jwks_uri", ""),
+        sector=_sector(metadata),
+        links=tuple((name, metadata[name]) for name in _LINKS if name in metadata),
+        request_uris=tuple(uri.partition("#")[0] for uri in metadata.get("request_uris", ())),
+        default_max_age=metadata.get("default_max_age"),
+        default_acr_values=tuple(metadata.get("default_acr_values", ())),
+        userinfo_signed_response_alg=_signed_with(metadata.get("userinfo_signed_response_alg", ""), strict=strict),
         pushed_requests=strict or bool(metadata.get("require_pushed_authorization_requests")),
         bound_tokens=strict or bool(metadata.get("dpop_bound_access_tokens")),
         device_flow=policy.device_flow and not strict and names.DEVICE_CODE in metadata["grant_types"],
-        profile=profile,
+        profile=Profile.FAPI2 if strict else None,
         **{name: metadata[name] for name in _ENCRYPTED if name in metadata},
         id_token_signed_response_alg=ALGORITHM if strict else metadata.get("id_token_signed_response_alg", ALGORITHM),
         **uris,
     )
+
+
+def _signed_with(algorithm: str, *, strict: bool) -> str:
+    return ALGORITHM if algorithm and strict else algorithm
+
+
+def _sector(metadata: Mapping[str, Any]) -> str:
+    """Return the client's sector (OpenID Connect Core 1.0, section 8.1); empty where it knows people as all do."""
+    if metadata.get("subject_type") != "pairwise":
+        return ""
+    uri = metadata.get("sector_identifier_uri") or next(iter(metadata.get("redirect_uris", ())), "")
+    return urlsplit(uri).hostname or ""
 
 
 def _logout_uri(metadata: Mapping[str, Any], kind: ClientKind, policy: Registration) -> str:
@@ -98,5 +118,6 @@ def _title(metadata: Mapping[str, Any], uris: tuple[str, ...]) -> str:
     return f"{name} ({', '.join(hosts)})" if name else ", ".join(hosts)
 
 
-def _covers(allowed: str, host: str) -> bool:
+def covers(allowed: str, host: str) -> bool:
+    """Return whether a host is one that is allowed, `*.partner.example` standing for every name below."""
     return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed

@@ -126,6 +126,7 @@ def make_tokens(
     id_token = make_id_token(
         person,
         asked.client.client,
+        subject=context.subjects.of(asked.client.client, person.name),
         login=login,
         nonce=nonce,
         scopes=scopes,

@@ -11,6 +11,7 @@ from typing import Final
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.directory import Directory
+from ringwall.identity.issuer.grants.pkce import may_go_without
 from ringwall.identity.issuer.oauth.own_pages import NAME, own_pages
 from ringwall.identity.issuer.oauth.redirects import RegisteredUri, find_registered
 from ringwall.identity.issuer.oauth.resources import check_resources
@@ -73,7 +74,7 @@ class AuthorizationRequest:
     Attributes:
         reply: where the answer goes.
         scopes: what it may have of what it asks for.
-        challenge: PKCE S256 challenge (RFC 7636, section 4.2).
+        challenge: PKCE S256 challenge (RFC 7636, section 4.2); empty where there may be none, and is none.
         nonce: goes into the ID token; empty for none.
         prompts: some of PROMPTS.
         max_age: how many seconds ago the person may have signed in at most; None for any.
@@ -121,11 +122,12 @@ def read_request(parameters: Parameters, reply: ReplyTo, directory: Directory) -
     2. `response_type` is `code`: implicit and hybrid do not exist (RFC 9700, section 2.1.2).
     3. `response_mode` is a known one (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1).
     4. PKCE with S256 is always used; `plain`, which an attacker would downgrade to, does not exist
-       (RFC 7636, section 4.3; RFC 9700, section 2.1.1).
+       (RFC 7636, section 4.3; RFC 9700, section 2.1.1). See `grants.pkce` for who may do without.
     5. Scopes that the client may not have are left out, and it is told which it got (RFC 6749, section 3.3;
        OpenID Connect Core 1.0, section 3.1.2.1).
     6. `resource` is a part of this system (RFC 8707, section 2).
     7. `prompt` and `max_age` are well-formed, and `none` stands alone (OpenID Connect Core 1.0, section 3.1.2.1).
+       What is not said of how people sign in is as the client has registered it (Registration 1.0, section 2).
     8. `dpop_jkt` is a thumbprint (RFC 9449, section 10).
     """
     for name in ("request", "request_uri", "registration"):  # 1
@@ -137,10 +139,7 @@ def read_request(parameters: Parameters, reply: ReplyTo, directory: Directory) -
         raise AuthorizationRefusedError("unsupported_response_type", "only the response type `code` exists")
     if parameters.get("response_mode", "query") not in RESPONSE_MODES:  # 3
         raise AuthorizationRefusedError("invalid_request", f"`response_mode` is one of {', '.join(RESPONSE_MODES)}")
-    if parameters.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(
-        parameters.get("code_challenge", "")
-    ):  # 4
-        raise AuthorizationRefusedError("invalid_request", "PKCE is required: `code_challenge` with the method S256")
+    challenge = _challenge(parameters, reply.client, directory)  # 4
     scopes = _scopes(parameters, reply.client)  # 5
     check_resources(parameters.all("resource"), directory)  # 6
     prompts = frozenset(parameters.get("prompt", "").split())  # 7
@@ -151,15 +150,24 @@ def read_request(parameters: Parameters, reply: ReplyTo, directory: Directory) -
     return AuthorizationRequest(
         reply=reply,
         scopes=scopes,
-        challenge=parameters["code_challenge"],
+        challenge=challenge,
         nonce=parameters.get("nonce", ""),
         prompts=prompts,
-        max_age=_max_age(parameters),
-        acr_values=tuple(parameters.get("acr_values", "").split()),
+        max_age=_max_age(parameters, reply.client),
+        acr_values=tuple(parameters.get("acr_values", "").split()) or reply.client.default_acr_values,
         login_hint=parameters.get("login_hint", "")[:200],
         id_token_hint=parameters.get("id_token_hint", ""),
         dpop_jkt=parameters.get("dpop_jkt", ""),
     )
+
+
+def _challenge(parameters: Parameters, client: Client, directory: Directory) -> str:
+    challenge, method = parameters.get("code_challenge", ""), parameters.get("code_challenge_method", "")
+    if not challenge and not method and may_go_without(client, directory.profile):
+        return ""
+    if method != "S256" or not _CHALLENGE.fullmatch(challenge):
+        raise AuthorizationRefusedError("invalid_request", "PKCE is required: `code_challenge` with the method S256")
+    return challenge
 
 
 def _scopes(parameters: Parameters, client: Client) -> tuple[str, ...]:
@@ -170,9 +178,9 @@ def _scopes(parameters: Parameters, client: Client) -> tuple[str, ...]:
     return tuple(scope for scope in wanted if scope in STANDARD_SCOPES or scope in client.scopes)
 
 
-def _max_age(parameters: Parameters) -> int | None:
+def _max_age(parameters: Parameters, client: Client) -> int | None:
     if "max_age" not in parameters:
-        return None
+        return client.default_max_age
     if not _SECONDS.fullmatch(parameters["max_age"]) or int(parameters["max_age"]) > MAX_AGE:
         raise AuthorizationRefusedError("invalid_request", "`max_age` is a number of seconds")
     return int(parameters["max_age"])

@@ -20,7 +20,7 @@ from ringwall.identity.issuer.oauth.authorization_request import (
 )
 from ringwall.identity.issuer.oauth.authorization_response import send_code, send_error
 from ringwall.identity.issuer.oauth.kept_requests import KeptRequests
-from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
+from ringwall.identity.issuer.oauth.sign_in_page import SignInPage, links_about
 from ringwall.identity.issuer.pages.forms import FormTokens
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.people import Person
@@ -131,7 +131,7 @@ class AuthorizeEndpoint:
         asked = read_request(parameters, reply, self._context.directory.current())  # 1
         person = await self._context.people.find(session.subject) if session is not None else None  # 2
         silent = "none" in asked.prompts
-        if session is None or person is None or not self._may_stay(asked, session, fresh=fresh):  # 3
+        if session is None or person is None or not await self._may_stay(asked, session, fresh=fresh):  # 3
             if silent:
                 raise AuthorizationRefusedError("login_required", "nobody is signed in as the client asks")
             if fresh:
@@ -148,7 +148,7 @@ class AuthorizeEndpoint:
         await self._kept.finish(query)  # 6
         return await self._give_code(asked, session)
 
-    def _may_stay(self, asked: AuthorizationRequest, session: BrowserSession, *, fresh: bool) -> bool:
+    async def _may_stay(self, asked: AuthorizationRequest, session: BrowserSession, *, fresh: bool) -> bool:
         if asked.id_token_hint:
             try:
                 hint = read_hint(
@@ -159,7 +159,8 @@ class AuthorizeEndpoint:
                 )
             except TokenRefusedError:
                 raise AuthorizationRefusedError("invalid_request", "`id_token_hint` is not believed") from None
-            if hint.subject != session.subject:
+            client = await self._context.client(hint.audiences[0])
+            if client is None or hint.subject != self._context.subjects.of(client, session.subject):
                 return False
         if not admits(session.acr):
             return False
@@ -199,6 +200,7 @@ class AuthorizeEndpoint:
             "consent",
             form_targets=(asked.reply.uri.origin,),
             client=self._sign_in.shown(asked.reply.client),
+            links=links_about(asked.reply.client),
             host=asked.reply.uri.origin,
             person=person.display_name or person.user_name,
             scopes=asked.scopes,

@@ -10,11 +10,14 @@ import logging
 from typing import Final
 from urllib.parse import urlencode
 
+from ringwall.identity.issuer.clients.documents import DocumentRefusedError
+from ringwall.identity.issuer.clients.keys import has_keys
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.oauth.authorization_request import AuthorizationRefusedError, UntrustedRequestError
 from ringwall.identity.issuer.oauth.request_objects import RequestObjectRefusedError, RequestObjects
-from ringwall.identity.issuer.request import Parameters, parse_parameters
+from ringwall.identity.issuer.request import MAX_BODY, Parameters, parse_parameters
 from ringwall.identity.store.errors import HandleRefusedError
+from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.secret import Secret
 from ringwall.plan.client import Client
 
@@ -53,18 +56,23 @@ class KeptRequests:
     async def begin(self, query: bytes) -> str | None:
         """Return where a browser goes on that brings a reference, or a signed object; None for a plain request.
 
-        1. The reference is one of ours: nothing is ever fetched from an address (RFC 9101, section 10.4). 2. It is this
-        client's, has not expired, and was not answered (RFC 9126, sections 4 and 7.3). Parameters beside it are ignored
+        1. The reference is one of ours, or an address that the client has registered, and that policy allows to be
+        asked: nothing else is ever fetched (RFC 9101, section 10.4; see `clients.documents`). 2. It is this client's,
+        has not expired, and was not answered (RFC 9126, sections 4 and 7.3). Parameters beside it are ignored
         (RFC 9126, section 4; RFC 9101, section 5).
         """
         given = parse_parameters(query)
         uri, client = given.get("request_uri", ""), given.get("client_id", "")
         known = await self._context.client(client)
-        if "request" in given and not uri and known is not None and known.jwks:
+        if "request" in given and not uri and known is not None and has_keys(known):
             if known.pushed_requests:
                 raise UntrustedRequestError(_NOT_ANNOUNCED)
             return await self._keep(client, (await self.opened(given["request"], known)).encoded())
-        if not uri.startswith(PREFIX):  # 1; what else there is in it is refused where the request is read
+        if known is not None and uri.partition("#")[0] in known.request_uris:  # 1
+            if known.pushed_requests:
+                raise UntrustedRequestError(_NOT_ANNOUNCED)
+            return await self._keep(client, (await self.opened(await self._fetched(uri, known), known)).encoded())
+        if not uri.startswith(PREFIX):  # what else there is in it is refused where the request is read
             return None
         if known is None:
             raise UntrustedRequestError(_GONE)
@@ -75,6 +83,20 @@ class KeptRequests:
         except HandleRefusedError:
             raise UntrustedRequestError(_GONE) from None
         return await self._keep(client, found.payload["query"], reference=hashlib.sha256(uri.encode()).hexdigest())
+
+    async def _fetched(self, uri: str, client: Client) -> str:
+        """Return the request object at an address of the client's (RFC 9101, section 5.2.3)."""
+        try:
+            body = await self._context.documents.get(
+                uri.partition("#")[0],
+                directory=self._context.directory.current(),
+                stranger=client.name.startswith(REGISTERED_PREFIX),
+                max_bytes=MAX_BODY,
+                media_type="application/oauth-authz-req+jwt",
+            )
+            return body.decode("ascii").strip()
+        except (DocumentRefusedError, UnicodeDecodeError):
+            raise UntrustedRequestError("The request of the application that sent you here cannot be had.") from None
 
     async def opened(self, text: str, client: Client) -> Parameters:
         """Return what a signed request object asks for (RFC 9101, section 6), or raise UntrustedRequestError."""

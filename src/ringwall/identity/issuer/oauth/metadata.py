@@ -49,6 +49,7 @@ class MetadataEndpoint:
         granted = {scope for client in directory.clients.values() for scope in client.scopes}
         if directory.registration is not None:
             granted |= set(directory.registration.scopes)
+        documents = directory.registration.document_hosts if directory.registration is not None else ()
         strict = directory.profile is Profile.FAPI2
         signed_with = list(algorithms_of(directory.profile))
         certain = mutual_tls.offered(directory)
@@ -74,11 +75,11 @@ class MetadataEndpoint:
             "authorization_response_iss_parameter_supported": True,
             "prompt_values_supported": list(PROMPTS),
             "acr_values_supported": list(LEVELS),
-            "subject_types_supported": ["public"],
+            "subject_types_supported": ["public", "pairwise"],
             "id_token_signing_alg_values_supported": list((ALGORITHM,) if strict else ID_TOKEN_ALGORITHMS),
             "id_token_encryption_alg_values_supported": list(KEY_MANAGEMENT),
             "id_token_encryption_enc_values_supported": list(CONTENT),
-            "userinfo_signing_alg_values_supported": [ALGORITHM],
+            "userinfo_signing_alg_values_supported": list((ALGORITHM,) if strict else ID_TOKEN_ALGORITHMS),
             "userinfo_encryption_alg_values_supported": list(KEY_MANAGEMENT),
             "userinfo_encryption_enc_values_supported": list(CONTENT),
             "token_endpoint_auth_methods_supported": methods,
@@ -102,7 +103,8 @@ class MetadataEndpoint:
             "request_object_signing_alg_values_supported": signed_with,
             "request_object_encryption_alg_values_supported": list(ALGORITHMS_READ),
             "request_object_encryption_enc_values_supported": list(CONTENT),
-            "request_uri_parameter_supported": False,
+            "request_uri_parameter_supported": bool(documents),
+            "require_request_uri_registration": True,
             **self._for_certificates(directory.certificate_url),
         }
 

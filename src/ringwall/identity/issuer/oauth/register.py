@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.answers import NO_STORE, answer
+from ringwall.identity.issuer.clients.addresses import check_sector
 from ringwall.identity.issuer.clients.initial_access import InitialAccess
 from ringwall.identity.issuer.clients.metadata import read_metadata
 from ringwall.identity.issuer.clients.metadata_errors import MetadataRefusedError
@@ -56,7 +57,7 @@ class RegisterEndpoint:
             await self._check(token)
         else:
             await self._slow_down(request)
-        metadata = self._metadata(await _read(request), policy)  # 2
+        metadata = await self._metadata(await _read(request), policy)  # 2
         if token is not None:  # 3
             await self._use(token)
         made = await self._registry.create(metadata)  # 4
@@ -81,7 +82,7 @@ class RegisterEndpoint:
             raise RequestRefusedError(400, "invalid_request", "the request does not name this client, or says too much")
         if "client_secret" in given:
             await self._check_secret(client, given["client_secret"])
-        metadata = self._metadata(given, policy)  # 3
+        metadata = await self._metadata(given, policy)  # 3
         try:
             changed, secret = await self._registry.change(client, metadata)
         except ConflictError:
@@ -143,13 +144,15 @@ class RegisterEndpoint:
         except HandleRefusedError:
             raise RequestRefusedError(400, "invalid_request", "`client_secret` is not this client's") from None
 
-    def _metadata(self, given: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
+    async def _metadata(self, given: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
         directory = self._context.directory.current()
         known = _names_of(directory)
         try:
-            return read_metadata(given, policy, directory.profile, taken=lambda name: skeleton_of(name) in known)
+            found = read_metadata(given, policy, directory.profile, taken=lambda name: skeleton_of(name) in known)
+            await check_sector(found, self._context.documents, directory)
         except MetadataRefusedError as error:
             raise RequestRefusedError(400, error.oauth, error.message) from None
+        return found
 
     def _told(self, client: RegisteredClient, token: Secret, secret: Secret | None) -> dict[str, Any]:
         """Return the client information (RFC 7591, section 3.2.1; RFC 7592, section 3)."""

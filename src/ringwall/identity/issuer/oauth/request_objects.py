@@ -5,7 +5,7 @@ They may come encrypted for the issuer, so that nobody on the way reads them; th
 
 from typing import Any, Final
 
-from ringwall.identity.issuer.clients.keys import keys_of
+from ringwall.identity.issuer.clients.keys import has_keys
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.request import MAX_BODY, REPEATABLE, Parameters
 from ringwall.identity.tokens.claims import Expected, VerifiedClaims, verify_token
@@ -51,7 +51,7 @@ class RequestObjects:
         6. Each parameter has a value as a query would have (section 4).
         7. `jti`, where there is one, was never seen.
         """
-        if not client.jwks:
+        if not has_keys(client):
             raise RequestObjectRefusedError("the client has no keys to sign requests with")
         issuer = self._context.directory.current().issuer
         expected = Expected(
@@ -63,7 +63,8 @@ class RequestObjects:
         )
         try:
             signed = self._decrypted(text)  # 1
-            found = verify_token(signed, keys=keys_of(client), expected=expected, clock=self._context.clock)  # 2
+            keys = await self._context.client_keys.of(client, signed=signed)
+            found = verify_token(signed, keys=keys, expected=expected, clock=self._context.clock)  # 2
         except (TokenRefusedError, KeyRefusedError) as error:
             raise RequestObjectRefusedError(f"the request object is not believed: {error.message}") from None
         now = self._context.clock.now()

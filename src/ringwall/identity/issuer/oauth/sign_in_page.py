@@ -1,6 +1,7 @@
 """The page on which people sign in for a client's request, and the one that asks for a second factor."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +19,12 @@ from ringwall.plan.client import Client
 from ringwall.plan.model import EDGE
 from ringwall.plan.upstream import Upstream
 
+_LINKS: Final = {
+    "client_uri": "home page",
+    "policy_uri": "privacy policy",
+    "tos_uri": "terms of use",
+    "logo_uri": "logo",
+}
 _LONGEST_NAME: Final = 200
 _BEST_WITHOUT_PASSKEY: Final = "mfa"
 
@@ -48,6 +55,7 @@ class SignInPage:
             form_targets=(asked.reply.uri.origin,),
             script=True,
             client=self.shown(asked.reply.client),
+            links=links_about(asked.reply.client),
             action=f"/login?{query.decode('ascii')}",
             form_token=token,
             hint=typed[:_LONGEST_NAME] or asked.login_hint,
@@ -105,6 +113,14 @@ class SignInPage:
         held = held_by(request) or cookie
         options = None if held is None else await self._context.people.passkey_options(binding_of(held))
         return "" if options is None else encode_json(options).decode("utf-8")
+
+
+def links_about(client: Client) -> tuple[tuple[str, str, str], ...]:
+    """Return what people may read about a client: what it is called, where it lies, and whose host that is.
+
+    A client that has registered itself wrote this, so each link says where it leads, and nothing of it is embedded.
+    """
+    return tuple((_LINKS[kind], uri, urlsplit(uri).netloc) for kind, uri in client.links)
 
 
 def login_purpose(query: bytes) -> str:

@@ -12,6 +12,7 @@ from ringwall.identity.issuer.encrypted_answers import userinfo_for
 from ringwall.identity.issuer.id_tokens import claims_about
 from ringwall.identity.issuer.oauth.bearer import DPOP, BearerRefusedError, believe
 from ringwall.identity.issuer.request import read_form
+from ringwall.identity.tokens.signing import ALGORITHM
 from ringwall.model.presented import ALGORITHMS
 
 PATH: Final = "/userinfo"
@@ -31,7 +32,8 @@ class UserinfoEndpoint:
         """Answer with the claims that the token's scopes give, as they are now.
 
         1. The token is believed. 2. It was granted with `openid`. 3. The person may still sign in. 4. A client that
-        wants it encrypted gets a signed token inside an encrypted one (section 5.3.2).
+        wants it signed gets a signed token, and one that wants it encrypted gets that inside an encrypted one
+        (section 5.3.2).
         """
         form = await read_form(request) if request.method == "POST" and _has_form(request) else None
         try:
@@ -43,12 +45,16 @@ class UserinfoEndpoint:
         person = await self._context.people.find(bearer.claims.subject)
         if person is None:  # 3
             return _refuse(BearerRefusedError(401, "invalid_token", "the token's subject is not known any more"))
-        claims = {"sub": person.name, **claims_about(person, bearer.scopes)}
         client = await self._context.client(str(bearer.claims.claims.get("client_id")))
-        if client is None or not client.userinfo_encrypted_response_alg:
+        if client is None:
+            return answer({"sub": person.name, **claims_about(person, bearer.scopes)})
+        claims = {"sub": self._context.subjects.of(client, person.name), **claims_about(person, bearer.scopes)}
+        algorithm = client.userinfo_signed_response_alg
+        if not algorithm and not client.userinfo_encrypted_response_alg:
             return answer(claims)
         issuer = self._context.directory.current().issuer
-        signed = self._context.keys.sign({"iss": issuer, "aud": client.name, **claims}, typ=USERINFO)
+        claims = {"iss": issuer, "aud": client.name, **claims}
+        signed = self._context.keys.sign(claims, typ=USERINFO, algorithm=algorithm or ALGORITHM)
         return Response(userinfo_for(client, signed), 200, {"cache-control": NO_STORE}, "application/jwt")  # 4
 
 

@@ -1,5 +1,8 @@
 """oidcc-basic-certification-test-plan: one test for each module, by its name.
 
+Each runs twice: with PKCE as this issuer always wants it, and without, as the suite does, under the profile
+`oidc_certification`.
+
 Left out are `oidcc-scope-address`, `-phone` and `-all`, which the suite skips where the metadata do not list the
 scopes.
 """
@@ -14,11 +17,13 @@ from tests.support.issuer_plan import ISSUER
 from tests.support.issuer_world import IssuerWorld, ask
 
 from ringwall.identity.tokens.encoding import decode_base64url, decode_json_object
+from ringwall.plan.client import Profile
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> IssuerWorld:
-    return conformance_world(tmp_path)
+@pytest.fixture(params=[None, Profile.OIDC_CERTIFICATION], ids=["pkce", "without-pkce"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> IssuerWorld:
+    """An issuer as it always is, which is sent PKCE, and one as for the certification, which is sent none."""
+    return conformance_world(tmp_path, profile=request.param)
 
 
 def error_page(response: httpx.Response) -> None:
@@ -130,12 +135,19 @@ def test_oidcc_ensure_other_scope_order_succeeds(world: IssuerWorld) -> None:
         pytest.param({"extra": "foobar"}, id="oidcc-ensure-request-with-unknown-parameter-succeeds"),
         pytest.param({"acr_values": "1 2"}, id="oidcc-ensure-request-with-acr-values-succeeds"),
         pytest.param({"claims": '{"userinfo":{"name":{"essential":true}}}'}, id="oidcc-claims-essential"),
-        pytest.param({}, id="oidcc-ensure-request-with-valid-pkce-succeeds"),
     ],
 )
 def test_requests_that_succeed(world: IssuerWorld, more: dict[str, str]) -> None:
     async def module(suite: Suite) -> None:
         await suite.userinfo((await suite.tokens(**more))["access_token"])
+
+    play(world, module)
+
+
+def test_oidcc_ensure_request_with_valid_pkce_succeeds(world: IssuerWorld) -> None:
+    async def module(suite: Suite) -> None:
+        suite.pkce = True
+        await suite.userinfo((await suite.tokens())["access_token"])
 
     play(world, module)
 
@@ -201,9 +213,9 @@ def test_oidcc_id_token_hint(world: IssuerWorld) -> None:
 def test_code_reuse(world: IssuerWorld, seconds: int) -> None:
     async def module(suite: Suite) -> None:
         code = (await suite.authorize())["code"]
-        given = (await redeem(suite.page, suite.party.redemption(code), suite.auth)).json()
+        given = (await redeem(suite.page, suite.redemption(code), suite.auth)).json()
         world.clock.advance(seconds)
-        again = await redeem(suite.page, suite.party.redemption(code), suite.auth)
+        again = await redeem(suite.page, suite.redemption(code), suite.auth)
         assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
         bearer = {"authorization": f"Bearer {given['access_token']}"}
         assert (await suite.page.get(f"{ISSUER}/userinfo", headers=bearer)).status_code == 401
@@ -229,7 +241,7 @@ def test_oidcc_server_client_secret_post(world: IssuerWorld) -> None:
     async def module(suite: Suite) -> None:
         code = (await suite.authorize())["code"]
         name, secret = suite.auth
-        form = suite.party.redemption(code, client_id=name, client_secret=secret)
+        form = suite.redemption(code, client_id=name, client_secret=secret)
         assert (await redeem(suite.page, form, None)).status_code == 200
 
     play(world, module, token_endpoint_auth_method="client_secret_post")
