@@ -187,6 +187,9 @@ def test_what_cannot_be_read_is_refused(text: str) -> None:
 
 def test_so_is_a_chain_that_is_too_long() -> None:
     own = leaf()
+    assert read_chain(as_envoy_says(own.shown) + "%0A", thumbprint=own.thumbprint)
+    with pytest.raises(CertificateRefusedError, match="too many"):
+        read_chain(as_envoy_says(own.shown) + "%0A" * 6000, thumbprint=own.thumbprint)
     with pytest.raises(CertificateRefusedError, match="more than"):
         read_chain(as_envoy_says(own.shown * 7), thumbprint=own.thumbprint)
 

@@ -159,6 +159,22 @@ def test_who_must_have_bound_tokens_can_show_a_certificate_in_place_of_a_proof(w
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
 
 
+def test_who_need_not_is_bound_to_nothing_by_accident(world: IssuerWorld) -> None:
+    write_plan(world.settings.state, plan(FREE.model_copy(update={"bound_tokens": False})))
+    answer = show(world, "free", own(), form={"client_secret": world.new_secret("free")})
+    assert "cnf" not in world.verify(answer.json()["access_token"]).claims
+
+
+def test_where_the_plan_names_certificates_no_other_counts(world: IssuerWorld) -> None:
+    """The edge would not take a token that is bound to another."""
+    mine, other = own(), own()
+    write_plan(world.settings.state, plan(FREE.model_copy(update={"certificates": (mine.thumbprint,)})))
+    form = {"client_secret": world.new_secret("free")}
+    assert show(world, "free", mine, form=form).status_code == 200
+    refused = show(world, "free", other, form=form)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
+
+
 # Proofs at the aliases (RFC 8705, section 5; RFC 9449, section 4.3, item 9)
 
 
