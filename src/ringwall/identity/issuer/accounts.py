@@ -181,15 +181,15 @@ def _person(account: "Holder | None", directory: Directory) -> Person | None:
         display_name=account.display_name or account.user_name,
         email=account.email,
         roles=tuple(role for role in account.effective_roles if role in directory.roles),
-        claims=_claims({**account.attributes, "groups": list(account.groups)}, directory.claim_types),
+        claims=_claims(account, directory.claim_types),
     )
 
 
-def _claims(attributes: Mapping[str, Any], types: Mapping[str, ClaimType]) -> ClaimPairs:
+def _claims(account: "Holder", types: Mapping[str, ClaimType]) -> ClaimPairs:
     """Return the attributes that the plan declares as claims; one of another type is left out, as if it were absent."""
     found: list[tuple[str, str | int | bool | tuple[str, ...]]] = []
-    for name, value in sorted(attributes.items()):
-        declared = types.get(name)
+    for name, declared in sorted(types.items()):
+        value = account.groups if name == "groups" else account.attributes.get(name)
         if declared is ClaimType.STRING_SET and isinstance(value, list | tuple):
             found.append((name, tuple(str(item) for item in value)))
         elif (

@@ -1,7 +1,7 @@
 """One family of refresh tokens, as the database knows it."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ringwall.identity.store.driver import Row, unpacked
 from ringwall.identity.store.holders import Holder
@@ -14,9 +14,8 @@ COLUMNS: Final = (
 LIVE: Final = "ended IS NULL AND expires > :now"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """One grant that lives on by refresh tokens.
+class Family(NamedTuple):
+    """One grant that lives on by refresh tokens; a tuple, since each refresh makes one.
 
     Attributes:
         id: names it in lists and in access tokens; not secret.
@@ -68,18 +67,4 @@ class Refreshed:
 
 def family_of(row: Row) -> Family:
     """Return what a row says that begins with COLUMNS."""
-    return Family(
-        id=row[0],
-        client=row[1],
-        account=row[2],
-        session=row[3],
-        binding=row[4],
-        payload=unpacked(row[5]),
-        generation=row[6],
-        created=row[7],
-        rotated=row[8],
-        expires=row[9],
-        final=row[10],
-        ended=row[11],
-        reason=row[12],
-    )
+    return Family._make((*row[:5], unpacked(row[5]), *row[6:13]))

@@ -4,8 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ringwall.identity.store.handles import HANDLE_BYTES, ID_BYTES, digest
 from ringwall.model.secret import Secret
@@ -20,8 +19,7 @@ _LENGTH: Final = _PLACE + 43
 _MASK: Final = b"ringwall refresh token successor"
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
+class RefreshToken(NamedTuple):
     """A refresh token in its parts.
 
     Attributes:

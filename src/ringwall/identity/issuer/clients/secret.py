@@ -1,6 +1,5 @@
 """client_secret_basic and client_secret_post (RFC 6749, section 2.3.1)."""
 
-import base64
 import binascii
 import logging
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ def _read(request: Request, form: Parameters) -> _Credentials:
     if scheme.lower() != "basic":
         raise unauthenticated()
     try:
-        name, colon, secret = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+        name, colon, secret = binascii.a2b_base64(encoded.strip(), strict_mode=True).partition(b":")
         shown = _Credentials(decode_parameter(name), Secret(decode_parameter(secret)), "client_secret_basic")
     except (binascii.Error, ValueError, RequestRefusedError):
         raise unauthenticated() from None
