@@ -1,5 +1,6 @@
 // What openid-client does by itself, as its documentation says; each scenario is one feature of the issuer.
 import * as client from 'openid-client'
+import * as jose from 'jose'
 import { run, visit } from './person.mjs'
 
 const key = async (jwk, alg) => ({
@@ -127,6 +128,34 @@ await run({
     const { key: signing, kid } = await key(setup.signer.jwk)
     const build = (parameters) => client.buildAuthorizationUrlWithJAR(config, parameters, { key: signing, kid })
     return { sub: (await signIn(setup, config, { build })).claims().sub }
+  },
+
+  // Encryption of requests is not openid-client's own: jose does it, from the same author.
+  async encrypted(setup) {
+    const config = await signer(setup, setup.sealer)
+    const own = await crypto.subtle.importKey(
+      'jwk', setup.sealer.reader, { name: 'ECDH', namedCurve: 'P-256' }, false, ['deriveBits'],
+    )
+    client.enableDecryptingResponses(config, ['A256GCM'], { key: own, alg: 'ECDH-ES+A256KW', kid: 'reader-1' })
+    const { key: signing, kid } = await key(setup.sealer.jwk)
+    const published = await (await fetch(config.serverMetadata().jwks_uri)).json()
+    const subs = []
+    for (const alg of config.serverMetadata().request_object_encryption_alg_values_supported) {
+      const theirs = published.keys.find((each) => each.use === 'enc' && each.alg === alg)
+      const build = async (parameters) => {
+        const url = await client.buildAuthorizationUrlWithJAR(config, parameters, { key: signing, kid })
+        const sealed = await new jose.CompactEncrypt(new TextEncoder().encode(url.searchParams.get('request')))
+          .setProtectedHeader({ alg, enc: 'A128CBC-HS256', kid: theirs.kid, cty: 'oauth-authz-req+jwt' })
+          .encrypt(await jose.importJWK(theirs))
+        url.searchParams.set('request', sealed)
+        return url
+      }
+      const tokens = await signIn(setup, config, { build })
+      const about = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)
+      const told = await client.tokenIntrospection(config, tokens.refresh_token)
+      subs.push([tokens.id_token.split('.').length, tokens.claims().sub, about.name, told.active])
+    }
+    return { subs }
   },
 
   async dpop(setup) {

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from joserfc.jwk import ECKey
 from tests.support.joserfc_keys import make_key, public_jwk
 from tests.support.node_party import installed, play
 from tests.support.system import System, copy_example
@@ -34,6 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = copy_example("unmodified", tmp_path_factory.mktemp("relying-parties"))
     blueprint = folder / "ringwall.yaml"
     key = make_key("ES256", "signer-1")
+    reader = ECKey.generate_key("P-256", {"use": "enc", "alg": "ECDH-ES+A256KW", "kid": "reader-1"})
     definition = yaml.safe_load(blueprint.read_text())
     definition["issuers"] = {"local": {"registration": {"hosts": ["*.partner.example"]}}}
     definition["clients"] = {
@@ -47,6 +49,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "scopes": ["accounts"],
             "jwks": [public_jwk(key)],
             "profile": "fapi2",
+        },
+        "sealer": {
+            "kind": "web",
+            "redirect_uris": [CALLBACK],
+            "jwks": [public_jwk(key), public_jwk(reader)],
+            **{
+                f"{what}_encrypted_response_{part}": value
+                for what in ("id_token", "userinfo", "introspection")
+                for part, value in (("alg", "ECDH-ES+A256KW"), ("enc", "A256GCM"))
+            },
         },
         "tv": {"kind": "native", "redirect_uris": ["http://127.0.0.1/cb"], "device_flow": True},
     }
@@ -65,6 +77,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 "tv": {"id": "tv", "callback": "http://127.0.0.1:51515/cb"},
                 "bank": {"id": "bank", "jwk": dict(key.as_dict(private=True))},
                 "signer": {"id": "signer", "jwk": dict(key.as_dict(private=True))},
+                "sealer": {
+                    "id": "sealer",
+                    "jwk": dict(key.as_dict(private=True)),
+                    "reader": {name: reader.as_dict(private=True)[name] for name in ("kty", "crv", "x", "y", "d")},
+                },
             },
         )
 
@@ -82,6 +99,7 @@ OPENID_CLIENT: dict[str, dict[str, Any]] = {
     "private_key_jwt": {"sub": "tess"},
     "par": {"sub": "tess"},
     "jar": {"sub": "tess"},
+    "encrypted": {"subs": [[5, "tess", "tess", True]] * 3},
     "dpop": {"type": "dpop", "sub": "tess", "fresh": "dpop", "stolen": "refused"},
     "bound_tokens_at_a_service": {"status": 200},
     "device": {"sub": "tess"},
