@@ -19,6 +19,8 @@ ALGORITHMS: Final = ("ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256")
 """What there is a key for."""
 LONGEST_SECONDS: Final = 3600.0
 """How long what clients have encrypted is good at most: as long as a request object."""
+MOST_FORMER: Final = 4
+"""How many former keys of an algorithm are kept: an entry of the key store, and the time to try them, are bounded."""
 _FORMAT: Final = 1
 _RESTORE: Final = (
     "restore the folder issuer/ of the state folder from a backup, or remove its entry encryption.json to start with "
@@ -90,9 +92,13 @@ class EncryptionRing:
         if not over:
             return self
         fresh = tuple(ReadingKey.fresh(make(key.algorithm), now) for key in over)
-        former = tuple(replace(key, replaced=now) for key in over)
+        former = (
+            *(replace(key, replaced=now) for key in over),
+            *(key for key in self.keys if key.replaced is not None),
+        )
         going_on = tuple(key for key in self.current if key not in over)
-        return EncryptionRing((*fresh, *going_on, *former, *(key for key in self.keys if key.replaced is not None)))
+        kept = (each for name in ALGORITHMS for each in [key for key in former if key.algorithm == name][:MOST_FORMER])
+        return EncryptionRing((*fresh, *going_on, *kept))
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole ring, private keys included, for the key store."""

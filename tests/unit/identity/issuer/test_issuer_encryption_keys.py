@@ -10,7 +10,7 @@ import pytest
 from tests.support.issuer_world import IssuerWorld, ask
 from tests.support.jwe_maker import make_jwe
 
-from ringwall.identity.issuer.encryption_ring import ALGORITHMS, LONGEST_SECONDS, EncryptionRing
+from ringwall.identity.issuer.encryption_ring import ALGORITHMS, LONGEST_SECONDS, MOST_FORMER, EncryptionRing
 from ringwall.identity.issuer.ring import KeyRingError, Schedule
 from ringwall.identity.key_folder import FolderKeyStore
 from ringwall.identity.tokens.decryption_keys import DecryptionKey
@@ -95,6 +95,16 @@ def test_they_are_rotated_with_the_signing_keys(tmp_path: Path) -> None:
     assert reads(world, text)
 
 
+def test_however_often_they_are_rotated_there_are_few(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path, store=FolderKeyStore(tmp_path / "keys", passphrase=Secret(b"long enough to pass")))
+    texts = []
+    for _ in range(12):
+        texts.append(make_jwe(reader(world), b"x", header={"kid": None}))
+        world.keys.rotate()
+    assert len(world.keys.encryption.readers()) == len(ALGORITHMS) * (MOST_FORMER + 1)
+    assert [reads(world, text) for text in texts] == [False] * (12 - MOST_FORMER) + [True] * MOST_FORMER
+
+
 def test_compromised_ones_read_nothing_any_more(tmp_path: Path) -> None:
     world = IssuerWorld(tmp_path)
     first = make_jwe(reader(world), b"x")
@@ -116,6 +126,15 @@ def test_another_process_reads_with_the_same_keys(tmp_path: Path) -> None:
     world.keys.rotate()
     assert reader(world).kid != kid
     assert {key.kid for key in other.encryption.readers()} == {key.kid for key in world.keys.encryption.readers()}
+
+
+def test_a_process_that_made_keys_too_late_takes_those_that_are_there(tmp_path: Path) -> None:
+    world = IssuerWorld(tmp_path)
+    late = world.open_keys().encryption
+    there = published(world)
+    late._make()
+    assert {key["kid"] for key in late.public_jwks()} == {key["kid"] for key in there.values()}
+    assert published(world) == there
 
 
 def test_a_restart_goes_on_and_the_store_keeps_them_as_it_keeps_others(tmp_path: Path) -> None:

@@ -152,6 +152,8 @@ BAD_EPK: dict[str, Any] = {
     "of another curve": epk_of(ec.SECP384R1()),
     "named as another curve": {**GOOD_EPK, "crv": "P-384"},
     "another curve's by our name": {**epk_of(ec.SECP384R1()), "crv": "P-256"},
+    "of a curve that nobody knows": {**GOOD_EPK, "crv": "secp256k1"},
+    "of several curves": {**GOOD_EPK, "crv": ["P-256"]},
     "of X25519": {"kty": "OKP", "crv": "X25519", "x": ZEROS},
     "the origin": {**GOOD_EPK, "x": ZEROS, "y": ZEROS},
     "a short coordinate": {**GOOD_EPK, "x": encode_base64url(b"x")},
