@@ -53,6 +53,10 @@ class ReplyTo:
     state: str
 
 
+UNMET: Final = "unmet_authentication_requirements"
+"""Nobody signed in as surely as asked (OpenID Connect Core Error Code unmet_authentication_requirements 1.0)."""
+
+
 class AuthorizationRefusedError(RingwallError):
     """A request is refused, and the client is told so (RFC 6749, section 4.1.2.1).
 

@@ -11,6 +11,7 @@ from ringwall.identity.issuer.browser_sessions import BrowserSession, BrowserSes
 from ringwall.identity.issuer.context import IssuerContext
 from ringwall.identity.issuer.id_tokens import read_hint
 from ringwall.identity.issuer.oauth.authorization_request import (
+    UNMET,
     AuthorizationRefusedError,
     AuthorizationRequest,
     ReplyTo,
@@ -140,7 +141,7 @@ class AuthorizeEndpoint:
                 return self._see(f"/account/set-up?{query.decode('ascii')}")
             return await self._sign_in.ask(request, query, asked)
         if not satisfies(session.acr, asked.acr_values):  # 4
-            raise AuthorizationRefusedError("unmet_authentication_requirements", "nobody signed in as surely as asked")
+            raise AuthorizationRefusedError(UNMET, "nobody signed in as surely as asked")
         if not consented and await self._must_consent(asked, person):  # 5
             if silent:
                 raise AuthorizationRefusedError("consent_required", "the person has not allowed this yet")

@@ -21,6 +21,7 @@ from ringwall.identity.issuer.grants.authorization_code import AuthorizationCode
 from ringwall.identity.issuer.grants.grant import TokenRequest
 from ringwall.identity.issuer.grants.pkce import challenge_of
 from ringwall.identity.issuer.host_cookies import START, clear_cookie, read_cookie, write_cookie
+from ringwall.identity.issuer.oauth.authorization_request import UNMET
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import Parameters, RequestRefusedError, parse_parameters
 from ringwall.identity.tokens.encoding import EncodingError, decode_base64url, encode_base64url
@@ -33,6 +34,10 @@ _LONGEST: Final = 2048
 _DEMAND: Final = re.compile(r"(acr_values|max_age)=([A-Za-z0-9+_.:-]{1,256})&", re.ASCII)
 _DEMANDS: Final = re.compile(rb"(?:acr_values=[A-Za-z0-9+_.:-]{1,256}&)?(?:max_age=[0-9]{1,9}&)?")
 """What the edge puts before `return_to`, which is the last parameter and not encoded."""
+_NOT_SURE_ENOUGH: Final = (
+    "This page needs a surer sign-in than a password. Add a passkey or an authenticator app to your account; then open"
+    " the page again, and sign in with it."
+)
 _PATH: Final = re.compile(rb"/(?![/\\])[!-\[\]-~]*")
 """A path of this host with its query: never `//host`, and no character that a browser reads as another."""
 
@@ -94,6 +99,10 @@ class EdgeSessionEndpoint:
             raise RequestRefusedError(400, "invalid_request", "this browser did not begin this")
         if parameters.get("iss") != self._context.directory.current().issuer:  # 2
             raise RequestRefusedError(400, "invalid_request", "the answer is another issuer's")
+        if parameters.get("error") == UNMET:
+            return self._pages.show(
+                "error", status=400, message=_NOT_SURE_ENOUGH, onwards="/account", onwards_says="Go to your account"
+            )
         client = self._context.directory.current().clients[EDGE]
         form = parse_parameters(
             urlencode(

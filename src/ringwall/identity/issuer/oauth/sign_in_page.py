@@ -61,6 +61,7 @@ class SignInPage:
             hint=typed[:_LONGEST_NAME] or asked.login_hint,
             passkey_options=await self._passkey_options(request, cookie),
             only_passkey=not satisfies(_BEST_WITHOUT_PASSKEY, asked.acr_values),
+            needs_more=not satisfies("pwd", asked.acr_values),
             upstreams=self._upstreams(asked.login_hint),
             query=query.decode("ascii"),
             people=self._context.people.pickable(),
