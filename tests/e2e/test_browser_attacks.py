@@ -172,6 +172,31 @@ def test_a_planted_session_is_not_taken_over(system: System, page: Chromium) -> 
     assert page.heading == "Sign in", "the former one opens nothing"
 
 
+def test_another_port_of_the_host_cannot_toss_a_cookie(system: System, page: Chromium, evil: Evil) -> None:
+    """Ports share cookies, and paths and letters differ; what begins with `__Host-` is the issuer's all the same."""
+    become(page, system)
+    held = page.get_cookie(SESSION)
+    tossed = [
+        f"{name}=tossed; path={path}{more}"
+        for name in (SESSION, SESSION.lower(), SESSION.upper(), f"={SESSION}", f" {SESSION}", "__Host-ringwall-browser")
+        for path in ("/", "/auth", "/auth/account")
+        for more in ("", "; secure", "; domain=localhost")
+    ]
+    evil.page = f"<script>for (const each of {json.dumps(tossed)}) document.cookie = each;</script>"
+    page.get(evil.url.replace("127.0.0.1", "localhost"))
+    page.get(at(system, "/account"))
+    assert page.heading == "Your account"
+    assert page.get_cookie(SESSION) == held
+    page.delete_cookie(SESSION)
+    page.get(evil.url.replace("127.0.0.1", "localhost"))
+    page.get(at(system, "/account"))
+    page.press("tess")
+    fresh = page.get_cookie(SESSION)
+    assert fresh is not None
+    assert "tossed" not in fresh["value"]
+    assert page.heading == "Your account"
+
+
 def test_going_back_after_signing_out_shows_nothing(system: System, page: Chromium) -> None:
     become(page, system)
     assert "tess" in page.body
