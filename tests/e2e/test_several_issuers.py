@@ -198,6 +198,8 @@ def test_all_are_replaced_without_one_failed_request(issuers: Issuers) -> None:
         issuers.system.ringwall("restart", "issuer")
         after = set(issuers.pids())
         assert "active" in issuers.system.ringwall("keys")
+        issuers.system.ringwall("revoke", "user", "eve")
+        issuers.system.ringwall("revoke", "user", "eve", "--lift")
         done = person.done
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), "the old ones end")
         traffic.settle()

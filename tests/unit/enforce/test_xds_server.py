@@ -19,7 +19,7 @@ from tests.support.enforce_plans import bindings, operation, plan, service
 from ringwall.enforce.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SCOPES, SECRET
 from ringwall.enforce.xds import PlanNotInForceError, XdsServer
 from ringwall.model.revocation import NothingRevoked
-from ringwall.plan.bindings import Bindings
+from ringwall.plan.bindings import Address, Bindings
 
 PLAN = plan(service("patients", operation("patients", "get", "GET", "/patients/{id}"), prefix="/api"))
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
@@ -206,6 +206,19 @@ def test_a_source_of_credentials_that_fails_is_asked_again(world: World, caplog:
     world.credentials.svid = working  # type: ignore[method-assign]  # works again
     world.credentials._issued.clear()
     until(lambda: ("mesh", "+svid/patients") in world.told)
+
+
+def test_other_addresses_for_the_same_plan_are_waited_for(world: World) -> None:
+    world.connect("edge")
+    proxy = world.connect("mesh")
+    world.server.publish(PLAN, world.bindings)
+    world.server.wait_in_force(PLAN.digest, 10)
+    proxy.delay = 0.5
+    moved = world.bindings.app | {"patients": Address(port=40_000)}
+    before = len(world.told)
+    world.server.publish(PLAN, world.bindings.model_copy(update={"app": moved}))
+    world.server.wait_in_force(PLAN.digest, 10)
+    assert ("mesh", "+app/patients") in world.told[before:]
 
 
 def test_waiting_for_a_plan_says_what_is_missing(world: World) -> None:
