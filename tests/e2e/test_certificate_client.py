@@ -208,7 +208,7 @@ def wait(until: Callable[[], bool]) -> None:
     end = time.monotonic() + 30
     while not until():
         assert time.monotonic() < end
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def test_a_fingerprint_is_replaced_under_load_without_a_refusal(running: Running) -> None:
@@ -234,6 +234,21 @@ def test_a_renewed_certificate_is_taken_under_load_with_nothing_to_edit(running:
             load.certificate = running.signed(x509.DNSName("robot.example"))
         load.go_on()
     assert not load.refused
+
+
+def test_another_authority_is_believed_when_its_file_is_another(running: Running) -> None:
+    old, new = running.signed(x509.DNSName("robot.example")), authority("Others' Root")
+    file = running.system.folder / "clients.pem"
+    before = file.read_bytes()
+    fresh = new.sign("a client", sans(x509.DNSName("robot.example")))
+    assert running.ask("POST", TOKEN, fresh, client="vouched").status == 401
+    try:
+        file.write_bytes(new.pem)
+        wait(lambda: running.ask("POST", TOKEN, fresh, client="vouched").status == 200)
+        assert running.ask("POST", TOKEN, old, client="vouched").status == 401
+    finally:
+        file.write_bytes(before)
+        wait(lambda: running.ask("POST", TOKEN, old, client="vouched").status == 200)
 
 
 def test_a_certificate_that_leaves_the_blueprint_takes_its_tokens_along(running: Running) -> None:

@@ -1,5 +1,6 @@
 """Clients whose certificates an authority vouches for (tls_client_auth; RFC 8705, section 2.1)."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from cryptography import x509
 from tests.support.certificate_authority import HOUR, Certified, as_envoy_says, authority, name, sans
 from tests.support.dpop_client import DpopClient
 from tests.support.enforce_plans import plan as edge_plan
+from tests.support.fapi_client import BEARER
 from tests.support.issuer_plan import ISSUER, issuer_plan, write_plan
 from tests.support.issuer_world import IssuerWorld
+from tests.support.joserfc_keys import make_key, public_jwk, sign
 
 from ringwall.model.clock import ManualClock
 from ringwall.model.headers import CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_CHAIN
@@ -207,6 +210,21 @@ def test_a_proof_is_for_the_one_of_two_addresses_that_was_asked(
         assert answer.json()["token_type"] == "DPoP"
     else:
         assert answer.json()["error"] == "invalid_dpop_proof"
+
+
+@pytest.mark.parametrize(
+    ("audience", "status"),
+    [(ISSUER, 200), (f"{ISSUER}/token", 200), (f"{ALIAS}/token", 200), (ALIAS, 401), (f"{ALIAS}/par", 401)],
+)
+def test_an_assertion_may_name_the_token_endpoint_by_its_alias(world: IssuerWorld, audience: str, status: int) -> None:
+    key = make_key("ES256", "one")
+    signer = Client(name="signer", jwks=json.dumps({"keys": [public_jwk(key)]}))
+    write_plan(world.settings.state, plan(signer))
+    now = int(world.clock.now())
+    claims = {"iss": "signer", "sub": "signer", "aud": audience, "iat": now, "exp": now + 60, "jti": "once"}
+    assertion = sign({"alg": "ES256", "kid": "one"}, json.dumps(claims), key)
+    form = {"client_assertion_type": BEARER, "client_assertion": assertion, "grant_type": "client_credentials"}
+    assert world.ask("POST", "/token", data=form).status_code == status
 
 
 # What the plan names no more

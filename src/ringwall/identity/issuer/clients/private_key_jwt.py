@@ -45,8 +45,9 @@ class PrivateKeyMethod:
         2. Its subject is a client that has keys (RFC 7523, section 3, point 2.B).
         3. One of these keys has signed it, with that key's algorithm (point 9); its type is not that of another kind
            of token (RFC 8725, section 3.11); `iss` and `sub` are the client (points 1 and 2), `aud` is the issuer or
-           its token endpoint (point 3), or, under FAPI 2.0, the issuer alone, as text (FAPI 2.0 Security Profile,
-           section 5.3.2.1, item 8); `exp` is there and ahead, `nbf` is not (points 4 and 5).
+           its token endpoint, by either of its addresses (point 3; RFC 8705, section 5), or, under FAPI 2.0, the issuer
+           alone, as text (FAPI 2.0 Security Profile, section 5.3.2.1, item 8); `exp` is there and ahead, `nbf` is not
+           (points 4 and 5).
         4. It is good for an hour at most, and was made minutes ago at most (points 4 and 6).
         5. `jti` is there and was never seen (point 7; OpenID Connect Core 1.0, section 9).
         """
@@ -71,10 +72,12 @@ class PrivateKeyMethod:
         return AuthenticatedClient(client=client, method="private_key_jwt", confirmation={})
 
     async def _verified(self, text: str, client: Client) -> VerifiedClaims:
-        issuer = self._context.directory.current().issuer
+        directory = self._context.directory.current()
+        issuer = directory.issuer
+        bases = {issuer, directory.certificate_url or issuer}  # the second has a token endpoint as well
         expected = Expected(
             issuer=client.name,
-            audiences=frozenset({issuer, f"{issuer}/token"}),
+            audiences=frozenset({issuer, *(f"{base}/token" for base in bases)}),
             types=_TYPES,
             leeway=LEEWAY_SECONDS,
         )
