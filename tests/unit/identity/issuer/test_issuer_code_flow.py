@@ -314,6 +314,19 @@ def test_scopes_are_only_ever_narrowed(world: IssuerWorld) -> None:
     asyncio.run(run())
 
 
+def test_a_token_that_was_replaced_a_moment_ago_widens_nothing_either(world: IssuerWorld) -> None:
+    """It is still answered, for the sake of parallel requests, but is not what is looked at before it is used."""
+
+    async def run() -> None:
+        async with browser(world.app) as page:
+            token = (await tokens_of(page, spa("openid profile")))["refresh_token"]
+            assert (await refresh(page, token)).status_code == 200
+            assert (await refresh(page, token, scope="openid")).json()["scope"] == "openid"
+            assert error(await refresh(page, token, scope="openid email")) == "invalid_scope"
+
+    asyncio.run(run())
+
+
 def test_a_refresh_token_is_one_clients(world: IssuerWorld) -> None:
     async def run() -> None:
         async with browser(world.app) as page:

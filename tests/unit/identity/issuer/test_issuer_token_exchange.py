@@ -13,6 +13,7 @@ from tests.support.issuer_browser import Edge
 from tests.support.issuer_plan import AUDIENCE, BATCH, ISSUER, issuer_plan
 from tests.support.issuer_world import IssuerWorld
 
+from ringwall.identity.issuer.access_tokens import MAX_BYTES
 from ringwall.identity.issuer.clients.assertion import BEARER, SPIFFE
 from ringwall.identity.issuer.grants.token_exchange import ACCESS_TOKEN_TYPE, NAME
 from ringwall.identity.keystore import MemoryKeyStore
@@ -102,6 +103,24 @@ def test_a_token_for_a_service_is_its_actors_and_no_keys(world: World) -> None:
     given = world.ask("POST", "/token", data=world.form(subject), headers={"dpop": holder.proof("POST", url)}).json()
     assert given["token_type"] == "Bearer"
     assert "cnf" not in world.verify(given["access_token"]).claims
+
+
+def _like(world: World, **more: Any) -> str:
+    """A token such as the user's, that says more."""
+    return world.keys.sign({**world.verify(world.user_token()).claims, **more}, typ="at+jwt")
+
+
+def test_a_token_that_was_bound_to_a_key_is_bound_to_its_actor(world: World) -> None:
+    """The service has not that key, so with it in the token it could show the token to nobody."""
+    bound = _like(world, cnf={"jkt": "A" * 43})
+    assert "cnf" not in world.verify(world.exchanged(bound)["access_token"]).claims
+
+
+def test_no_chain_of_actors_grows_beyond_what_proxies_take(world: World) -> None:
+    nested: dict[str, Any] = {"sub": spiffe("portal")}
+    while len(token := _like(world, act=nested, aud=[AUDIENCE, spiffe("portal")])) < MAX_BYTES - 100:
+        nested = {"sub": spiffe("portal"), "act": nested}
+    _refused(world.exchange(token), "invalid_request")
 
 
 def test_actors_are_nested(world: World) -> None:
