@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.issuer_browser import RelyingParty, browser, redeem, sign_in
-from tests.support.issuer_plan import AUDIENCE, ISSUER, login_plan
+from tests.support.issuer_plan import AUDIENCE, ISSUER, PORTAL, login_plan, write_plan
 from tests.support.issuer_world import IssuerWorld
 
 from ringwall.identity.revocation import REVOCATIONS_FILE
@@ -16,13 +16,14 @@ from ringwall.identity.revocation.revoked import RevocationList
 from ringwall.identity.tokens.encoding import decode_json_object
 from ringwall.identity.tokens.jws import UnverifiedToken, verify_signature
 from ringwall.model.revocation import Revocation, Revoked
+from ringwall.plan.client import Client, ClientKind
 
 SIGNED = "application/token-introspection+jwt"
 
 
 class World(IssuerWorld):
-    def __init__(self, state: Path) -> None:
-        super().__init__(state, plan=login_plan())
+    def __init__(self, state: Path, *others: Client) -> None:
+        super().__init__(state, plan=login_plan(clients=(*login_plan().clients, *others)))
         self.batch = ("batch", self.new_secret("batch"))
         self.portal = ("portal", self.new_secret("portal"))
         self.operator = RevocationList(state / REVOCATIONS_FILE, self.clock)
@@ -117,6 +118,26 @@ def test_who_asks_must_be_authenticated(world: World, endpoint: str) -> None:
 
 def test_a_public_client_is_told_nothing(world: World) -> None:
     response = world.ask("POST", "/introspect", data={"token": world.own_token(), "client_id": "spa"})
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+
+
+def test_somebody_elses_client_is_told_of_its_own_tokens_alone(tmp_path: Path) -> None:
+    other = Client(name="other", kind=ClientKind.WEB, redirect_uris=PORTAL.redirect_uris, third_party=True)
+    world = World(tmp_path, other)
+    auth = ("other", world.new_secret("other"))
+    assert not world.active(world.signed_in()["access_token"], auth)
+    ours = {**world.verify(world.own_token()).claims, "client_id": "other"}
+    assert world.active(world.keys.sign(ours, typ="at+jwt"), auth)
+
+
+def test_a_secret_of_a_client_that_has_become_public_is_worth_nothing(world: World) -> None:
+    """Else what is told to nobody who cannot be authenticated would be told to whoever has kept it."""
+    token = world.signed_in()["access_token"]
+    assert world.active(token, world.portal)
+    public = PORTAL.model_copy(update={"kind": ClientKind.BROWSER})
+    others = tuple(client for client in login_plan().clients if client.name != PORTAL.name)
+    write_plan(world.settings.state, login_plan(clients=(*others, public)))
+    response = world.introspect(token, world.portal)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 

@@ -14,8 +14,8 @@ from ringwall.identity.issuer.request import RequestRefusedError, read_form
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.identity.store.refresh_tokens import PREFIX
-from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.secret import Secret
+from ringwall.plan.client import Client
 
 SIGNED: Final = "token-introspection+jwt"
 _MEDIA_TYPE: Final = f"application/{SIGNED}"
@@ -35,8 +35,8 @@ class IntrospectEndpoint:
 
         1. Read the form and authenticate who asks (RFC 7662, section 2.1); a public client cannot be authenticated, so
         it is told nothing (section 4). 2. `token` is there (section 2.1). 3. Find out (section 2.2): an access token is
-        told about to whoever serves this system's audience, and to a client that has registered itself if it is its
-        own; a refresh token to the client that has it. About a token
+        told about to whoever serves this system's audience, and to somebody else's client if it is its own;
+        a refresh token to the client that has it. About a token
         that is not good nothing is said but that (section 2.2). 4. Answer in JSON, or signed where `Accept` asks for
         that (RFC 9701, section 4). Who wants it encrypted is never told in the clear, whatever `Accept` says.
         """
@@ -48,7 +48,7 @@ class IntrospectEndpoint:
             raise RequestRefusedError(400, "invalid_request", "`token` is missing")
         token, name = form["token"], asking.client.name
         told = await (
-            self._refresh_token(token, name) if token.startswith(PREFIX) else self._access_token(token, name)
+            self._refresh_token(token, name) if token.startswith(PREFIX) else self._access_token(token, asking.client)
         )  # 3
         if told.get("client_id") == name and told.get("sub") not in {None, name}:  # its own: people as it knows them
             told["sub"] = self._context.subjects.of(asking.client, told["sub"])
@@ -57,11 +57,11 @@ class IntrospectEndpoint:
             return Response(text, 200, {"cache-control": NO_STORE}, _MEDIA_TYPE)
         return answer(told)
 
-    async def _access_token(self, token: str, client: str) -> dict[str, Any]:
+    async def _access_token(self, token: str, client: Client) -> dict[str, Any]:
         found = await self._standing.access_token(token)
         if found is None:
             return dict(_INACTIVE)
-        if client.startswith(REGISTERED_PREFIX) and found.claims.get("client_id") != client:
+        if client.third_party and found.claims.get("client_id") != client.name:
             return dict(_INACTIVE)
         bound = found.claims.get("cnf")
         kind = "DPoP" if isinstance(bound, dict) and "jkt" in bound else "Bearer"  # RFC 9449, section 6.2
