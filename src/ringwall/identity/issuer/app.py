@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringwall.identity.issuer.account.door import Door
+from ringwall.identity.issuer.account.providers import AccountProviders
 from ringwall.identity.issuer.account.routes import account_routes
 from ringwall.identity.issuer.administration.actor import TokenHolders
 from ringwall.identity.issuer.administration.api import administration_routes
@@ -55,6 +56,7 @@ from ringwall.identity.issuer.scim.routes import scim_routes
 from ringwall.identity.issuer.services import Services
 from ringwall.identity.issuer.standing import Standing
 from ringwall.identity.issuer.throttle import Throttle
+from ringwall.identity.issuer.upstream_departures import Departures
 from ringwall.identity.issuer.upstream_endings import UpstreamEndings
 from ringwall.identity.issuer.upstream_sign_in import UpstreamSignIn
 from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
@@ -156,8 +158,17 @@ def _for_people(context: IssuerContext) -> list[Route]:
     login = LoginEndpoint(context, authorize=authorize, page=sign_in, sessions=sessions, forms=forms)
     consent = ConsentEndpoint(context, authorize=authorize, sessions=sessions, forms=forms, pages=pages)
     sources = UpstreamSources(context)
+    door, departures = Door(context, sessions=sessions, forms=forms, pages=pages), Departures(context)
+    providers = AccountProviders(door, sources=sources, departures=departures)
     upstream = UpstreamSignIn(
-        context, authorize=authorize, page=sign_in, pages=pages, sessions=sessions, sources=sources
+        context,
+        authorize=authorize,
+        page=sign_in,
+        pages=pages,
+        sessions=sessions,
+        sources=sources,
+        departures=departures,
+        connections=providers,
     )
     upstream_sign_out = UpstreamSignOut(context, sources=sources, pages=pages)
     endings = UpstreamEndings(context, sessions=sessions, sources=sources, sign_out=upstream_sign_out, pages=pages)
@@ -187,5 +198,5 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/device", device.get, methods=["GET"]),
         Route("/device", device.post, methods=["POST"]),
         Route("/assets/{name}", Assets(context.directory).get, methods=["GET"]),
-        *account_routes(Door(context, sessions=sessions, forms=forms, pages=pages)),
+        *account_routes(door, providers),
     ]

@@ -4,19 +4,18 @@ The browser leaves for the provider with a `state`, under which is kept here wha
 browser that began can bring the answer, once, and to the URL of that provider alone.
 """
 
-import hashlib
 import logging
-import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError
+from ringwall.identity.issuer.account.providers import AccountProviders
 from ringwall.identity.issuer.assurance import Proof
 from ringwall.identity.issuer.browser_sessions import BrowserSessions, set_cookie
 from ringwall.identity.issuer.context import IssuerContext
-from ringwall.identity.issuer.host_cookies import UPSTREAM, read_cookie, write_cookie
+from ringwall.identity.issuer.host_cookies import UPSTREAM, read_cookie
 from ringwall.identity.issuer.oauth.authorization_request import (
     AuthorizationRefusedError,
     AuthorizationRequest,
@@ -27,8 +26,8 @@ from ringwall.identity.issuer.oauth.sign_in_page import SignInPage
 from ringwall.identity.issuer.oauth.visitor import visitor_of
 from ringwall.identity.issuer.pages.render import Pages
 from ringwall.identity.issuer.request import MAX_BODY, Parameters, RequestRefusedError, parse_parameters, read_form
+from ringwall.identity.issuer.upstream_departures import Departures
 from ringwall.identity.issuer.upstream_sources import MAX_SAML, UpstreamSources, see
-from ringwall.identity.store.errors import HandleRefusedError
 from ringwall.identity.upstream.identity import (
     NoAccountError,
     UpstreamDeclinedError,
@@ -37,15 +36,11 @@ from ringwall.identity.upstream.identity import (
     UpstreamUnavailableError,
 )
 from ringwall.identity.upstream.source import Begun, Wish
-from ringwall.model.secret import Secret
 from ringwall.plan.upstream import Upstream
 
 if TYPE_CHECKING:
     from ringwall.identity.upstream.linking import Linking
 
-BEGUN_SECONDS: Final = 900.0
-"""How long somebody may take at the provider."""
-_COOKIE_SECONDS: Final = 3600
 _SAML_FIELDS: Final = ("SAMLResponse", "RelayState")
 _SENT_ONCE_MORE: Final = "sent_once_more"
 _GONE: Final = (
@@ -67,7 +62,11 @@ class UpstreamSignIn:
         pages: Pages,
         sessions: BrowserSessions,
         sources: UpstreamSources,
+        departures: Departures,
+        connections: AccountProviders,
     ) -> None:
+        self._departures = departures
+        self._connections = connections
         self._context = context
         self._authorize = authorize
         self._page = page
@@ -125,9 +124,11 @@ class UpstreamSignIn:
         return await self._finish(request, upstream, answer)
 
     async def _finish(self, request: Request, upstream: Upstream, answer: Parameters) -> Response:
-        kept = await self._take(request, upstream, answer)  # 1
+        kept = await self._departures.take(request, upstream, answer)  # 1
         if kept is None:
             return self._pages.show("error", status=400, message=_GONE)
+        if "account" in kept:
+            return await self._connections.finish(request, upstream, kept, answer)
         query = str(kept["query"]).encode("latin-1")
         try:
             now = self._context.clock.now()
@@ -173,29 +174,8 @@ class UpstreamSignIn:
         return Response(about, media_type=MEDIA_TYPE, headers={"cache-control": "no-store"})
 
     async def _leave(self, request: Request, query: bytes, upstream: Upstream, begun: Begun) -> Response:
-        cookie = read_cookie(request, UPSTREAM) or secrets.token_urlsafe(32)
-        interactions = (await self._context.storage.database()).interactions
-        state = await interactions.put(
-            owner=_owner(upstream, cookie),
-            payload={"query": query.decode("latin-1"), "kept": begun.kept},
-            now=self._context.clock.now(),
-            seconds=BEGUN_SECONDS,
-        )
-        response = see(begun.location(state.reveal().decode("ascii")))
-        write_cookie(response, UPSTREAM, cookie, seconds=_COOKIE_SECONDS)
-        return response
-
-    async def _take(self, request: Request, upstream: Upstream, answer: Parameters) -> dict[str, Any] | None:
-        cookie = read_cookie(request, UPSTREAM)
-        if cookie is None:
-            return None
-        interactions = (await self._context.storage.database()).interactions
-        state = Secret(answer.get("state", answer.get("RelayState", "")))
-        try:
-            taken = await interactions.take(state, owner=_owner(upstream, cookie), now=self._context.clock.now())
-        except HandleRefusedError:
-            return None
-        return taken.payload
+        location, cookie = await self._departures.keep(request, upstream, begun, {"query": query.decode("latin-1")})
+        return self._departures.mark(see(location), cookie)
 
     async def _proof(self, upstream: Upstream, identity: UpstreamIdentity, *, source: str) -> Proof:
         from ringwall.identity.people.throttle import network_of  # noqa: PLC0415  # not on the way to a start
@@ -241,7 +221,3 @@ class UpstreamSignIn:
         elif isinstance(error, NoAccountError):
             message = f"You have signed in at {upstream.title}, and there is no account for you here."
         return await self._page.ask(request, query, asked, status=status, message=message)
-
-
-def _owner(upstream: Upstream, cookie: str) -> str:
-    return f"upstream {upstream.name} {hashlib.sha256(cookie.encode()).hexdigest()}"

@@ -72,11 +72,14 @@ def test_what_is_encrypted_and_not_signed_is_refused() -> None:
     assert refused(sign=()).reason == "unsigned"
 
 
-@pytest.mark.parametrize("sign", SIGNATURES)
-def test_another_assertion_in_its_place_is_refused(sign: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("sign", "inner"),
+    [*((sign, ("assertion",)) for sign in SIGNATURES), (("response",), ()), (("assertion", "response"), ())],
+)
+def test_another_assertion_in_its_place_is_refused(sign: tuple[str, ...], inner: tuple[str, ...]) -> None:
     def make(answer: SamlAnswer) -> str:
         tree = etree.fromstring(base64.b64decode(answer_encrypted(answer, OURS)))
-        evil = answer_to(answer.request, name_id="root", sign=("assertion",), by=signer("evil"))
+        evil = answer_to(answer.request, name_id="root", sign=inner, by=signer("evil"))
         other = encrypted(etree.tostring(evil.tree().find(f"{ASSERTION}Assertion")), OURS)
         tree.replace(tree.find(f"{ASSERTION}EncryptedAssertion"), other)
         return encoded(tree)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringwall.identity.issuer.account.door import PLACES, Door, Here
+from ringwall.identity.issuer.account.providers import DISCONNECT, AccountProviders
 from ringwall.identity.issuer.request import RequestRefusedError, parse_parameters
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ ACTIONS: Final = (
     "end-client",
     "withdraw",
     "everywhere",
+    DISCONNECT,
 )
 """What the page has forms for."""
 _MOST_SHOWN: Final = 5
@@ -37,6 +39,9 @@ DONE: Final = {
     "session": "That session is ended.",
     "client": "That application is disconnected.",
     "consent": "What you allowed is withdrawn.",
+    "provider": "Your account is connected. You can sign in there from now on.",
+    "provider-taken": "Who you are there is connected with an account already, so nothing is changed.",
+    "provider-gone": "That provider is disconnected.",
     "gone": "That had ended already.",
     "only-way": "This is the only way to sign in to your account. Add another one first.",
 }
@@ -45,8 +50,9 @@ DONE: Final = {
 class OverviewPage:
     """Shows everything, and changes nothing."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, providers: AccountProviders) -> None:
         self._door = door
+        self._providers = providers
 
     async def get(self, request: Request) -> Response:
         """Show the page; or send somebody who comes back from signing in to where they wanted to go."""
@@ -74,13 +80,20 @@ class OverviewPage:
         """Return how the person signs in; a person of the blueprint signs in with nothing."""
         account = await here.services.database.accounts.get(here.subject)
         if account is None:
-            return {"ways": None, "passkeys": [], "passkeys_possible": False, "password_changed": ""}
+            return {
+                "ways": None,
+                "passkeys": [],
+                "passkeys_possible": False,
+                "password_changed": "",
+                "providers": [],
+            }
         ways = await here.services.credentials.overview(here.subject)
         return {
             "ways": ways,
             "passkeys": [_passkey(each) for each in ways.passkeys],
             "passkeys_possible": here.services.credentials.passkeys_possible,
             "password_changed": day(ways.password_changed) if ways.password_changed else "",
+            **await self._providers.shown(here),
         }
 
     async def _connections(self, here: Here) -> dict[str, Any]:

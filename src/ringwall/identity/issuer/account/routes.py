@@ -8,15 +8,16 @@ from ringwall.identity.issuer.account.door import SET_UP, Door
 from ringwall.identity.issuer.account.overview import OverviewPage
 from ringwall.identity.issuer.account.passkeys import PasskeysPage
 from ringwall.identity.issuer.account.password import PasswordPage
+from ringwall.identity.issuer.account.providers import AccountProviders
 from ringwall.identity.issuer.account.set_up import SetUpPage
 
 
-def account_routes(door: Door) -> list[Route]:
+def account_routes(door: Door, providers: AccountProviders) -> list[Route]:
     """Return them all."""
     password, passkeys, app = PasswordPage(door), PasskeysPage(door), AuthenticatorAppPage(door)
     connections, set_up = Connections(door), SetUpPage(door)
     return [
-        Route("/account", OverviewPage(door).get, methods=["GET"]),
+        Route("/account", OverviewPage(door, providers).get, methods=["GET"]),
         Route("/account/password", password.get, methods=["GET"]),
         Route("/account/password", password.post, methods=["POST"]),
         Route("/account/password/remove", password.remove, methods=["POST"]),
@@ -29,6 +30,9 @@ def account_routes(door: Door) -> list[Route]:
         Route("/account/app", app.post, methods=["POST"]),
         Route("/account/app/remove", app.remove, methods=["POST"]),
         Route("/account/recovery-codes", app.new_codes, methods=["POST"]),
+        Route("/account/providers/connect", providers.connect, methods=["POST"]),
+        Route("/account/providers/disconnect", providers.disconnect, methods=["POST"]),
+        Route("/account/providers/{name}", providers.begin, methods=["GET"]),
         Route("/account/sessions/end", connections.end_session, methods=["POST"]),
         Route("/account/clients/end", connections.end_client, methods=["POST"]),
         Route("/account/consents/withdraw", connections.withdraw, methods=["POST"]),
