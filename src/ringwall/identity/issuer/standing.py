@@ -81,9 +81,10 @@ class Standing:
         return client is None or (bool(client.certificates) and not is_named(str(bound), client))
 
     def client_revoked(self, name: str) -> bool:
-        """Return whether the operator has revoked a client."""
+        """Return whether the operator has revoked a client: itself, and not only what it got up to a time."""
         issuer = self._context.directory.current().issuer
-        return self._operator.find(Revoked.CLIENT, name, issuer) is not None
+        found = self._operator.find(Revoked.CLIENT, name, issuer)
+        return found is not None and found.before is None
 
 
 def issued_before(revoked: float) -> int:

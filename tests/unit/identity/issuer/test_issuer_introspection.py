@@ -260,6 +260,15 @@ def test_what_is_about_others_does_not_matter(world: World, revocation: Revocati
     assert world.active(given["access_token"])
 
 
+def test_a_client_whose_tokens_were_ended_gets_new_ones(world: World) -> None:
+    """As when an administrator signs it out, or it has revoked token after token."""
+    token, now = world.own_token(), int(world.clock.now())
+    world.operator.revoke([Revocation(Revoked.CLIENT, "batch", ISSUER, until=now + 900, before=now + 1)])
+    world.clock.advance(1)
+    assert not world.active(token, world.portal)
+    assert world.active(world.own_token(), world.portal)
+
+
 def test_a_revoked_client_is_nobody_to_the_issuer(world: World) -> None:
     token = world.own_token()
     world.operator.revoke([Revocation(Revoked.CLIENT, "batch", ISSUER)])
