@@ -11,6 +11,7 @@ from ringwall.identity.issuer.encryption_ring import ALGORITHMS
 from ringwall.identity.tokens.encryption import CONTENT, ENCRYPTION, KEY_MANAGEMENT, EncryptionKey
 from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.keys import MAX_KID
+from ringwall.identity.tokens.signing import ALGORITHM
 
 _ANSWERS: Final = tuple(f"{what}_encrypted_response" for what in ("id_token", "userinfo", "introspection"))
 _REQUESTS: Final = "request_object_encryption"
@@ -23,8 +24,13 @@ def encryption_of(asked: Mapping[str, Any]) -> dict[str, str]:
 
     1. How content is encrypted is said only together with how its key is. 2. Both are of the algorithms that exist; of
     request objects, those for which the issuer has a key. What was left out of the two is A128CBC-HS256, the default.
+    3. What is told about tokens is signed as everything is, whatever the default is (RFC 9701, section 6).
     """
     found: dict[str, str] = {}
+    if "introspection_signed_response_alg" in asked:  # 3
+        if asked["introspection_signed_response_alg"] != ALGORITHM:
+            raise MetadataRefusedError(f"`introspection_signed_response_alg` can only be {ALGORITHM}")
+        found["introspection_signed_response_alg"] = ALGORITHM
     for what in (*_ANSWERS, _REQUESTS):
         algorithm, content = asked.get(f"{what}_alg"), asked.get(f"{what}_enc", CONTENT[0])
         if algorithm is None:

@@ -45,7 +45,6 @@ _TYPES: Final[Mapping[str, type]] = {
 }
 _REFUSED: Final = (
     "authorization_signed_response_alg",
-    "introspection_signed_response_alg",
     "require_signed_request_object",
     "tls_client_certificate_bound_access_tokens",
 )
