@@ -47,6 +47,8 @@ async def load_under_kills(process: IssuerProcess, secret: str, kills: int) -> O
     try:
         for number in range(kills):
             await asyncio.sleep(BETWEEN_KILLS[number % len(BETWEEN_KILLS)])
+            if number % 2:  # however slow the machine is, something is answered between some of the kills
+                await clients.answered(2 * number)
             process.kill()
             process.start()
             await asyncio.to_thread(process.ready)
@@ -91,6 +93,12 @@ class _Clients:
                     await self._redeem_twice(form)
                 else:
                     await self._redeem_and_live(form, leave=number % 3 == 1)
+
+    async def answered(self, count: int) -> None:
+        """Wait until so many codes and refresh tokens have been answered, or patience is over."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.outcome.answered <= count and time.monotonic() < deadline:  # noqa: ASYNC110  # others count
+            await asyncio.sleep(0.01)
 
     async def check_those_left(self) -> None:
         """Use the last token of each family that nobody has ended."""
