@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Timer
@@ -57,6 +58,17 @@ def test_all_are_asked_and_what_one_refuses_goes_to_another(tmp_path: Path) -> N
         # At once, while the second is not known to be away.
         assert ask(rig) == {200: TIMES}
         assert first.received + second.received == 2 * TIMES
+
+
+def test_one_that_is_away_does_not_draw_all_requests_while_another_is_busy(tmp_path: Path) -> None:
+    """It has the least to do, which is by what requests are shared out."""
+    with rig_of(tmp_path, 0, 1) as rig, StandIn(rig.bindings.issuer(0)) as first, ThreadPoolExecutor(TIMES) as pool:
+        with StandIn(rig.bindings.issuer(1)):
+            until(lambda: left_out(rig) == 0, "both are taken for well")
+        first.delay = 0.3
+        for _ in range(3):
+            answers = [pool.submit(ask, rig, 1) for _ in range(TIMES)]
+            assert sum((answer.result() for answer in answers), Counter()) == {200: TIMES}
 
 
 def test_what_one_has_received_is_not_sent_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -16,11 +17,13 @@ class StandIn:
 
     Attributes:
         received: how many requests came, without questions for its health.
+        delay: seconds until it answers.
     """
 
     def __init__(self, path: Path, does: Literal["answer", "cut", "hang"] = "answer") -> None:
         self.received = 0
         self.does = does
+        self.delay = 0.0
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(64)
@@ -62,4 +65,5 @@ class StandIn:
                 if self.does == "cut":
                     connection.shutdown(socket.SHUT_RDWR)
                     return
+                time.sleep(self.delay)
                 connection.sendall(_ANSWER)

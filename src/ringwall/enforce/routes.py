@@ -12,6 +12,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
@@ -45,6 +46,14 @@ _NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 _ISSUER_RETRY = route_components_pb2.RetryPolicy(
     num_retries=u32(8),
     retry_back_off=route_components_pb2.RetryPolicy.RetryBackOff(base_interval=seconds(0.1), max_interval=seconds(0.5)),
+    # One that is away has nothing to do, so the balance of requests would choose it again and again.
+    retry_host_predicate=[
+        route_components_pb2.RetryPolicy.RetryHostPredicate(
+            name="envoy.retry_host_predicates.previous_hosts",
+            typed_config=pack(previous_hosts_pb2.PreviousHostsPredicate()),
+        )
+    ],
+    host_selection_retry_max_attempts=10,
 )
 """Another process of the issuer is asked, or the same one again once it is back: a start takes about a second."""
 
