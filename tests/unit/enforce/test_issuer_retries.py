@@ -6,7 +6,8 @@ from tests.support.enforce_plans import operation, service, spiffe
 
 from ringwall.enforce import names
 from ringwall.enforce.routes import operation_routes
-from ringwall.plan.model import Mode, Service
+from ringwall.plan.model import Service
+from ringwall.plan.policy import Mode
 
 
 def retry_policy(asked: Service) -> Any:
