@@ -5,7 +5,7 @@ from typing import Final
 from ringwall.blueprint import values
 from ringwall.blueprint.record import Field, Pairs, Record
 from ringwall.blueprint.shape import Either, Flag, ListOf, One, Text
-from ringwall.blueprint.texts import CLAIM_PATH, IDENTIFIER, WORD, choice
+from ringwall.blueprint.texts import CLAIM_PATH, DURATION, IDENTIFIER, WORD, choice
 from ringwall.blueprint.upstream_model import Upstream, UpstreamRoles, UpstreamSaml, UpstreamSecret
 from ringwall.blueprint.upstream_presets import PRESETS
 
@@ -98,6 +98,10 @@ UPSTREAM: Final = Record(
         ),
         "userinfo": Field(Flag(), "true: its UserInfo endpoint is asked as well; default: by the preset."),
         "logout": Field(Flag(), "true: who signs out here is signed out there too; default false."),
+        "session": Field(
+            DURATION,
+            "How long a sign-in there is good for, sessions and refresh tokens: `1h`; default: as long as any other.",
+        ),
         "accounts": Field(
             choice(("existing", "create")),
             "`existing` (default): only who has an account signs in. `create`: who has none gets one.",

@@ -83,6 +83,7 @@ class Upstream:
     algorithms: tuple[At[str], ...] = ()
     userinfo: At[bool] | None = None
     logout: At[bool] | None = None
+    session: At[int] | None = None
     accounts: At[str] | None = None
     create_for: tuple[At[str], ...] = ()
     authoritative_for: tuple[At[str], ...] = ()

@@ -50,6 +50,7 @@ def _lower(upstream: Upstream) -> PlanUpstream:
         ),
         acr=_levels(upstream.acr, preset.acr),
         amr=_levels(upstream.amr, preset.amr),
+        session_seconds=upstream.session.value if upstream.session is not None else 0,
     )
 
 

@@ -127,6 +127,7 @@ class Upstream(Part):
         attributes: in the order of the blueprint.
         acr: pairs of a value of `acr` and our level.
         amr: pairs of a value of `amr` and our level.
+        session_seconds: how long a sign-in there is good for, sessions and refresh tokens; 0 for as long as any other.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Upstream(Part):
     attributes: tuple[AttributeRule, ...] = ()
     acr: tuple[tuple[str, str], ...] = ()
     amr: tuple[tuple[str, str], ...] = ()
+    session_seconds: int = 0
 
     @property
     def issuer(self) -> str:

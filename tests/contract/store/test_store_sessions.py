@@ -100,3 +100,22 @@ def test_sessions_are_found_by_where_they_came_from(url: str) -> None:
             assert await found("p") == {two}
 
     asyncio.run(body())
+
+
+def test_renewal_brings_the_end_forward_and_never_puts_it_off(url: str) -> None:
+    async def body() -> None:
+        async with await Database.open(url) as database:
+            for idle, final, ends in (
+                (600, 400, (405, 405)),
+                (600, 5000, (605, 1000)),
+                (300, 400, (305, 405)),
+                (5000, 5000, (1000, 1000)),
+            ):
+                handle, _ = await _start(database)
+                renewed = await database.sessions.renew(
+                    handle, payload={}, now=NOW + 5, idle_seconds=idle, final_seconds=final
+                )
+                assert renewed is not None
+                assert (renewed[1].expires - NOW, renewed[1].final - NOW) == ends
+
+    asyncio.run(body())

@@ -44,7 +44,8 @@ issuers:
         authoritative_for: [a.example], default_roles: [patient], attributes: {level: [a.b, c]}, user_name: upn}
       any: {preset: oidc, issuer: "https://idp3.example", discovery: "https://idp3.example/meta", client_id: x,
         secret: {file: secrets/any}, authentication: client_secret_post, scopes: [groups], algorithms: [ES256],
-        userinfo: true, logout: true, roles: [{claim: groups, map: {doctors: clinician}}, {map: {x: patient}}],
+        userinfo: true, logout: true, session: 1h,
+        roles: [{claim: groups, map: {doctors: clinician}}, {map: {x: patient}}],
         acr: {gold: mfa}, amr: {hwk: phr}}
       adfs: {saml: {metadata: adfs.xml, subject: oid, email: mail, display_name: cn,
         sign_requests: true, encrypted: true}, acr: {"urn:x": mfa}}

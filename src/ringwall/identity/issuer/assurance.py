@@ -26,6 +26,7 @@ class Proof:
         authenticated: when they did, seconds since the epoch; None for now.
         upstream: at which provider of others they signed in, and what is needed to sign them out there; empty for none.
         origin: by what that provider can end the session; None for none.
+        lasts: for how many seconds it is good; None for as long as any.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class Proof:
     authenticated: float | None = None
     upstream: Mapping[str, Any] = field(default_factory=dict, repr=False)
     origin: Origin | None = None
+    lasts: float | None = None
 
 
 def admits(acr: str) -> bool:

@@ -91,6 +91,7 @@ class BrowserSessions:
             "browser": browser_named(request.headers.get("user-agent", "")),
             "address": visitor_of(request).source,
         }
+        final = FINAL_SECONDS if proof.lasts is None else min(FINAL_SECONDS, proof.lasts)
         upstream = proof.upstream
         if former is not None and former.subject == proof.subject:
             upstream = upstream or former.upstream
@@ -104,6 +105,7 @@ class BrowserSessions:
                 authenticated=at,
                 idle_seconds=IDLE_SECONDS,
                 origin=proof.origin,
+                final_seconds=final,
             )
             if renewed is not None:
                 return _of(proof, renewed[0], renewed[1].id, at)
@@ -115,7 +117,7 @@ class BrowserSessions:
             now=now,
             authenticated=at,
             idle_seconds=IDLE_SECONDS,
-            final_seconds=FINAL_SECONDS,
+            final_seconds=final,
             origin=proof.origin,
         )
         return _of(proof, handle, made.id, at)

@@ -188,6 +188,7 @@ class UpstreamSignIn:
             authenticated=identity.authenticated,
             upstream={"name": upstream.name, "session": dict(identity.session)},
             origin=identity.origin,
+            lasts=float(upstream.session_seconds) or None,
         )
 
     async def linking(self) -> "Linking":

@@ -14,8 +14,15 @@ from ringwall.model.secret import Secret
 TOUCH_SECONDS: Final = 60.0
 """How old `seen` may become before a use is written down, so that most uses write nothing."""
 
+_LONGEST: Final = 1e9
+"""More than any session has left."""
 _COLUMNS: Final = "id, account, payload, authenticated, created, seen, expires, final, ended, reason"
 _LIVE: Final = "ended IS NULL AND expires > :now"
+_SOONER: Final = """
+    final = CASE WHEN final < :final THEN final ELSE :final END,
+    expires = CASE WHEN final < :idle AND final < :final THEN final WHEN :final < :idle THEN :final ELSE :idle END
+"""
+"""A renewal puts the end off, as far as the last end lets, which it may bring forward."""
 _IDLE: Final = "expires = CASE WHEN final < :idle THEN final ELSE :idle END"
 _START: Final = Statement(
     """
@@ -40,20 +47,20 @@ _TOUCH: Final = Statement(
 )
 _RENEW: Final = Statement(
     """
-    UPDATE sessions SET digest = :fresh, payload = :payload, authenticated = :authenticated, seen = :now, {idle}
+    UPDATE sessions SET digest = :fresh, payload = :payload, authenticated = :authenticated, seen = :now, {sooner}
     WHERE digest = :digest AND {live} RETURNING {columns}
 """,
-    idle=_IDLE,
+    sooner=_SOONER,
     live=_LIVE,
     columns=_COLUMNS,
 )
 _RENEW_THERE: Final = Statement(
     """
-    UPDATE sessions SET digest = :fresh, payload = :payload, authenticated = :authenticated, seen = :now, {idle},
+    UPDATE sessions SET digest = :fresh, payload = :payload, authenticated = :authenticated, seen = :now, {sooner},
         origin_person = :origin_person, origin_session = :origin_session
     WHERE digest = :digest AND {live} RETURNING {columns}
 """,
-    idle=_IDLE,
+    sooner=_SOONER,
     live=_LIVE,
     columns=_COLUMNS,
 )
@@ -200,10 +207,12 @@ class LoginSessions:
         idle_seconds: float,
         authenticated: float | None = None,
         origin: Origin | None = None,
+        final_seconds: float = _LONGEST,
     ) -> tuple[Secret, LoginSession] | None:
         """Note that the same person has proven again who they are: new handle, payload and time, same id.
 
         Where they have not done so at a provider of others, the one where the session began can still end it.
+        It ends in `final_seconds` at the latest, or when it was to end in any case.
 
         The old handle opens nothing any more. None where it opened nothing before, or another request has just
         renewed the session.
@@ -216,6 +225,7 @@ class LoginSessions:
             "authenticated": now if authenticated is None else authenticated,
             "now": now,
             "idle": now + idle_seconds,
+            "final": now + final_seconds,
         }
         if origin is None:
             row = await self._driver.row(_RENEW, **values)

@@ -22,6 +22,8 @@ from tests.support.saml_provider import encoded, provider, signer
 from tests.support.upstream_world import ROLES, upstream_plan
 from tests.unit.identity.issuer.test_saml_sign_in import AUDIENCE, CALLBACK, RETURN_TO, SamlWorld
 
+from ringwall.identity.upstream.identity import UpstreamRefusedError
+from ringwall.identity.upstream.saml.redirect import signed_message
 from ringwall.plan.upstream import Upstream
 
 LOGOUT = "/auth/upstream/adfs/logout"
@@ -202,6 +204,13 @@ def _bomb(request: LogoutAsked) -> str:
     """Return a signed query of a few kilobytes that unpacks to a megabyte."""
     request.person = f"<saml:NameID>{' ' * 1_000_000}ines</saml:NameID>"
     return request.query()
+
+
+def test_a_parameter_that_comes_twice_is_refused_whoever_reads_it(here: SamlWorld) -> None:
+    """What is verified must be what is read, so there is only one of each."""
+    query = asked(here).query()
+    with pytest.raises(UpstreamRefusedError, match="twice"):
+        signed_message(f"x=1&x=2&{query}", kind="SAMLRequest", certificates=[signer("right").text])
 
 
 @pytest.mark.parametrize("trick", _tricks())

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
-from tests.support.issuer_browser import browser, forms_of, send, sent_back
+from tests.support.issuer_browser import browser, forms_of, redeem, send, sent_back
 from tests.support.scripted_provider import Begun
 from tests.support.upstream_world import UpstreamWorld, refused, upstream_of, upstream_world
 
@@ -283,5 +284,35 @@ def test_a_provider_that_is_away_keeps_nobody_signed_in(here: UpstreamWorld) -> 
             done = await send(page, forms_of(await page.get("/auth/end_session"))[0], {})
             assert (done.status_code, "You are signed out" in done.text) == (200, True)
             assert sent_back(await page.get(here.party.url(prompt="none")))["error"] == "login_required"
+
+    asyncio.run(run())
+
+
+async def _refreshed(here: UpstreamWorld, page: httpx.AsyncClient, token: str, secret: str) -> httpx.Response:
+    return await redeem(page, {"grant_type": "refresh_token", "refresh_token": token}, ("portal", secret))
+
+
+@pytest.mark.parametrize("scope", ["openid", "openid offline_access"])
+def test_a_sign_in_is_good_for_as_long_as_the_plan_says(here: UpstreamWorld, scope: str) -> None:
+    """Who is disabled there has nothing here any more after that, whatever was used meanwhile."""
+    here.put(upstream_of(here.provider, session_seconds=3600))
+
+    async def run() -> None:
+        async with browser(here.world.app) as page:
+            back = await here.sign_in(page, scope=scope)
+            secret = here.world.new_secret("portal")
+            form = here.party.redemption(sent_back(back, here.party.callback)["code"])
+            token = (await redeem(page, form, ("portal", secret))).json()["refresh_token"]
+            for _ in range(3):
+                here.world.clock.advance(1000)
+                assert "code" in sent_back(await page.get(here.party.url(prompt="none")))
+                refreshed = await _refreshed(here, page, token, secret)
+                assert refreshed.status_code == 200, refreshed.text
+                token = refreshed.json()["refresh_token"]
+            here.world.clock.advance(601)
+            assert sent_back(await page.get(here.party.url(prompt="none")))["error"] == "login_required"
+            assert (await _refreshed(here, page, token, secret)).json()["error"] == "invalid_grant"
+            begun = await here.leave(page)
+            assert "code" in sent_back(await here.come_back(page, here.provider.answer(begun)))
 
     asyncio.run(run())

@@ -84,13 +84,26 @@ async def first_tokens(
         binding=binding_of(asked),
         now=context.clock.now(),
         idle_seconds=context.settings.refresh_idle_seconds,
-        final_seconds=context.settings.refresh_final_seconds,
+        final_seconds=await _final_seconds(context, origin.session),
     )
     session = await database.sessions.get(origin.session)
     if session is None or session.ended is not None:
         await database.families.end(started.family.id, reason="session", now=context.clock.now())
         raise invalid_grant()
     return TokenAnswer(access=access, refresh=started.token, id_token=id_token)
+
+
+async def _final_seconds(context: IssuerContext, session: str) -> float:
+    """Return how long refresh tokens may be used: no longer than the sign-in is good for from which they came."""
+    longest, upstreams = context.settings.refresh_final_seconds, context.directory.current().upstreams
+    if not any(upstream.session_seconds for upstream in upstreams.values()):
+        return longest
+    found = await (await context.storage.database()).sessions.get(session)
+    upstream = upstreams.get(str(found.payload.get("upstream", {}).get("name", ""))) if found is not None else None
+    if found is None or upstream is None or not upstream.session_seconds:
+        return longest
+    ends = max(found.created, found.authenticated) + upstream.session_seconds
+    return max(1.0, min(longest, ends - context.clock.now()))
 
 
 def make_tokens(
