@@ -245,3 +245,18 @@ def test_an_answer_that_this_browser_did_not_ask_for_is_refused(browser: Browser
     assert "code=" in answer
     assert browser.get(answer, headers=PAGE).status_code == 400
     assert cookies.TOKEN not in browser.cookies
+
+
+def test_the_answer_of_another_issuer_is_refused(browser: Browser) -> None:
+    """Who mixes issuers up would have a code of the one shown to the other (RFC 9207, section 2.4)."""
+    browser.sign_in("alice")
+    browser.cookies.delete(cookies.TOKEN)
+    answer = browser.get("/auth/session?return_to=/home", headers=PAGE)
+    answer = browser.get(answer.headers["location"], headers=PAGE)
+    right = answer.headers["location"]
+    for wrong in (re.sub(r"iss=[^&]*", "iss=https%3A%2F%2Fevil.example", right), re.sub(r"&?iss=[^&]*", "", right)):
+        assert wrong != right
+        assert browser.get(wrong, headers=PAGE).status_code == 400
+        assert cookies.TOKEN not in browser.cookies
+    assert browser.get(right, headers=PAGE).status_code == 303
+    assert cookies.TOKEN in browser.cookies
