@@ -16,7 +16,7 @@ from ringwall.identity.store.families import GRACE_SECONDS
 WORKERS = 4
 CHAIN = 5
 """Refreshes of one family."""
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 BETWEEN_KILLS = (0.15, 0.4, 0.25, 0.6)
 """Seconds that the issuer answers before the next kill, in turn."""
 

@@ -99,14 +99,18 @@ class Families:
             raise HandleRefusedError("the grant has been ended before its first refresh token was made")
         return Refreshed(token=token.text, family=family_of(row), holder=None, repeated=False)
 
-    async def read(self, token: Secret, *, client: str, now: float) -> Family:
+    async def read(self, token: Secret, *, client: str, now: float, replaced: bool = False) -> Family:
         """Return the family of a token that could be used, without using it; HandleRefusedError for any other.
 
-        For introspection, and to check what is asked for before the token is used up. Never ends anything.
+        For introspection, and to check what is asked for before the token is used up. Never ends anything. With
+        `replaced` also for the token before: who never got the answer with the new one may still end the family.
         """
         shown = RefreshToken.parse(token)
         row = await self._driver.row(FIND, locator=shown.place) if shown else None
-        if shown is None or row is None or row[13] is None or not hmac.compare_digest(row[13], shown.digest):
+        if shown is None or row is None:
+            raise _refused()
+        known = row[13:15] if replaced else row[13:14]
+        if not any(each is not None and hmac.compare_digest(each, shown.digest) for each in known):
             raise _refused()
         family = family_of(row)
         if family.client != client or family.ended is not None or family.expires <= now:

@@ -194,6 +194,17 @@ def test_a_revoked_refresh_token_ends_with_the_access_tokens_of_its_family(world
     assert world.refresh(other["refresh_token"]).status_code == 200
 
 
+def test_a_client_that_never_got_its_new_refresh_token_ends_the_grant_by_the_former(world: World) -> None:
+    given = world.signed_in()
+    fresh = world.refresh(given["refresh_token"]).json()
+    assert not world.active(given["refresh_token"], world.portal)
+    assert world.revoke(given["refresh_token"], world.batch).status_code == 200
+    assert world.active(fresh["refresh_token"], world.portal), "another client's"
+    assert world.revoke(given["refresh_token"], world.portal).status_code == 200
+    assert not world.active(fresh["refresh_token"], world.portal)
+    assert not world.active(fresh["access_token"])
+
+
 def test_only_the_client_that_has_a_token_revokes_it(world: World) -> None:
     given = world.signed_in()
     response = world.revoke(given["access_token"], world.batch)

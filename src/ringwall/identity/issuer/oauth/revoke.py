@@ -49,7 +49,7 @@ class RevokeEndpoint:
         database = await self._context.storage.database()
         now = self._context.clock.now()
         try:
-            family = await database.families.read(Secret(token), client=client, now=now)  # 3
+            family = await database.families.read(Secret(token), client=client, now=now, replaced=True)  # 3
         except HandleRefusedError:
             return
         expires = now + self._context.settings.token_seconds + SKEW_SECONDS
