@@ -13,6 +13,7 @@ from tests.support.system import System
 
 __all__ = ["page", "system"]
 LONG = "Wolfeschlegelsteinhausenbergerdorff" * 3
+_TWICE = "for (const wait of [0, 5, 60]) setTimeout(() => arguments[0].click(), wait);"
 RIGHT_TO_LEFT = "דוד بن غوريون (7)"
 
 
@@ -169,6 +170,22 @@ def test_an_invitation_opened_twice(system: System, page: Chromium) -> None:
     assert_accessible(page)
     page.follow("Sign in")
     assert page.heading == "Your account"
+
+
+def test_who_clicks_twice_sends_once(system: System, page: Chromium) -> None:
+    page.get(invitation(system, "tom"))
+    page.fill(password=PASSWORD, again=PASSWORD)
+    page.execute_script(_TWICE, page.button("Set password"))
+    page.until_heading("Welcome")
+    page.delete_all_cookies()
+    page.get(at(system, "/account"))
+    page.fill(user_name="tom", password=PASSWORD)
+    page.execute_script(_TWICE, page.button("Sign in"))
+    page.until_heading("Your account")
+    with database(system) as opened:
+        of = "account = ? AND ended IS NULL AND reason = ''"
+        sessions = opened.execute(f"SELECT count(*) FROM sessions WHERE {of}", (account_of(system, "tom"),))  # noqa: S608
+        assert sessions.fetchone()[0] == 2, "of the invitation, and of the sign-in"
 
 
 def test_who_has_forgotten_the_password_is_told_what_to_do_and_can(system: System, page: Chromium) -> None:

@@ -95,6 +95,20 @@ async function offerWhileTyping(form) {
   }
 }
 
+const AT_ONCE = 2000; // milliseconds in which a form is sent once, whoever clicks twice
+let sent = -AT_ONCE;
+
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.passkey) {
+    return;
+  }
+  if (event.timeStamp - sent < AT_ONCE) {
+    event.preventDefault();
+  } else {
+    sent = event.timeStamp;
+  }
+});
+
 if (window.PublicKeyCredential) {
   for (const part of document.querySelectorAll("[data-needs-passkeys]")) {
     part.hidden = false;
