@@ -123,7 +123,7 @@ def test_another_site_signs_nobody_in_and_changes_nothing(system: System, page: 
     post = '<form id="f" method="post" action="{}">{}</form><script>document.getElementById("f").submit()</script>'
     evil.page = post.format(escape(login.action), own)
     page.get(evil.url)
-    page.until_text("was not ours")
+    page.until_text("came from another site")
     assert page.get_cookies() == []
 
     become(page, system)

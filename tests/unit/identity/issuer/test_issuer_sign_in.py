@@ -260,7 +260,7 @@ def test_pages_escape_what_they_are_given_and_let_nothing_run(world: IssuerWorld
                 assert "<script>" not in shown.text
                 assert "<b>" not in shown.text
                 assert not re.search(r"\son[a-z]+=|style=|<style|javascript:", shown.text)
-                assert not re.search(r'(src|href)="(?!https://localhost:8443/auth/assets/)', shown.text)
+                assert not re.search(r'(src|href)="(?!https://localhost:8443/auth/(assets/|account"))', shown.text)
                 policy = shown.headers["content-security-policy"]
                 assert "default-src 'none'" in policy
                 assert "frame-ancestors 'none'" in policy

@@ -23,6 +23,7 @@ _MESSAGES: Final = {
 _STALE: Final = (
     "This page was open for too long, or somebody has signed in or out in this browser meanwhile. Nothing was done."
 )
+_FOREIGN: Final = "What was sent came from another site, so nothing was done."
 _NO_COOKIE: Final = (
     "Your browser kept no cookie of this page, so nothing was done. Signing in needs cookies: allow them for this site."
 )
@@ -48,7 +49,8 @@ class ErrorPages:
     async def _on_form(self, request: Request, error: Exception) -> Response:
         """Answer a form that is not taken, for the person who sent it, with a way to begin again."""
         _log.warning("a form was refused: %s", error)
-        message = _STALE if held_by(request) is not None else _NO_COOKIE
+        own = request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+        message = _FOREIGN if not own else _STALE if held_by(request) is not None else _NO_COOKIE
         return self._pages.show(
             "error", status=403, message=message, onwards=_page_of(request), onwards_says="Start again"
         )
