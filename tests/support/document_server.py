@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,21 @@ class DocumentServer(IssuerServer):
 
     Attributes:
         host: its host, without the port.
+        posted: the bodies that were posted to it.
     """
 
     host = "127.0.0.1"
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(tls)
+        self.posted: list[bytes] = []
+
+        take = lambda handler: self._take(handler)  # noqa: E731, PLW0108  # as a method of the handler, not of this
+        setattr(self._server.RequestHandlerClass, "do_POST", take)  # noqa: B010  # each server has its own class
+
+    def _take(self, handler: BaseHTTPRequestHandler) -> None:
+        self.posted.append(handler.rfile.read(int(handler.headers["content-length"])))
+        send(handler, b"")
 
     def put(self, path: str, document: Any) -> str:
         """Keep a document, text as it is and all else as JSON; return its address."""

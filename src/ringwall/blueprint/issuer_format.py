@@ -64,7 +64,9 @@ REGISTRATION: Final = Record(
             "`request_uris`); default none, so that they can have none of these.",
         ),
         "private_documents": Field(
-            Flag(), "true: these hosts may have private addresses, such as those of this network; default false."
+            Flag(),
+            "true: these hosts may have private addresses, such as those of this network, and clients may be told of "
+            "sign-outs there; default false.",
         ),
         "lifetime": Field(DURATION, "How long after its last change a registration ends; default never."),
     },

@@ -1,6 +1,7 @@
 """What clients keep at addresses of theirs: who is asked for it, how often, and what nobody can make the issuer ask."""
 
 import asyncio
+import ipaddress
 import json
 import socket
 import time
@@ -16,10 +17,11 @@ from tests.support.issuer_plan import BATCH, BUILTIN, ISSUER, PORTAL, login_plan
 from tests.support.issuer_world import IssuerWorld, ask
 from tests.support.joserfc_keys import make_key, public_jwk, sign
 
+from ringwall.identity.federation import fetch
 from ringwall.identity.issuer.client_servers import ClientServers
 from ringwall.identity.issuer.clients import documents
 from ringwall.identity.issuer.clients.documents import AT_ONCE, PER_HOST, ClientDocuments, DocumentRefusedError
-from ringwall.identity.issuer.clients.keys import FRESH_SECONDS, KEPT_SECONDS, MAX_BYTES, MIN_SECONDS
+from ringwall.identity.issuer.clients.keys import FRESH_SECONDS, KEPT_SECONDS, MAX_BYTES, MAX_KEYS, MIN_SECONDS
 from ringwall.plan.client import ClientKind
 from ringwall.plan.identity import Registration
 
@@ -132,6 +134,7 @@ def test_what_is_known_outlives_a_failure_but_not_for_ever(tmp_path: Path, serve
         misbehave.redirecting("/keys"),
         lambda handler: misbehave.send(handler, json.dumps({**keys(FIRST), "x": "y" * MAX_BYTES}).encode()),
         lambda handler: misbehave.send(handler, json.dumps(keys(FIRST)["keys"]).encode()),
+        lambda handler: misbehave.send(handler, json.dumps(keys(FIRST, *[OTHER] * MAX_KEYS)).encode()),
         lambda handler: misbehave.send(handler, b'{"keys":[],' + json.dumps(keys(FIRST)).encode()[1:]),
         lambda handler: misbehave.send(handler, json.dumps({"keys": [FIRST.as_dict(private=True)]}).encode()),
         lambda handler: misbehave.send(handler, json.dumps({"keys": [{"kty": "oct", "k": "AAAA"}]}).encode()),
@@ -189,8 +192,9 @@ def test_without_hosts_nothing_can_be_registered_that_is_fetched(tmp_path: Path)
 
 
 def test_who_has_registered_is_asked_no_more_where_the_policy_has_changed(
-    tmp_path: Path, server: DocumentServer
+    tmp_path: Path, server: DocumentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fetch, "_address_of", lambda _: ipaddress.IPv4Address("1.0.0.1"))  # so this alone matters
     uri = server.put("/jwks", keys(FIRST))
     client = register(world_of(tmp_path), jwks_uri=uri)["client_id"]
     assert not authenticates(world_of(tmp_path, document_hosts=("other.example",)), client, FIRST)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ringwall.identity.federation.fetch import FetchError, check_url
 from ringwall.identity.issuer.client_servers import ClientServers, own_edge
-from ringwall.identity.issuer.clients.registered import covers
+from ringwall.identity.issuer.clients.registered import covers, may_be_private
 from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.in_threads import in_thread
 from ringwall.plan.identity import Registration
@@ -59,9 +59,8 @@ class ClientDocuments:
             media_type: what is asked for.
         """
         check_place(uri, directory, stranger=stranger)  # 1, 2
-        registration = directory.registration
         at = own_edge(uri, directory)
-        only_public = stranger and at is None and not (registration is not None and registration.private_documents)
+        only_public = stranger and at is None and not may_be_private(uri, directory.registration)
         place = (stranger, urlsplit(uri).hostname or "")
         self._enter(place)  # 4
 

@@ -14,7 +14,7 @@ from ringwall.identity.issuer.clients.documents import ClientDocuments, Document
 from ringwall.identity.issuer.directory import LiveDirectory
 from ringwall.identity.tokens.errors import KeyRefusedError, TokenRefusedError
 from ringwall.identity.tokens.jws import UnverifiedToken
-from ringwall.identity.tokens.keys import KeySet
+from ringwall.identity.tokens.keys import KeySet, read_set
 from ringwall.model.clients import REGISTERED_PREFIX
 from ringwall.model.clock import Clock
 from ringwall.plan.client import Client, Profile
@@ -30,8 +30,9 @@ KEPT_SECONDS: Final = 3600.0
 MIN_SECONDS: Final = 30.0
 """Shortest time between two attempts: names of keys are free to make up."""
 MAX_BYTES: Final = 65_536
-MOST: Final = 1000
-"""How many key sets are kept; the one that was not used for longest goes first."""
+MAX_KEYS: Final = 16
+MOST: Final = 500
+"""How many key sets are kept, some 100 KB each at most; the one that was not used for longest goes first."""
 MOST_WAITING: Final = 16
 """How many requests may wait for one key set."""
 _MEDIA_TYPE: Final = "application/jwk-set+json, application/json"
@@ -52,14 +53,14 @@ class _Kept:
     """A key set of a client.
 
     Attributes:
-        keys: what was published; None where nothing is known.
+        jwks: what was published and can be used, a JWK set as JSON; empty where nothing is known.
         at: when that was fetched, on the monotonic clock.
         tried: when that was last attempted; None for never.
         asking: held while it is attempted.
         waiting: how many requests wait for `asking`, or hold it.
     """
 
-    keys: KeySet | None = None
+    jwks: str = ""
     at: float = 0.0
     tried: float | None = None
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -104,21 +105,20 @@ class ClientKeys:
 
     async def _looked_up(self, client: Client, kept: _Kept, kid: str) -> KeySet:
         now = self._clock.monotonic()
-        known = kept.keys
-        if known is not None and now - kept.at < FRESH_SECONDS and _has(known, kid):
+        if kept.jwks and now - kept.at < FRESH_SECONDS and _has(known := KeySet.parse(kept.jwks), kid):
             return known
         if kept.tried is None or now - kept.tried >= MIN_SECONDS:
             kept.tried = now
             try:
-                kept.keys, kept.at = await self._fetched(client), now
+                kept.jwks, kept.at = await self._fetched(client), now
             except (DocumentRefusedError, KeyRefusedError) as error:
-                if known is None:
+                if not kept.jwks:
                     raise KeyRefusedError("jwks-uri", f"its keys cannot be had: {error.message}") from None
-        if kept.keys is None or now - kept.at >= KEPT_SECONDS:
+        if not kept.jwks or now - kept.at >= KEPT_SECONDS:
             raise KeyRefusedError("jwks-uri", "its keys could not be had, and are not asked for again yet")
-        return kept.keys
+        return KeySet.parse(kept.jwks)
 
-    async def _fetched(self, client: Client) -> KeySet:
+    async def _fetched(self, client: Client) -> str:
         """Fetch the set; keys that are not good for a signature are left out, and so are private ones."""
         published = await self._documents.get(
             client.jwks_uri,
@@ -127,7 +127,9 @@ class ClientKeys:
             max_bytes=MAX_BYTES,
             media_type=_MEDIA_TYPE,
         )
-        return KeySet.parse(usable_keys(published, algorithms_of(client.profile)).jwks)
+        if len(read_set(published)) > MAX_KEYS:
+            raise KeyRefusedError("size", f"a client has at most {MAX_KEYS} keys")
+        return usable_keys(published, algorithms_of(client.profile)).jwks
 
     def _kept_for(self, client: Client) -> _Kept:
         """Return what is kept for exactly this client: no other one can make it be fetched, or wait for it."""

@@ -13,7 +13,7 @@ from ringwall.identity.issuer.clients.addresses import LINKS, documents_of, link
 from ringwall.identity.issuer.clients.encryption import MEMBERS, encryption_keys, encryption_of
 from ringwall.identity.issuer.clients.keys import ALGORITHMS, algorithms_of
 from ringwall.identity.issuer.clients.metadata_errors import MetadataRefusedError
-from ringwall.identity.issuer.clients.registered import kind_of, may_return_to
+from ringwall.identity.issuer.clients.registered import kind_of, may_be_told, may_return_to
 from ringwall.identity.issuer.clients.titles import TitleRefusedError, checked_title
 from ringwall.identity.issuer.grants import names
 from ringwall.identity.tokens.encoding import EncodingError
@@ -176,7 +176,7 @@ def _uris(asked: Mapping[str, Any], kind: ClientKind, policy: Registration) -> d
         if uris and kind is not ClientKind.MACHINE:
             found[name] = list(dict.fromkeys(uris))
     if "backchannel_logout_uri" in asked and kind is ClientKind.WEB:
-        _check_uri(asked["backchannel_logout_uri"], kind, policy)
+        _check_uri(asked["backchannel_logout_uri"], kind, policy, may_be_told)
         found["backchannel_logout_uri"] = asked["backchannel_logout_uri"]
         found["backchannel_logout_session_required"] = asked.get("backchannel_logout_session_required", False)
     return found
@@ -189,14 +189,19 @@ def _documents(asked: Mapping[str, Any], kind: ClientKind, policy: Registration)
     return found
 
 
-def _check_uri(uri: object, kind: ClientKind, policy: Registration) -> None:
+def _check_uri(
+    uri: object,
+    kind: ClientKind,
+    policy: Registration,
+    allowed: Callable[[str, ClientKind, Registration], bool] = may_return_to,
+) -> None:
     if not isinstance(uri, str):
         raise MetadataRefusedError("a URI is no text", oauth="invalid_redirect_uri")
     try:
         check_redirect_uri(uri)
     except RedirectUriError as error:
         raise MetadataRefusedError(error.message, oauth="invalid_redirect_uri") from None
-    if not may_return_to(uri, kind, policy):
+    if not allowed(uri, kind, policy):
         raise MetadataRefusedError("this client may not send people there", oauth="invalid_redirect_uri")
 
 

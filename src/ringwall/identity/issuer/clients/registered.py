@@ -51,6 +51,17 @@ def may_return_to(uri: str, kind: ClientKind, policy: Registration) -> bool:
     return not policy.hosts or any(covers(allowed, host) for allowed in policy.hosts)
 
 
+def may_be_private(uri: str, policy: Registration | None) -> bool:
+    """Return whether a client that has registered itself may have the issuer ask a private address there."""
+    host = urlsplit(uri).hostname or ""
+    return policy is not None and policy.private_documents and any(covers(name, host) for name in policy.document_hosts)
+
+
+def may_be_told(uri: str, kind: ClientKind, policy: Registration) -> bool:
+    """Return whether a client may be told of sign-outs there: at a host of the policy for either purpose."""
+    return may_return_to(uri, kind, policy) or (uri.startswith("https://") and may_be_private(uri, policy))
+
+
 def client_of(
     registered: RegisteredClient, policy: Registration, profile: Profile | None = None, *, now: float
 ) -> Client | None:
@@ -106,7 +117,7 @@ def _sector(metadata: Mapping[str, Any]) -> str:
 
 def _logout_uri(metadata: Mapping[str, Any], kind: ClientKind, policy: Registration) -> str:
     uri = str(metadata.get("backchannel_logout_uri", ""))
-    return uri if uri and may_return_to(uri, kind, policy) else ""
+    return uri if uri and may_be_told(uri, kind, policy) else ""
 
 
 def _title(metadata: Mapping[str, Any], uris: tuple[str, ...]) -> str:
