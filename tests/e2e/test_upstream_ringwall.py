@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from tests.support.accessible import assert_accessible
-from tests.support.chromium import chromium
+from tests.support.chromium import Chromium, chromium
 from tests.support.echo_service import PAGE, SERVICE
 from tests.support.system import System
 
@@ -23,6 +23,7 @@ edge:
 roles: {staff: }
 people:
   alice: {roles: [staff]}
+  bob: {roles: [staff]}
 clients:
   shop:
     kind: web
@@ -146,6 +147,52 @@ def test_a_real_browser_goes_there_and_back_and_is_held_up_by_no_policy_of_a_pag
         page.press("Sign out")
         assert urlsplit(page.current_url).path == "/auth/upstream/hub/signed-out"
         assert page.heading == "You are signed out"
+
+
+def test_somebody_connects_their_account_with_who_they_are_at_the_hub(two: Two) -> None:
+    """With a real browser: no policy of a page holds up the way to the provider and back."""
+    link = re.search(r"https://\S+", two.shop.ringwall("users", "invite", "bea"))
+    assert link is not None
+    account = f"https://localhost:{two.shop.port}/auth/account"
+    with chromium(two.shop.port, others=(two.hub.port,)) as page:
+        page.get(link[0])
+        page.fill(password="correct horse battery staple", again="correct horse battery staple")
+        page.press("Set password")
+        page.get(account)
+        assert "Not connected" in page.body
+        assert_accessible(page)
+        picture(page, two.shop.folder / "account-providers")
+        page.follow("Connect")
+        assert page.heading == "Connect hub"
+        assert_accessible(page)
+        page.follow("Go to hub")
+        assert urlsplit(page.current_url).netloc == f"127.0.0.1:{two.hub.port}"
+        page.press("bob")
+        assert page.heading == "Is that you?"
+        assert_accessible(page)
+        picture(page, two.shop.folder / "connect-confirm")
+        page.press("Yes, connect")
+        assert page.current_url == f"{account}?done=provider"
+        assert "Connected: you can sign in there" in page.body
+        assert_accessible(page)
+        picture(page, two.shop.folder / "account-connected")
+        page.press("Disconnect")
+        assert "Not connected" in page.body
+
+
+def picture(page: Chromium, path: Path) -> None:
+    """Keep what the page looks like: wide and light, and as narrow as a phone and dark."""
+    for name, width, scheme in (("light", 900, "light"), ("dark-320", 320, "dark")):
+        page.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        )
+        page.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 1500, "deviceScaleFactor": 1, "mobile": False},
+        )
+        page.save_screenshot(f"{path}-{name}.png")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_who_is_disabled_here_stays_out_however_they_sign_in_there(two: Two) -> None:
