@@ -7,6 +7,7 @@ from ringwall.blueprint.client_model import Client
 from ringwall.blueprint.record import Field, Record
 from ringwall.blueprint.shape import Flag, ListOf, Text
 from ringwall.blueprint.texts import CLAIM_VALUES, FILE, IDENTIFIER, KEYS, SCOPE, choice
+from ringwall.model import certificate_names
 
 _REDIRECT: Final = Text("a redirect URI", values.REDIRECT, values.redirect, "https://app.example/callback")
 
@@ -95,11 +96,11 @@ CLIENT: Final = Record(
             "subject, as RFC 4514 writes it. One of these five keys.",
         ),
         "tls_client_auth_san_dns": Field(
-            Text("a host name", values.DNS_NAME, str.lower, "robot.example"),
+            Text("a host name", certificate_names.DNS_NAME, str.lower, "robot.example"),
             "The same: a DNS name of `subjectAltName`. `*` in a certificate stands for no other name.",
         ),
         "tls_client_auth_san_uri": Field(
-            Text("a URI", r"^[A-Za-z][A-Za-z0-9+.-]{0,30}:[!-~]{1,500}$", str, "urn:example:robot"),
+            Text("a URI", certificate_names.URI, str, "urn:example:robot"),
             "The same: a URI of it, letter by letter.",
         ),
         "tls_client_auth_san_ip": Field(
@@ -107,7 +108,7 @@ CLIENT: Final = Record(
             "The same: an address of it.",
         ),
         "tls_client_auth_san_email": Field(
-            Text("an e-mail address", values.EMAIL, values.email, "robot@clinic.example"),
+            Text("an e-mail address", certificate_names.EMAIL, certificate_names.mail_address, "robot@clinic.example"),
             "The same: an e-mail address of it.",
         ),
         "authorities": Field(

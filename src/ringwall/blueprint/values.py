@@ -34,10 +34,6 @@ ORIGIN: Final = (
 """As a browser writes it (RFC 6454, section 6.2); without TLS only on this machine."""
 FINGERPRINT: Final = r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"
 """As `openssl x509 -noout -fingerprint -sha256` prints it; the colons may be left out."""
-DNS_NAME: Final = (
-    r"^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?){0,20}$"
-)
-EMAIL: Final = r"^[!-?A-~]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
 REDIRECT: Final = r"^https?://[!-~]{1,400}$"
 COLOUR: Final = r"^#[0-9A-Fa-f]{6}$"
@@ -131,12 +127,6 @@ def ip_address(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise BadValueError("this is no IP address", hint="for instance 192.0.2.7") from None
-
-
-def email(text: str) -> str:
-    """Return an address whose host is in lower case (RFC 5280, section 7.5)."""
-    local, _, host = text.rpartition("@")
-    return f"{local}@{host.lower()}"
 
 
 def address(text: str) -> Endpoint:

@@ -1,8 +1,12 @@
 """Whose certificate proves that somebody is a client (RFC 8705, section 2.1)."""
 
 from enum import StrEnum
+from typing import Final
 
 from ringwall.plan.base import Part
+
+VOUCHED: Final = "tls_client_auth"
+"""How a client authenticates by a certificate that an authority vouches for."""
 
 
 class SubjectKind(StrEnum):

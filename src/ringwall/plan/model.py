@@ -180,7 +180,9 @@ class Head(Part):
     @property
     def believes_authorities(self) -> bool:
         """Whether a client can be one whose certificate an authority vouches for (RFC 8705, section 2.1)."""
-        return any(client.certificate_subject is not None for client in self.clients)
+        registers = any(issuer.registration is not None for issuer in self.issuers)
+        shared = self.edge is not None and bool(self.edge.client_authorities)
+        return (registers and shared) or any(client.certificate_subject is not None for client in self.clients)
 
 
 class Plan(Head):

@@ -75,7 +75,7 @@ def create_app(context: IssuerContext) -> Starlette:
         [
             SecretMethod(context, throttle),
             PrivateKeyMethod(context),
-            MutualTlsMethod(directory, clock),
+            MutualTlsMethod(context),
             WorkloadMethod(context, services),
         ],
         public=PublicMethod(context),

@@ -44,7 +44,7 @@ class ClientAuthenticator:
         by it (RFC 6749, section 3.2.1). 5. A client that is revoked is nobody. 6. Under FAPI 2.0
         nobody authenticates by a secret, or not at all (FAPI 2.0 Security Profile, section 5.3.2.1, items 3 and 6).
         """
-        shown = [method for method in self._methods if method.presented(request, form)]
+        shown = [method for method in self._methods if await method.presented(request, form)]
         if len(shown) > 1:  # 1
             raise RequestRefusedError(400, "invalid_request", "the client authenticates in more than one way")
         method: ClientMethod | PublicMethod = shown[0] if shown else self._public  # 2

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ringwall.identity.issuer.access_tokens import TokenNotIssuedError, parse_scopes
 from ringwall.identity.issuer.assurance import LEVELS
 from ringwall.identity.issuer.clients.addresses import LINKS, documents_of, links_of, subjects_of
+from ringwall.identity.issuer.clients.certificate_metadata import BOUND, SUBJECTS, certificate_of
 from ringwall.identity.issuer.clients.encryption import MEMBERS, encryption_keys, encryption_of
 from ringwall.identity.issuer.clients.keys import ALGORITHMS, algorithms_of
 from ringwall.identity.issuer.clients.metadata_errors import MetadataRefusedError
@@ -21,9 +22,11 @@ from ringwall.identity.tokens.errors import KeyRefusedError
 from ringwall.identity.tokens.keys import KeySet, parse_key
 from ringwall.identity.tokens.signing import ALGORITHM, ID_TOKEN_ALGORITHMS
 from ringwall.model.clients import RedirectUriError, check_redirect_uri
+from ringwall.plan.certificate import VOUCHED
 from ringwall.plan.client import ClientKind, Profile
 from ringwall.plan.identity import Registration
 
+FAPI2_METHODS: Final = ("private_key_jwt", VOUCHED)
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 METHODS: Final = (*SECRET_METHODS, "private_key_jwt", "none")
 MAX_URIS: Final = 20
@@ -41,12 +44,13 @@ _TYPES: Final[Mapping[str, type]] = {
     "default_max_age": int,
     **dict.fromkeys(("require_pushed_authorization_requests", "dpop_bound_access_tokens"), bool),
     **dict.fromkeys(("backchannel_logout_session_required", "require_auth_time"), bool),
+    **dict.fromkeys(SUBJECTS, str),
+    BOUND: bool,
     "jwks": dict,
 }
 _REFUSED: Final = (
     "authorization_signed_response_alg",
     "require_signed_request_object",
-    "tls_client_certificate_bound_access_tokens",
 )
 """Members that promise something which this issuer does not do; false and null promise nothing."""
 _ENCRYPTED: Final = ("_encrypted_response_alg", "_encrypted_response_enc", "_encryption_alg", "_encryption_enc")
@@ -56,7 +60,12 @@ _TAKEN_AS_IT_IS: Final = ("require_pushed_authorization_requests", "dpop_bound_a
 
 
 def read_metadata(
-    given: Mapping[str, Any], policy: Registration, profile: Profile | None = None, *, taken: Callable[[str], bool]
+    given: Mapping[str, Any],
+    policy: Registration,
+    profile: Profile | None = None,
+    *,
+    taken: Callable[[str], bool],
+    vouched: bool = False,
 ) -> dict[str, Any]:
     """Return the metadata of a client as they are registered, or raise MetadataRefusedError.
 
@@ -71,6 +80,7 @@ def read_metadata(
         given: what the client sent.
         policy: what clients may be.
         profile: what is followed for every client.
+        vouched: whether there are authorities that vouch for certificates of clients (RFC 8705, section 2.1).
         taken: says of a name whether it is too much like that of somebody else.
     """
     asked = {name: value for name, value in given.items() if value is not None}
@@ -80,10 +90,11 @@ def read_metadata(
     if "software_statement" in asked:  # 2
         raise MetadataRefusedError("software statements are not taken", oauth="unapproved_software_statement")
     _refuse(asked)  # 3
-    accepted = _use(asked, policy) | _signature(asked, profile)  # 4
+    accepted = _use(asked, policy, (*METHODS, VOUCHED) if vouched else METHODS) | _signature(asked, profile)  # 4
     method = accepted["token_endpoint_auth_method"]
-    if profile is Profile.FAPI2 and method != "private_key_jwt":
-        raise MetadataRefusedError("`token_endpoint_auth_method` can only be private_key_jwt")
+    if profile is Profile.FAPI2 and method not in FAPI2_METHODS:
+        allowed = "private_key_jwt or tls_client_auth" if vouched else "private_key_jwt"
+        raise MetadataRefusedError(f"`token_endpoint_auth_method` can only be {allowed}")
     kind = kind_of(accepted)
     if kind not in policy.kinds:
         raise MetadataRefusedError(f"clients of this kind ({kind.value}) cannot register here")
@@ -95,14 +106,16 @@ def read_metadata(
     accepted |= _scope(asked, kind, policy)  # 6
     encryption = encryption_of(asked)  # 7
     accepted |= encryption | _keys(asked, method, algorithms_of(profile), encryption)
+    accepted |= certificate_of(asked, method)
     if "client_name" in asked:  # 8
         accepted["client_name"] = _name(asked["client_name"], taken)
     return accepted
 
 
 def _refuse(asked: Mapping[str, Any]) -> None:
+    unkept = _REFUSED if asked.get("token_endpoint_auth_method") == VOUCHED else (*_REFUSED, BOUND)
     for name in asked:
-        if (name.endswith(_ENCRYPTED) and name not in MEMBERS) or (name in _REFUSED and asked[name] is not False):
+        if (name.endswith(_ENCRYPTED) and name not in MEMBERS) or (name in unkept and asked[name] is not False):
             raise MetadataRefusedError(f"`{name}` is not supported")
     for name in ("token_endpoint_auth_signing_alg", "request_object_signing_alg"):
         if asked.get(name, ALGORITHM) not in ALGORITHMS:
@@ -135,11 +148,11 @@ def _defaults(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: asked[name] for name in ("default_max_age", "default_acr_values") if name in asked}
 
 
-def _use(asked: Mapping[str, Any], policy: Registration) -> dict[str, Any]:
+def _use(asked: Mapping[str, Any], policy: Registration, methods: tuple[str, ...]) -> dict[str, Any]:
     """Return how the client gets tokens; grants that it may not use are left out while others remain."""
     method = asked.get("token_endpoint_auth_method", METHODS[0])
-    if method not in METHODS:
-        raise MetadataRefusedError(f"`token_endpoint_auth_method` is one of {', '.join(METHODS)}")
+    if method not in methods:
+        raise MetadataRefusedError(f"`token_endpoint_auth_method` is one of {', '.join(methods)}")
     application = asked.get("application_type", "web")
     if application not in {"web", "native"}:
         raise MetadataRefusedError("`application_type` is `web` or `native`")

@@ -42,7 +42,7 @@ class ClientMethod(Protocol):
 
     names: tuple[str, ...]
 
-    def presented(self, request: Request, form: Parameters) -> bool:
+    async def presented(self, request: Request, form: Parameters) -> bool:
         """Return whether the request shows credentials of this kind, right or wrong."""
         ...
 

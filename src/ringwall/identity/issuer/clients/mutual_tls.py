@@ -11,14 +11,14 @@ from typing import Final
 from starlette.requests import Request
 
 from ringwall.identity.issuer.clients.model import AuthenticatedClient, unauthenticated
-from ringwall.identity.issuer.directory import Directory, LiveDirectory
+from ringwall.identity.issuer.context import IssuerContext
+from ringwall.identity.issuer.directory import Directory
 from ringwall.identity.issuer.request import Parameters
-from ringwall.model.clock import Clock
 from ringwall.model.headers import CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_CHAIN
+from ringwall.plan.certificate import VOUCHED
 from ringwall.plan.client import Client
 
 SELF_SIGNED: Final = "self_signed_tls_client_auth"
-VOUCHED: Final = "tls_client_auth"
 CONFIRMATION: Final = "x5t#S256"
 """Member of `cnf` (RFC 8705, section 3.1)."""
 _OTHERS: Final = ("client_secret", "client_assertion", "client_assertion_type")
@@ -36,6 +36,7 @@ def offered(directory: Directory) -> tuple[str, ...]:
     if not directory.certificate_url:
         return ()
     vouched = any(client.certificate_subject is not None for client in directory.clients.values())
+    vouched = vouched or (directory.registration is not None and bool(directory.client_authorities))
     return (SELF_SIGNED, VOUCHED) if vouched else (SELF_SIGNED,)
 
 
@@ -63,15 +64,14 @@ class MutualTlsMethod:
 
     names: tuple[str, ...] = (SELF_SIGNED, VOUCHED)
 
-    def __init__(self, directory: LiveDirectory, clock: Clock) -> None:
-        self._directory = directory
-        self._clock = clock
+    def __init__(self, context: IssuerContext) -> None:
+        self._context = context
 
-    def presented(self, request: Request, form: Parameters) -> bool:
+    async def presented(self, request: Request, form: Parameters) -> bool:
         """Return whether a client with certificates names itself (RFC 8705, section 2), and shows nothing else."""
         if "authorization" in request.headers or any(name in form for name in _OTHERS):
             return False
-        client = self._directory.current().clients.get(form.get("client_id", ""))
+        client = await self._context.client(form.get("client_id", ""))
         return client is not None and bool(client.certificates or client.certificate_subject)
 
     async def authenticate(self, request: Request, form: Parameters) -> AuthenticatedClient:
@@ -81,8 +81,8 @@ class MutualTlsMethod:
         2.2), or 3. an authority of the plan vouches for it, and it says what the plan says of this client (section
         2.1).
         """
-        directory = self._directory.current()
-        client = directory.clients.get(form.get("client_id", ""))
+        directory = self._context.directory.current()
+        client = await self._context.client(form.get("client_id", ""))
         shown = shown_certificate(request)
         if client is None or client.public or not shown:  # 1
             raise unauthenticated()
@@ -103,12 +103,12 @@ class MutualTlsMethod:
         )
         from ringwall.identity.certificates.subject import names  # noqa: PLC0415  # as said
 
-        authorities = client.authorities or directory.client_authorities
-        if client.certificate_subject is None or not authorities:
+        if client.certificate_subject is None:
             raise unauthenticated()
+        authorities = client.authorities or directory.client_authorities
         try:
             chain = read_chain(_only(request, CLIENT_CERTIFICATE_CHAIN), thumbprint=shown)
-            certificate = verify_chain(chain, authorities=authorities, clock=self._clock)
+            certificate = verify_chain(chain, authorities=authorities, clock=self._context.clock)
         except CertificateRefusedError as error:
             _log.warning("client %r failed to authenticate by its certificate: %s", client.name, error.message)
             raise unauthenticated() from None

@@ -33,7 +33,7 @@ class PrivateKeyMethod:
     def __init__(self, context: IssuerContext) -> None:
         self._context = context
 
-    def presented(self, request: Request, form: Parameters) -> bool:  # noqa: ARG002  # the protocol's
+    async def presented(self, request: Request, form: Parameters) -> bool:  # noqa: ARG002  # the protocol's
         """Return whether there is an assertion that is no workload's, whatever else it is."""
         shown = shown_assertion(form)
         return shown is not None and not shown.of_workload

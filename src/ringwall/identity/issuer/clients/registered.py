@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from ringwall.identity.issuer.clients.certificate_metadata import subject_of
 from ringwall.identity.issuer.grants import names
 from ringwall.identity.store.clients import RegisteredClient
 from ringwall.identity.tokens.signing import ALGORITHM
@@ -96,6 +97,7 @@ def client_of(
         pushed_requests=strict or bool(metadata.get("require_pushed_authorization_requests")),
         bound_tokens=strict or bool(metadata.get("dpop_bound_access_tokens")),
         device_flow=policy.device_flow and not strict and names.DEVICE_CODE in metadata["grant_types"],
+        certificate_subject=subject_of(metadata),
         profile=Profile.FAPI2 if strict else None,
         **{name: metadata[name] for name in _ENCRYPTED if name in metadata},
         id_token_signed_response_alg=ALGORITHM if strict else metadata.get("id_token_signed_response_alg", ALGORITHM),

@@ -35,7 +35,7 @@ class SecretMethod:
         self._context = context
         self._throttle = throttle
 
-    def presented(self, request: Request, form: Parameters) -> bool:
+    async def presented(self, request: Request, form: Parameters) -> bool:
         """Return whether there is a secret in the form, or an authorization header of any kind."""
         return "client_secret" in form or "authorization" in request.headers
 

@@ -37,7 +37,7 @@ class WorkloadMethod:
         self._stamp: Stamp | None = None
         self._keys: dict[str, EllipticCurvePublicKey] = {}
 
-    def presented(self, request: Request, form: Parameters) -> bool:  # noqa: ARG002  # the protocol's
+    async def presented(self, request: Request, form: Parameters) -> bool:  # noqa: ARG002  # the protocol's
         """Return whether there is an assertion that means to be a workload's identity."""
         shown = shown_assertion(form)
         return shown is not None and shown.of_workload

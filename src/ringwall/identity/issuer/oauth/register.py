@@ -148,7 +148,13 @@ class RegisterEndpoint:
         directory = self._context.directory.current()
         known = _names_of(directory)
         try:
-            found = read_metadata(given, policy, directory.profile, taken=lambda name: skeleton_of(name) in known)
+            found = read_metadata(
+                given,
+                policy,
+                directory.profile,
+                taken=lambda name: skeleton_of(name) in known,
+                vouched=bool(directory.certificate_url and directory.client_authorities),
+            )
             await check_sector(found, self._context.documents, directory)
         except MetadataRefusedError as error:
             raise RequestRefusedError(400, error.oauth, error.message) from None
