@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.administered import admin_plan
-from tests.support.issuer_plan import AUDIENCE, ISSUER
+from tests.support.administered import BLUEPRINT, admin_plan
+from tests.support.issuer_plan import AUDIENCE, ISSUER, write_plan
 from tests.support.issuer_world import IssuerWorld, ask
 
 from ringwall.identity.issuer.administration.actor import Actor
@@ -107,6 +107,15 @@ def test_a_machine_client_is_let_in_by_its_own_roles_alone(world: IssuerWorld) -
     assert get(world, token).status_code == 200
     token = world.token(world.new_secret("batch"), "batch").json()["access_token"]
     assert get(world, token).status_code == 403
+
+
+def test_a_name_that_has_become_a_persons_as_well_is_nobodys(world: IssuerWorld) -> None:
+    """Events name who did something by it, and nobody could tell which of the two it was."""
+    token = world.token(world.new_secret("provisioner"), "provisioner").json()["access_token"]
+    assert get(world, token).status_code == 200
+    both = BLUEPRINT.replace("people:\n", "people:\n  provisioner: {roles: [admin]}\n")
+    write_plan(world.settings.state, admin_plan(blueprint=both))
+    assert get(world, token).status_code == 401
 
 
 def test_a_role_that_is_in_the_token_and_was_taken_meanwhile_does_not_count(world: IssuerWorld) -> None:
