@@ -39,6 +39,8 @@ sys.path.insert(0, str(REPOSITORY))  # for what starts PostgreSQL
 
 FEW, MANY = 100, 100_000
 ROUNDS = 20
+COMPARED_ROUNDS = 60
+"""Of what is held against the bare answer: two servers differ more from round to round than one does from itself."""
 DATABASES = ("sqlite", "postgresql")
 ORIGIN = "https://localhost"
 GUESSES = 12
@@ -188,7 +190,7 @@ def _operation(kind: str, name: str, bare: Server, sides: Sequence[tuple[Server,
     load = OPERATIONS[name]
     few, many = ((server, load(server, held)) for server, held in sides)
     costs: dict[str, list[float]] = {"bare": [], "few": [], "many": []}
-    for number in range(ROUNDS + 2):
+    for number in range((COMPARED_ROUNDS if name in AGAINST_BARE else ROUNDS) + 2):
         measured = {"bare": _BARE.on(bare), "few": few[1].on(few[0]), "many": many[1].on(many[0])}
         for side, cost in measured.items():
             if number > 1:  # the first ones warm up
