@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from ringwall.bootstrap.issuer_processes import IssuerProcesses, is_issuer, name_of
-from ringwall.bootstrap.supervisor import NotReadyError, Spec, Supervisor
+from ringwall.bootstrap.supervisor import NotReadyError, Spec, State, Supervisor
 from ringwall.model.clock import SystemClock
 
 _NAMES = ("ringwall-issuer", "ringwall-issuer-2", "ringwall-issuer-3")
@@ -128,5 +128,18 @@ def test_those_that_are_leaving_are_not_brought_back_by_a_later_failure(tmp_path
         assert world.issuers.numbers == (0,)
         await world.issuers.retire(drain=0)
         assert world.running() == {"ringwall-issuer": "0"}
+
+    run(tmp_path, scenario)
+
+
+def test_those_that_leave_still_answer_while_the_proxy_turns_to_the_others(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await world.become(1)
+        await world.become(1, fresh=True)
+        leaving = asyncio.create_task(world.issuers.retire())
+        await asyncio.sleep(1)
+        assert [status.state for status in world.supervisor.status()] == [State.READY, State.READY]
+        await leaving
+        assert len(world.running()) == 1
 
     run(tmp_path, scenario)
