@@ -198,5 +198,5 @@ def _for_people(context: IssuerContext) -> list[Route]:
         Route("/device", device.get, methods=["GET"]),
         Route("/device", device.post, methods=["POST"]),
         Route("/assets/{name}", Assets(context.directory).get, methods=["GET"]),
-        *account_routes(door, providers),
+        *account_routes(door, providers, upstream_sign_out),
     ]

@@ -236,3 +236,19 @@ def test_the_last_way_to_sign_in_is_not_disconnected(visit: Visit) -> None:
         assert forged.status_code >= 400
 
     visit(scenario)
+
+
+@pytest.mark.parametrize("action", ["/account/sign-out-everywhere", "/account/sessions/end"])
+def test_signing_out_on_the_page_signs_out_there_where_the_plan_says_so(visit: Visit, action: str) -> None:
+    async def scenario(here: UpstreamWorld, page: httpx.AsyncClient) -> None:
+        here.put(upstream_of(here.provider, oidc={"logout": True}))
+        assert "code" in sent_back(await here.sign_in(page, "stan"))
+        shown = await go(page, ACCOUNT)
+        assert f"form-action 'self' {here.provider.url}" in shown.headers["content-security-policy"]
+        left = await send(page, form_for(shown, action), {})
+        assert left.headers["location"].startswith(f"{here.provider.url}/logout?")
+        assert sent_back(await page.get(here.party.url(prompt="none")))["error"] == "login_required"
+        await sign_in(page)
+        assert here.provider.url not in (await go(page, ACCOUNT)).headers["content-security-policy"]
+
+    visit(scenario)

@@ -7,14 +7,16 @@ from starlette.responses import Response
 
 from ringwall.identity.issuer.account.door import Door, Here
 from ringwall.identity.issuer.browser_sessions import clear_session
+from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
 from ringwall.identity.people.errors import AccountError
 
 
 class Connections:
     """Takes these forms of the account's page. They only ever take something away, so no fresh sign-in is asked for."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, elsewhere: UpstreamSignOut) -> None:
         self._door = door
+        self._elsewhere = elsewhere
 
     async def end_session(self, request: Request) -> Response:
         """End one session and what came of it; the browser's own one by signing out."""
@@ -47,7 +49,7 @@ class Connections:
             return here
         await self._door.form(request, "everywhere")
         await here.services.endings.sign_out(here.subject, by=here.subject)
-        return self._signed_out()
+        return await self._signed_out(here)
 
     async def _end(
         self,
@@ -67,10 +69,11 @@ class Connections:
         except AccountError:  # another's, or over meanwhile: nothing is told of which
             return self._door.to("/account", done="gone")
         if named == here.session.id:
-            return self._signed_out()
+            return await self._signed_out(here)
         return self._door.to("/account", done=done)
 
-    def _signed_out(self) -> Response:
-        response = self._door.pages.show("signed_out")
+    async def _signed_out(self, here: Here) -> Response:
+        """Sign out at the provider of others too, where the plan says so for that from which the session came."""
+        response = await self._elsewhere.begin(here.session, then="") or self._door.pages.show("signed_out")
         clear_session(response)
         return response

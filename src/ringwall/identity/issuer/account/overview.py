@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ringwall.identity.issuer.account.door import PLACES, Door, Here
 from ringwall.identity.issuer.account.providers import DISCONNECT, AccountProviders
 from ringwall.identity.issuer.request import RequestRefusedError, parse_parameters
+from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
 
 if TYPE_CHECKING:
     from ringwall.identity.store.family import Family
@@ -50,9 +51,10 @@ DONE: Final = {
 class OverviewPage:
     """Shows everything, and changes nothing."""
 
-    def __init__(self, door: Door, providers: AccountProviders) -> None:
+    def __init__(self, door: Door, providers: AccountProviders, elsewhere: UpstreamSignOut) -> None:
         self._door = door
         self._providers = providers
+        self._elsewhere = elsewhere
 
     async def get(self, request: Request) -> Response:
         """Show the page; or send somebody who comes back from signing in to where they wanted to go."""
@@ -69,6 +71,7 @@ class OverviewPage:
             return here
         return self._door.pages.show(
             "account",
+            form_targets=await self._elsewhere.origins(here.session),
             person=here.person,
             done=DONE.get(given.get("done", ""), ""),
             tokens={action: self._door.token(here, action) for action in ACTIONS},

@@ -10,14 +10,15 @@ from ringwall.identity.issuer.account.passkeys import PasskeysPage
 from ringwall.identity.issuer.account.password import PasswordPage
 from ringwall.identity.issuer.account.providers import AccountProviders
 from ringwall.identity.issuer.account.set_up import SetUpPage
+from ringwall.identity.issuer.upstream_sign_out import UpstreamSignOut
 
 
-def account_routes(door: Door, providers: AccountProviders) -> list[Route]:
+def account_routes(door: Door, providers: AccountProviders, elsewhere: UpstreamSignOut) -> list[Route]:
     """Return them all."""
     password, passkeys, app = PasswordPage(door), PasskeysPage(door), AuthenticatorAppPage(door)
-    connections, set_up = Connections(door), SetUpPage(door)
+    connections, set_up = Connections(door, elsewhere), SetUpPage(door)
     return [
-        Route("/account", OverviewPage(door, providers).get, methods=["GET"]),
+        Route("/account", OverviewPage(door, providers, elsewhere).get, methods=["GET"]),
         Route("/account/password", password.get, methods=["GET"]),
         Route("/account/password", password.post, methods=["POST"]),
         Route("/account/password/remove", password.remove, methods=["POST"]),
