@@ -114,6 +114,9 @@ def bound(rig: Rig) -> Bound:
     return Bound.at(rig)
 
 
+BEARER = 'Bearer realm="ringwall", error="invalid_token"'
+
+
 def _challenged(answer: Answer, error: str) -> None:
     assert answer.status == 401, answer
     assert answer.headers["www-authenticate"].startswith("DPoP ")
@@ -191,7 +194,10 @@ def test_what_is_bound_otherwise_is_refused_either_way(rig: Rig, cnf: Any) -> No
     payload = {} if cnf is None else {"cnf": cnf}
     bound = Bound.at(rig, **payload) if payload else Bound(rig, DpopClient(CLOCK), rig.tokens.token())
     _challenged(bound.send(bound.proof()), "invalid_token")
-    if payload:
+    if isinstance(cnf, dict) and "x5t#S256" in cnf:
+        answer = bound.send(None, scheme="Bearer")  # RFC 8705, section 3
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, BEARER)
+    elif payload:
         _challenged(bound.send(None, scheme="Bearer"), "invalid_token")
     else:
         assert bound.send(None, scheme="Bearer").status == 200
