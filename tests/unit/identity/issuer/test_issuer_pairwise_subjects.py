@@ -8,7 +8,7 @@ import pytest
 from tests.support.conformance import AFTER, CALLBACK, Suite, conformance_world, play
 from tests.support.document_server import document_server
 from tests.support.issuer_browser import RelyingParty, browser, redeem, sign_in
-from tests.support.issuer_plan import ISSUER, PORTAL, login_plan
+from tests.support.issuer_plan import BUILTIN, ISSUER, PORTAL, login_plan
 from tests.support.issuer_world import IssuerWorld
 from tests.support.logout_receiver import logout_receiver
 
@@ -18,6 +18,8 @@ from ringwall.identity.issuer.logout_delivery import LogoutDelivery
 from ringwall.identity.issuer.subjects import KEY_NAME, Subjects
 from ringwall.identity.keystore import MemoryKeyStore
 from ringwall.identity.tokens.encoding import decode_base64url, decode_json_object
+from ringwall.plan.client import ClientKind
+from ringwall.plan.identity import Registration
 
 PAIRWISE = {"subject_type": "pairwise"}
 
@@ -99,17 +101,20 @@ def test_a_sector_is_one_for_who_is_listed_in_its_document(world: IssuerWorld, t
         play(world, module, **PAIRWISE)
 
 
-def test_nobody_enters_a_sector_without_an_address_in_it(world: IssuerWorld, tmp_path: Path) -> None:
+def test_nobody_enters_a_sector_without_an_address_in_it(tmp_path: Path) -> None:
     """A device could ask for tokens, and would be told the names of the sector without being of it."""
+    policy = Registration(
+        open=True, kinds=(ClientKind.WEB,), device_flow=True, document_hosts=("127.0.0.1",), private_documents=True
+    )
+    issuer = BUILTIN.model_copy(update={"registration": policy})
+    world = IssuerWorld(tmp_path, plan=login_plan(issuers=(issuer,), development=True))
     with document_server(tmp_path / "dev-ca.pem") as server:
         uri = server.put("/sector.json", [CALLBACK])
-
-        async def module(suite: Suite) -> None:
-            for uris in ([], ["https://b.example/"]):
-                response = await suite.register(sector_identifier_uri=uri, redirect_uris=uris, **PAIRWISE)
-                assert response.status_code == 400
-
-        play(world, module)
+        device = {"grant_types": ["urn:ietf:params:oauth:grant-type:device_code"]}
+        for asked in (device, {**device, "redirect_uris": ["https://b.example/"]}):
+            refused = world.ask("POST", "/register", json={**asked, **PAIRWISE, "sector_identifier_uri": uri})
+            assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client_metadata")
+        assert world.ask("POST", "/register", json=device).status_code == 201
 
 
 def test_an_id_token_hint_means_the_person_and_no_other(world: IssuerWorld) -> None:

@@ -42,8 +42,8 @@ class AuthorizationCodeGrant:
         """
         context = self._context
         presented, redirect_uri = (asked.required(name) for name in ("code", "redirect_uri"))  # 1
-        may_go_without_it = may_go_without(asked.client.client, context.directory.current().profile)
-        verifier = asked.form.get("code_verifier", "") if may_go_without_it else asked.required("code_verifier")
+        free = may_go_without(asked.client.client, context.directory.current().profile)
+        verifier = asked.form.get("code_verifier", "") if free else asked.required("code_verifier")
         database = await context.storage.database()
         now = context.clock.now()
         client = asked.client.client
@@ -56,7 +56,7 @@ class AuthorizationCodeGrant:
             raise invalid_grant() from None
         if code.payload["redirect_uri"] != redirect_uri:  # 3
             raise invalid_grant()
-        if not (code.payload["challenge"] == verifier == "" and may_go_without_it):  # 4
+        if not code.payload["challenge"] == verifier == "":  # 4
             _check_verifier(verifier, code.payload["challenge"])
         if code.payload.get("dpop_jkt") and code.payload["dpop_jkt"] != asked.confirmation.get("jkt"):  # 5
             raise invalid_grant()

@@ -193,7 +193,15 @@ def test_oidcc_registration_logo_uri_policy_uri_tos_uri(world: IssuerWorld, name
 
 @pytest.mark.parametrize(
     "uri",
-    ["javascript:alert(1)", "http://suite.example/", "https://a@suite.example/", "data:text/html,x", 'https://a.b/"x'],
+    [
+        "javascript:alert(1)",
+        "http://suite.example/",
+        "http://localhost/",
+        "https://localhost/",
+        "https://a@suite.example/",
+        "data:text/html,x",
+        'https://a.b/"x',
+    ],
 )
 def test_links_that_are_none_are_left_out(world: IssuerWorld, uri: str) -> None:
     async def module(suite: Suite) -> None:
