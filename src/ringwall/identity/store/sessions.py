@@ -14,15 +14,13 @@ from ringwall.model.secret import Secret
 TOUCH_SECONDS: Final = 60.0
 """How old `seen` may become before a use is written down, so that most uses write nothing."""
 
-_LONGEST: Final = 1e9
-"""More than any session has left."""
+_LONGEST: Final = 1e9  # seconds: more than any session has left
 _COLUMNS: Final = "id, account, payload, authenticated, created, seen, expires, final, ended, reason"
 _LIVE: Final = "ended IS NULL AND expires > :now"
 _SOONER: Final = """
     final = CASE WHEN final < :final THEN final ELSE :final END,
     expires = CASE WHEN final < :idle AND final < :final THEN final WHEN :final < :idle THEN :final ELSE :idle END
 """
-"""A renewal puts the end off, as far as the last end lets, which it may bring forward."""
 _IDLE: Final = "expires = CASE WHEN final < :idle THEN final ELSE :idle END"
 _START: Final = Statement(
     """
@@ -218,7 +216,7 @@ class LoginSessions:
         renewed the session.
         """
         fresh = new_handle()
-        values = {
+        values: dict[str, Any] = {
             "digest": digest(handle),
             "fresh": digest(fresh),
             "payload": packed(payload),
@@ -227,12 +225,10 @@ class LoginSessions:
             "idle": now + idle_seconds,
             "final": now + final_seconds,
         }
-        if origin is None:
-            row = await self._driver.row(_RENEW, **values)
-        else:
-            there = {"origin_person": origin.person_key, "origin_session": origin.session_key}
-            row = await self._driver.row(_RENEW_THERE, **values, **there)
-        return None if row is None else (fresh, _session(row))
+        if origin is not None:
+            values |= {"origin_person": origin.person_key, "origin_session": origin.session_key}
+        row = await self._driver.row(_RENEW if origin is None else _RENEW_THERE, **values)
+        return (fresh, _session(row)) if row else None
 
     async def get(self, session: str) -> LoginSession | None:
         """Return a session by its id, also one that has ended; None where there is none."""
@@ -246,12 +242,8 @@ class LoginSessions:
     async def of_origin(self, origin: Origin, *, now: float) -> tuple[LoginSession, ...]:
         """Return the living sessions that began where a provider says: of a session there, a person, or both."""
         person, session = origin.person_key, origin.session_key
-        if session is None:
-            rows = await self._driver.rows(_OF_PERSON, person=person, now=now)
-        elif person is None:
-            rows = await self._driver.rows(_OF_SESSION, session=session, now=now)
-        else:
-            rows = await self._driver.rows(_OF_BOTH, session=session, person=person, now=now)
+        chosen = _OF_PERSON if session is None else _OF_SESSION if person is None else _OF_BOTH
+        rows = await self._driver.rows(chosen, person=person, session=session, now=now)
         return tuple(map(_session, rows))
 
     async def page(self, *, now: float, after: str = "", limit: int = 100) -> tuple[LoginSession, ...]:
