@@ -163,7 +163,7 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("changes", WRONG, ids=str)
+@pytest.mark.parametrize("changes", WRONG, ids=" and ".join)
 def test_a_wrong_request_ends_nothing(here: SamlWorld, changes: dict[str, Any]) -> None:
     async def run() -> None:
         async with browser(here.world.app) as page:
