@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ringwall.bootstrap.supervisor import Report, State
+from ringwall.bootstrap.keeper import Report, State
 from ringwall.identity.workload.attestation import AttestationError, ProcessRegistry
 from ringwall.model.durable import StorageError
 from ringwall.plan.model import Plan

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from ringwall.bootstrap.supervisor import Spec, Supervisor
+from ringwall.bootstrap.keeper import Spec
+from ringwall.bootstrap.supervisor import Supervisor
 
 _NAME: Final = "ringwall-issuer"
 DRAIN_SECONDS: Final = 3.0

@@ -8,11 +8,12 @@ from typing import Final
 
 from ringwall.bootstrap.environment import argv_of, of_issuer, of_key_holder, of_proxy, of_service
 from ringwall.bootstrap.issuer_processes import is_issuer
+from ringwall.bootstrap.keeper import Spec
 from ringwall.bootstrap.ports import HeldPorts, check_free
 from ringwall.bootstrap.readiness import Probe, accepts, answers
 from ringwall.bootstrap.state import StateFolder
-from ringwall.bootstrap.supervisor import Spec
 from ringwall.enforce.bootstrap import envoy_argv, write_bootstrap
+from ringwall.model.route import ISSUER_HEALTH
 from ringwall.plan.bindings import Address, Bindings
 from ringwall.plan.model import EDGE, Plan, Protocol, Service
 
@@ -23,6 +24,8 @@ _OWN: Final = frozenset({CONTROL, *PROXIES.values()})
 
 _KEY_HOLDER_MASK: Final = 0o077
 _OWN_GRACE: Final = 5.0
+_HANGS_SECONDS: Final = 10.0
+"""How long the issuer may take to say that it is well: far longer than on the busiest machine that still works."""
 _PLAN_SECONDS: Final = 180.0
 """The control plane and the issuer are started before there is a plan; a large one on a busy machine takes long."""
 
@@ -59,7 +62,8 @@ class Processes:
     def issuer(self, bindings: Bindings, name: str, number: int) -> Spec:
         """One process of the built-in issuer; it waits for a plan by itself."""
         own = self._own(name, "ringwall.bootstrap.issuer", accepts(_at(bindings.issuer(number))), of_issuer)
-        return replace(own, argv=(*own.argv, "--process", str(number)))
+        alive = answers(_at(bindings.issuer(number)), ISSUER_HEALTH, patience=_HANGS_SECONDS)
+        return replace(own, argv=(*own.argv, "--process", str(number)), alive=alive)
 
     def proxy(self, plan: Plan, node: str, bindings: Bindings) -> Spec:
         """One of the two Envoys; writes what it is started with."""

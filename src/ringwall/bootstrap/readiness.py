@@ -32,12 +32,12 @@ def accepts(address: Address) -> Probe:
     return probe
 
 
-def answers(address: Address, path: str) -> Probe:
-    """Ready when `GET path` over HTTP/1.1 is answered with success or a redirect."""
+def answers(address: Address, path: str, *, patience: float = _PATIENCE) -> Probe:
+    """Ready when `GET path` over HTTP/1.1 is answered with success or a redirect within `patience` seconds."""
 
     async def probe() -> bool:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 reader, writer = await _connect(address)
                 try:
                     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())

@@ -19,11 +19,12 @@ from ringwall.bootstrap.environment import RUN_MARK
 from ringwall.bootstrap.identities import Identities
 from ringwall.bootstrap.in_force import put_in_force
 from ringwall.bootstrap.issuer_processes import IssuerProcesses
+from ringwall.bootstrap.keeper import Report
 from ringwall.bootstrap.orphans import Sentinel
 from ringwall.bootstrap.planned import issuers, nodes, runnable
 from ringwall.bootstrap.processes import CONTROL, PROXIES, Processes, is_own
 from ringwall.bootstrap.state import Lock, NotRunningError, StateFolder, workloads_file
-from ringwall.bootstrap.supervisor import NotReadyError, Report, Supervisor
+from ringwall.bootstrap.supervisor import NotReadyError, Supervisor
 from ringwall.model.clock import SystemClock
 from ringwall.model.errors import Diagnostic
 from ringwall.plan.bindings import Bindings

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from ringwall.bootstrap.admin_socket import Action, serve
 from ringwall.bootstrap.change import Change
+from ringwall.bootstrap.keeper import Report
 from ringwall.bootstrap.run import Run
-from ringwall.bootstrap.supervisor import NotReadyError, Report
+from ringwall.bootstrap.supervisor import NotReadyError
 from ringwall.bootstrap.watch import Watch
 from ringwall.model.errors import RingwallError
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from ringwall.bootstrap.change import Change
+from ringwall.bootstrap.keeper import Report, State
 from ringwall.bootstrap.run import Run
-from ringwall.bootstrap.supervisor import NotReadyError, Report, State
+from ringwall.bootstrap.supervisor import NotReadyError
 from ringwall.cli.describe import describe_change, listeners_of, short
 from ringwall.cli.output import Output, Style, error_data
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, RingwallError

@@ -46,10 +46,6 @@ async def once(database: Database, key: str) -> bool:
     return await database.replay.once("dpop", key, until=NOW + 60, now=NOW)
 
 
-async def attempt(database: Database, key: str) -> int:
-    return (await database.attempts.add("account", key, now=NOW, seconds=60)).count
-
-
 async def budget(database: Database, key: str) -> bool:
     return await database.budgets.take("account", key, burst=10, seconds=60, now=NOW) == 0
 
@@ -86,7 +82,7 @@ async def live(database: Database, name: str) -> list[str]:
 
 
 ACTS: dict[str, Callable[[Database, str], Awaitable[Any]]] = {
-    act.__name__: act for act in (take, rotate, reuse, once, attempt, budget, revoke, sweep, live)
+    act.__name__: act for act in (take, rotate, reuse, once, budget, revoke, sweep, live)
 }
 
 

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from ringwall.identity.store.attempts import Attempts
 from ringwall.identity.store.database import Database
 from ringwall.identity.store.driver import Statement
 from ringwall.identity.store.errors import ConflictError, HandleRefusedError
@@ -129,27 +128,6 @@ def test_an_invitation_is_accepted_once_or_taken_back(url: str) -> None:
     asyncio.run(body())
 
 
-def test_every_attempt_gets_a_count_of_its_own(url: str) -> None:
-    async def body() -> None:
-        async with await Database.open(url) as database:
-            attempts = database.attempts
-            assert (await attempts.read("account", "ann", now=NOW)).count == 0
-            counts = await asyncio.gather(*(attempts.add("account", "ann", now=NOW, seconds=60) for _ in range(20)))
-            assert sorted(attempt.count for attempt in counts) == list(range(1, 21))
-            later = await attempts.add("account", "ann", now=NOW + 59, seconds=60)
-            assert later == Attempts(count=21, first=NOW, last=NOW + 59, expires=NOW + 119)
-            assert await attempts.read("account", "ann", now=NOW + 118) == later
-            assert (await attempts.read("source", "ann", now=NOW)).count == 0
-            fresh = await attempts.add("account", "ann", now=NOW + 119, seconds=60)
-            assert (fresh.count, fresh.first) == (1, NOW + 119)
-            await attempts.forget("account", "ann")
-            assert (await attempts.read("account", "ann", now=NOW + 120)).count == 0
-            await attempts.add("source", "\0\ud800", now=NOW, seconds=60)
-            assert await attempts.sweep(now=NOW + 60) == 1
-
-    asyncio.run(body())
-
-
 def test_a_budget_is_shared_by_all_who_take_from_it_and_refills(url: str) -> None:
     async def body() -> None:
         async with await Database.open(url) as database:
@@ -161,7 +139,6 @@ def test_a_budget_is_shared_by_all_who_take_from_it_and_refills(url: str) -> Non
             waits = await asyncio.gather(*(take() for _ in range(12)))
             assert waits.count(0.0) == 5
             assert {round(wait) for wait in waits} == {0, 60}
-            assert (await database.attempts.read("account", "ann", now=NOW)).count == 0
             assert (await take("bob"), await take(kind="source")) == (0.0, 0.0)
             assert await take(now=NOW + 59) > 0
             assert await take(now=NOW + 60) == 0
@@ -170,7 +147,7 @@ def test_a_budget_is_shared_by_all_who_take_from_it_and_refills(url: str) -> Non
             assert await take(now=NOW + 60) == 0
             await budgets.give_back("account", "nobody", seconds=60)
             assert [await take(now=NOW + 1000) for _ in range(6)].count(0.0) == 5
-            assert await database.attempts.sweep(now=NOW + 1000 + 300) == 3
+            assert await budgets.sweep(now=NOW + 1000 + 300) == 3
             assert [await take(now=NOW + 9000) for _ in range(6)].count(0.0) == 5
             assert [round(await take(now=now)) for now in (NOW, NOW + 59, NOW + 61, NOW + 62)] == [60, 1, 0, 58], (
                 "the clock was turned back"

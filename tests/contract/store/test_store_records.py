@@ -88,7 +88,7 @@ def test_a_sweep_takes_more_than_one_batch_and_leaves_what_lives(url: str) -> No
                     for n in range(BATCH + 51)
                 )
             )
-            await database.attempts.add("account", "x", now=NOW, seconds=1)
+            await database.budgets.take("account", "x", burst=1, seconds=1, now=NOW)
             await database.pushed.put(owner="", payload={}, now=NOW, seconds=1)
             await database.devices.start(client="tv", payload={}, now=NOW - 10_000, seconds=1)
             await database.codes.put(client="c", account="a", session="s", payload={}, now=NOW - 10_000, seconds=1)

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from ringwall.bootstrap.issuer_processes import IssuerProcesses, is_issuer, name_of
-from ringwall.bootstrap.supervisor import NotReadyError, Spec, State, Supervisor
+from ringwall.bootstrap.keeper import Spec, State
+from ringwall.bootstrap.supervisor import NotReadyError, Supervisor
 from ringwall.model.clock import SystemClock
 
 _NAMES = ("ringwall-issuer", "ringwall-issuer-2", "ringwall-issuer-3")

@@ -11,9 +11,11 @@ from random import Random
 
 import pytest
 
-from ringwall.bootstrap.readiness import always
-from ringwall.bootstrap.supervisor import NotReadyError, Report, Spec, State, Supervisor
+from ringwall.bootstrap.keeper import Report, Spec, State
+from ringwall.bootstrap.readiness import always, answers
+from ringwall.bootstrap.supervisor import NotReadyError, Supervisor
 from ringwall.model.clock import SystemClock
+from ringwall.plan.bindings import Address
 
 
 class Rig:
@@ -191,6 +193,44 @@ def test_a_process_that_does_not_become_ready_is_ended_and_counts_as_failed(tmp_
     assert all(gone(pid) for _, pid in rig.started)
 
 
+def test_a_process_that_no_longer_answers_is_ended_and_started_again(tmp_path: Path) -> None:
+    heard = iter([True, False, False, True, False, False, False])
+
+    async def alive() -> bool:
+        return next(heard, True)
+
+    async def scenario(rig: Rig) -> None:
+        rig.supervisor.start(rig.spec("one", SLEEP, alive=alive, alive_every=0.01, grace=0.2))
+        await until(lambda: len(rig.started) == 2)
+        await rig.supervisor.settled("one")
+        assert next(heard, None) is None  # twice in a row was not enough
+
+    rig = run(tmp_path, scenario)
+    assert rig.reports[0].message.startswith("no longer answered; starting it again")
+    assert gone(rig.started[0][1])
+
+
+def test_a_stopped_process_does_not_answer(tmp_path: Path) -> None:
+    socket = tmp_path / "http.sock"
+    code = (
+        "import os, signal, socket\n"
+        f"s = socket.socket(socket.AF_UNIX); s.bind({str(socket)!r}); s.listen()\n"
+        "for answered in range(9):\n"
+        "    c, _ = s.accept(); c.recv(999); c.sendall(b'HTTP/1.1 204 No Content\\r\\n\\r\\n'); c.close()\n"
+        "    if answered == 2: os.kill(os.getpid(), signal.SIGSTOP)\n"
+    )
+    probe = answers(Address(socket=str(socket)), "/health", patience=0.2)
+
+    async def scenario(rig: Rig) -> None:
+        clear = lambda: socket.unlink(missing_ok=True)  # noqa: E731  # one line
+        rig.supervisor.start(
+            rig.spec("one", code, ready=probe, alive=probe, alive_every=0.05, grace=0.2, prepare=clear)
+        )
+        await until(lambda: len(rig.started) == 2)
+
+    assert run(tmp_path, scenario).reports[0].message.startswith("no longer answered")
+
+
 def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
     async def scenario(rig: Rig) -> None:
         spec = Spec(
@@ -257,6 +297,7 @@ from random import Random
 from ringwall.bootstrap.orphans import Sentinel
 from ringwall.bootstrap.supervisor import Spec, Supervisor
 from ringwall.model.clock import SystemClock
+from ringwall.plan.bindings import Address
 
 async def main():
     sentinel = Sentinel("RINGWALL_RUN=test-{os.getpid()}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ringwall.bootstrap.change import Change
-from ringwall.bootstrap.supervisor import Report, State
+from ringwall.bootstrap.keeper import Report, State
 from ringwall.cli.output import Output
 from ringwall.cli.talker import Talker
 from ringwall.model.errors import Diagnostic, InvalidBlueprintError, RingwallError, Severity, Span

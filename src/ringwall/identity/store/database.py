@@ -7,7 +7,7 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from ringwall.identity.store.accounts import Accounts
-from ringwall.identity.store.attempts import AttemptBudgets, AttemptCounters
+from ringwall.identity.store.attempts import AttemptBudgets
 from ringwall.identity.store.clients import RegisteredClients
 from ringwall.identity.store.codes import Codes
 from ringwall.identity.store.consents import Consents
@@ -90,7 +90,6 @@ class Database:
         self.recovery: Final = RecoveryCodes(driver)
         self.links: Final = Links(driver)
         self.invitations: Final = Invitations(driver)
-        self.attempts: Final = AttemptCounters(driver)
         self.budgets: Final = AttemptBudgets(driver)
         self.endings: Final = Endings(
             driver,
@@ -149,7 +148,7 @@ class Database:
             self.devices.sweep,
             self.revocations.sweep,
             self.invitations.sweep,
-            self.attempts.sweep,
+            self.budgets.sweep,
             self.events.sweep,
             self._sweep_tickets,
         ):

@@ -231,7 +231,7 @@ def test_nobody_elses_statements_get_into_a_transaction(tmp_path: Path) -> None:
             with pytest.raises(ZeroDivisionError):
                 await _give_up_beside(database, others)
             await asyncio.gather(*others)
-            assert (await database.attempts.read("k", "x", now=NOW)).count == 1
+            assert await database.replay.once("k", "x", until=NOW + 60, now=NOW) is False
             assert await database.passwords.get("a1") is not None
 
     asyncio.run(body())
@@ -239,7 +239,7 @@ def test_nobody_elses_statements_get_into_a_transaction(tmp_path: Path) -> None:
 
 async def _give_up_beside(database: Database, others: "list[asyncio.Task[object]]") -> None:
     async with database._driver.transaction():
-        others.append(asyncio.create_task(database.attempts.add("k", "x", now=NOW, seconds=60)))
+        others.append(asyncio.create_task(database.replay.once("k", "x", until=NOW + 60, now=NOW)))
         others.append(asyncio.create_task(database.passwords.set("a1", Secret("x"), now=NOW)))
         await asyncio.sleep(0.05)
         raise ZeroDivisionError

@@ -30,7 +30,7 @@ def test_no_handle_is_stored_as_it_is(tmp_path: Path) -> None:
             assert registered.secret is not None
             await database.recovery.replace("a", [Secret("recovery-code")], now=NOW)
             await database.replay.once("dpop", "a-unique-jti", until=NOW + 60, now=NOW)
-            await database.attempts.add("account", "somebody@example.org", now=NOW, seconds=60)
+            await database.budgets.take("account", "somebody@example.org", burst=1, seconds=60, now=NOW)
             return [
                 await database.codes.put(client="c", account="a", session="", payload={}, now=NOW, seconds=60),
                 await database.pushed.put(owner="", payload={}, now=NOW, seconds=60),
