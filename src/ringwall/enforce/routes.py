@@ -44,7 +44,7 @@ _NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures in which the service never saw the request: any method may be sent again."""
 
 _ISSUER_RETRY = route_components_pb2.RetryPolicy(
-    num_retries=u32(8),
+    num_retries=u32(16),
     retry_back_off=route_components_pb2.RetryPolicy.RetryBackOff(base_interval=seconds(0.1), max_interval=seconds(0.5)),
     # One that is away has nothing to do, so the balance of requests would choose it again and again.
     retry_host_predicate=[
@@ -55,7 +55,8 @@ _ISSUER_RETRY = route_components_pb2.RetryPolicy(
     ],
     host_selection_retry_max_attempts=10,
 )
-"""Another process of the issuer is asked, or the same one again once it is back: a start takes about a second."""
+"""Another process of the issuer is asked, or the same one again once it is back, for some four seconds: it takes one and
+a half until one that is away is known to be, and about one to start it."""
 
 
 @dataclass(frozen=True, slots=True)
