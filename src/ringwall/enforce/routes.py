@@ -55,8 +55,8 @@ _ISSUER_RETRY = route_components_pb2.RetryPolicy(
     ],
     host_selection_retry_max_attempts=10,
 )
-"""Another process of the issuer is asked, or the same one again once it is back, for some four seconds: it takes one and
-a half until one that is away is known to be, and about one to start it."""
+"""Another process of the issuer is asked, or the same one again once it is back, for some four seconds: it takes
+one and a half until one that is away is known to be, and about one to start it."""
 
 
 @dataclass(frozen=True, slots=True)
