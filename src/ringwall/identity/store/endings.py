@@ -16,9 +16,9 @@ from ringwall.identity.store.family_statements import END_ONE, END_SESSION
 from ringwall.identity.store.revocations import Revocations, add_within
 from ringwall.identity.store.sessions import LoginSessions, end_within
 
-SINGLY: Final = 20
+SINGLY: Final = 100
 """Things of one owner that are revoked one by one, at once."""
-PAUSE_SECONDS: Final = 60.0
+PAUSE_SECONDS: Final = 10.0
 """Until one more is."""
 _BUDGET: Final = "revoked singly"
 
