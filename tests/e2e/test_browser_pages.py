@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx
 import pyotp
 import pytest
 from selenium.webdriver.common.by import By
@@ -20,6 +21,7 @@ issuers:
     pages: {title: Example Clinic, colour: "#0a6b62", logo: logo.svg}
 clients:
   portal: {kind: web, title: The Portal, third_party: true, redirect_uris: [https://portal.example/callback]}
+  tv: {kind: native, title: The TV, device_flow: true, redirect_uris: ["http://127.0.0.1/callback"]}
 """
 LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><circle r="36" fill="teal"/></svg>'
 PASSWORD = "violet otter tramway seven"
@@ -112,6 +114,21 @@ def test_somebody_signs_in_and_out(system: System, page: Chromium) -> None:
     assert_accessible(page)
     page.get(at(system, "/device"))
     assert page.heading == "Sign in"
+
+
+def test_a_device_is_let_in(system: System, page: Chromium) -> None:
+    form = {"client_id": "tv", "scope": "openid profile"}
+    waiting = httpx.post(at(system, "/device_authorization"), data=form, verify=system.trust).json()
+    page.get(waiting["verification_uri_complete"])
+    page.press("tess")
+    page.press("Go on")
+    assert page.heading == "Connect The TV?"
+    assert waiting["user_code"] in page.body
+    assert_accessible(page)
+    assert_keyboard_order(page)
+    page.press("Connect")
+    assert page.heading == "The device is connected"
+    assert_accessible(page)
 
 
 def test_an_invitation_leads_to_a_passkey_that_signs_in_without_a_name(system: System, page: Chromium) -> None:
