@@ -115,6 +115,18 @@ class Browser(httpx.Client):
         action, fields = type_password(self.to_provider(at), person)
         return self.post(action, data=fields, headers=PAGE)
 
+    def sign_out(self) -> httpx.Response:
+        asked = self.get("/auth/end_session", headers=PAGE)
+        form = re.search(r'name="form_token" value="([^"]*)"', asked.text)
+        action = re.search(r'action="([^"]*)"', asked.text)
+        assert form is not None
+        assert action is not None
+        return self.post(
+            html.unescape(action[1]),
+            data={"form_token": html.unescape(form[1])},
+            headers={**PAGE, "origin": self.origin, "sec-fetch-site": "same-origin"},
+        )
+
 
 def seen(response: httpx.Response) -> Any:
     assert response.status_code == 200, response.text
@@ -149,16 +161,7 @@ def test_roles_follow_keycloak_at_the_next_sign_in(clinic: System, provider: Key
 def test_signing_out_ends_the_session_at_keycloak_too(clinic: System) -> None:
     with Browser(clinic) as browser:
         seen(browser.sign_in("ines"))
-        asked = browser.get("/auth/end_session", headers=PAGE)
-        form = re.search(r'name="form_token" value="([^"]*)"', asked.text)
-        action = re.search(r'action="([^"]*)"', asked.text)
-        assert form is not None
-        assert action is not None
-        done = browser.post(
-            html.unescape(action[1]),
-            data={"form_token": html.unescape(form[1])},
-            headers={**PAGE, "origin": browser.origin, "sec-fetch-site": "same-origin"},
-        )
+        done = browser.sign_out()
         assert "You are signed out" in done.text, done.text
         assert done.url.path == "/auth/upstream/keycloak/signed-out", "Keycloak sent the browser back by itself"
         assert "kc-form-login" in browser.to_provider().text, "Keycloak asks who is there"

@@ -152,16 +152,7 @@ def test_who_signs_out_here_is_signed_out_at_keycloak_by_saml(both: Both) -> Non
     set_saml(both)
     with Browser(both.clinic) as browser:
         seen(sign_in_by_saml(both, browser, "ines"))
-        asked = browser.get("/auth/end_session", headers=PAGE)
-        form = re.search(r'name="form_token" value="([^"]*)"', asked.text)
-        action = re.search(r'action="([^"]*)"', asked.text)
-        assert form is not None
-        assert action is not None
-        done = browser.post(
-            html.unescape(action[1]),
-            data={"form_token": html.unescape(form[1])},
-            headers={**PAGE, "origin": browser.origin, "sec-fetch-site": "same-origin"},
-        )
+        done = browser.sign_out()
         if "SAMLResponse" in done.text:
             done = submit(browser, done)
         assert "You are signed out" in done.text, done.text

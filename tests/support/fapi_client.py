@@ -157,3 +157,11 @@ def player(world: IssuerWorld, key: ECKey | OKPKey | RSAKey, **fields: Any) -> P
 
 def refused(response: httpx.Response, error: str, status: int = 400) -> None:
     assert (response.status_code, response.json()["error"]) == (status, error), response.text
+
+
+async def uses_a_code_twice(client: FapiClient) -> None:
+    """The second use is refused, and ends what came of the first."""
+    code = (await client.answered())["code"]
+    given = (await client.redeem(code)).json()
+    refused(await client.redeem(code), "invalid_grant")
+    refused(await client.refresh(given["refresh_token"]), "invalid_grant")

@@ -1,11 +1,11 @@
 """Whether what follows a profile can do so; the profile itself is enforced by the issuer."""
 
-import ipaddress
 from typing import Final
 
 from ringwall.blueprint.client_model import Client
 from ringwall.blueprint.model import Blueprint
 from ringwall.blueprint.report import Report
+from ringwall.blueprint.values import Endpoint
 from ringwall.model.errors import Span
 
 FAPI2: Final = "fapi2"
@@ -50,10 +50,7 @@ def _check_certification(blueprint: Blueprint, at: Span, report: Report) -> None
 
 
 def _on_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, section 6.3
+    return Endpoint(host.strip("[]")).is_loopback or host.endswith(".localhost")  # RFC 6761, section 6.3
 
 
 def _check_client(client: Client, report: Report) -> None:

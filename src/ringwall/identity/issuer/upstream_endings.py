@@ -1,6 +1,7 @@
 """Sessions that a provider of others ends: who signs out there, signs out here."""
 
 import logging
+from collections import Counter
 from typing import Final
 
 from starlette.requests import Request
@@ -58,9 +59,9 @@ class UpstreamEndings:
         except UpstreamError as error:
             _log.warning("%s ends no session: %s (%s)", upstream.name, error.message, error.hint or error.reason)
             return refusal(400, "invalid_request", error.message)
-        if not await self.first(ended.once, until=ended.until):  # 3
+        if not await self._first(ended.once, until=ended.until):  # 3
             return refusal(400, "invalid_request", "this logout token has come before")
-        await self.end(upstream, ended.origin)  # 4
+        await self._end(upstream, ended.origin)  # 4
         return Response(status_code=200, headers={"cache-control": NO_STORE})
 
     async def single_logout(self, request: Request) -> Response:
@@ -89,26 +90,24 @@ class UpstreamEndings:
         except UpstreamError as error:
             _log.warning("%s ends no session: %s (%s)", upstream.name, error.message, error.hint or error.reason)
             return self._pages.show("error", status=400, message=_NOT_ENDED)
-        if not await self.first(f"{upstream.issuer} {ended.name}", until=ended.until):  # 4
+        if not await self._first(f"{upstream.issuer} {ended.name}", until=ended.until):  # 4
             return self._pages.show("error", status=400, message=_NOT_ENDED)
         for session in ended.sessions or ("",):  # 5
-            await self.end(upstream, Origin(issuer=upstream.issuer, person=ended.person, session=session))
+            await self._end(upstream, Origin(issuer=upstream.issuer, person=ended.person, session=session))
         location = await source.ended_answer(ended, address=address, state=state[:_MAX_STATE], now=now)  # 6
         return see(location) if location else self._pages.show("signed_out")
 
-    async def first(self, name: str, *, until: float) -> bool:
+    async def _first(self, name: str, *, until: float) -> bool:
         """Return whether a message comes for the first time."""
         replay = (await self._context.storage.database()).replay
         return await replay.once("upstream-logout", name, until=until, now=self._context.clock.now())
 
-    async def end(self, upstream: Upstream, origin: Origin) -> int:
-        """End the sessions of an origin; return how many that were."""
+    async def _end(self, upstream: Upstream, origin: Origin) -> None:
+        """End the sessions of an origin."""
         found = await (await self._context.storage.database()).sessions.of_origin(origin, now=self._context.clock.now())
         for session in found:
             await self._sessions.end(session.id, reason=ENDED)
         if found:
             journal = (await self._context.people.services()).journal
-            for account in sorted({session.account for session in found}):
-                count = sum(session.account == account for session in found)
+            for account, count in sorted(Counter(session.account for session in found).items()):
                 await journal.note(ENDED, by=NOBODY, account=account, upstream=upstream.name, sessions=count)
-        return len(found)

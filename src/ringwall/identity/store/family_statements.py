@@ -16,13 +16,18 @@ START: Final = Statement(
 """,
     columns=COLUMNS,
 )
+_PRESENTED: Final = """
+    WHERE locator = :locator AND current = :presented AND client = :client AND binding = :binding AND {live}
+    RETURNING {columns}, {holder}, {memberships}
+"""
+"""How a token that is used is found, and what is told of it then."""
 ROTATE: Final = Statement(
     """
     UPDATE families SET previous = current, current = :next, sealed = :sealed, rotated = :now,
         generation = generation + 1, expires = CASE WHEN final < :idle THEN final ELSE :idle END
-    WHERE locator = :locator AND current = :presented AND client = :client AND binding = :binding AND {live}
-    RETURNING {columns}, {holder}, {memberships}
+    {presented}
 """,
+    presented=_PRESENTED,
     live=LIVE,
     columns=COLUMNS,
     holder=HOLDER,
@@ -32,9 +37,9 @@ ROTATE: Final = Statement(
 KEEP: Final = Statement(
     """
     UPDATE families SET expires = CASE WHEN final < :idle THEN final ELSE :idle END
-    WHERE locator = :locator AND current = :presented AND client = :client AND binding = :binding AND {live}
-    RETURNING {columns}, {holder}, {memberships}
+    {presented}
 """,
+    presented=_PRESENTED,
     live=LIVE,
     columns=COLUMNS,
     holder=HOLDER,

@@ -2,31 +2,26 @@
 
 import asyncio
 import json
-import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 from authlib.jose import JsonWebEncryption
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jwe
 from joserfc.jwk import KeySet
-from tests.support.issuer_browser import ORIGIN, RelyingParty, browser, pick, redeem, sent_back
-from tests.support.issuer_plan import ISSUER, PORTAL, SPA, login_plan
+from tests.support.issuer_browser import RelyingParty, browser, pick, redeem, sent_back
+from tests.support.issuer_plan import ISSUER, SPA, login_plan
 from tests.support.issuer_world import IssuerWorld
-from tests.support.joserfc_keys import make_key, public_jwk, sign
+from tests.support.joserfc_keys import make_key, sign
+from tests.support.signed_requests import KEY, PARTY, SIGNING, asserted, bring, push
 
 from ringwall.identity.issuer.encryption_ring import ALGORITHMS, LONGEST_SECONDS
 from ringwall.identity.issuer.oauth import request_objects
 from ringwall.identity.tokens.encoding import decode_base64url
 from ringwall.identity.tokens.encryption import CONTENT
-
-KEY = make_key("ES256")
-SIGNING = PORTAL.model_copy(update={"jwks": json.dumps({"keys": [public_jwk(KEY)]})})
-PARTY = RelyingParty()
 
 
 @pytest.fixture
@@ -61,28 +56,6 @@ def encrypted_by_authlib(world: IssuerWorld, text: str, algorithm: str, content:
         epk = json.loads(decode_base64url(made.partition(".")[0])).get("epk", {})
         if {len(decode_base64url(epk[name])) for name in ("x", "y") if name in epk} <= {32}:
             return made
-
-
-async def bring(page: httpx.AsyncClient, text: str, client: str = "portal") -> httpx.Response:
-    response = await page.get(f"{ISSUER}/authorize?{urlencode({'client_id': client, 'request': text})}")
-    if response.status_code == 303 and response.headers["location"].startswith(ISSUER):
-        response = await page.get(response.headers["location"])
-    return response
-
-
-def asserted(world: IssuerWorld) -> dict[str, str]:
-    now = int(world.clock.now())
-    claims = {"iss": "portal", "sub": "portal", "aud": ISSUER, "exp": now + 60, "jti": secrets.token_urlsafe(12)}
-    text = sign({"typ": "JWT", "alg": "ES256", "kid": "k1"}, json.dumps(claims), KEY)
-    return {
-        "client_assertion": text,
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-    }
-
-
-async def push(world: IssuerWorld, page: httpx.AsyncClient, text: str) -> httpx.Response:
-    async with httpx.AsyncClient(transport=page._transport, base_url=ORIGIN) as client:
-        return await client.post(f"{ISSUER}/par", data={"client_id": "portal", "request": text, **asserted(world)})
 
 
 @pytest.mark.parametrize("maker", [encrypted, encrypted_by_authlib], ids=["joserfc", "authlib"])

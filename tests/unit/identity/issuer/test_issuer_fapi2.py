@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.support.dpop_client import DpopClient
-from tests.support.fapi_client import CALLBACK, FapiClient, Play, fapi_plan_client, player, refused
+from tests.support.fapi_client import CALLBACK, FapiClient, Play, fapi_plan_client, player, refused, uses_a_code_twice
 from tests.support.issuer_browser import ORIGIN, forms_of, pick, sent_back
 from tests.support.issuer_plan import BATCH, BUILTIN, ISSUER, PORTAL, login_plan
 from tests.support.issuer_world import IssuerWorld, ask
@@ -272,13 +272,7 @@ def test_5_3_2_2_7_answers_name_the_issuer(play: Play) -> None:
 
 
 def test_5_3_2_2_9_a_code_works_once_and_a_second_use_ends_what_came_of_it(play: Play) -> None:
-    async def scene(client: FapiClient) -> None:
-        code = (await client.answered())["code"]
-        given = (await client.redeem(code)).json()
-        refused(await client.redeem(code), "invalid_grant")
-        refused(await client.refresh(given["refresh_token"]), "invalid_grant")
-
-    play(scene)
+    play(uses_a_code_twice)
 
 
 def test_5_3_2_2_10_and_11_browsers_are_sent_on_by_303(play: Play) -> None:

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from tests.support.certificate_authority import Certified, authority, sans
 from tests.support.enforce_plans import plan as edge_plan
-from tests.support.fapi_client import CALLBACK, FapiClient, Play, fapi_plan_client, player, refused
+from tests.support.fapi_client import CALLBACK, FapiClient, Play, fapi_plan_client, player, refused, uses_a_code_twice
 from tests.support.issuer_browser import browser, sent_back
 from tests.support.issuer_plan import BATCH, BUILTIN, ISSUER, PORTAL, login_plan, write_plan
 from tests.support.issuer_world import IssuerWorld, ask
@@ -219,13 +219,7 @@ def test_5_3_2_2_7_answers_name_the_issuer_and_never_the_alias(play: Play) -> No
 
 
 def test_5_3_2_2_9_a_code_works_once_and_a_second_use_ends_what_came_of_it(play: Play) -> None:
-    async def scene(client: FapiClient) -> None:
-        code = (await client.answered())["code"]
-        given = (await client.redeem(code)).json()
-        refused(await client.redeem(code), "invalid_grant")
-        refused(await client.refresh(given["refresh_token"]), "invalid_grant")
-
-    play(scene)
+    play(uses_a_code_twice)
 
 
 # 5.3.4 Requirements for resource servers: the issuer's userinfo endpoint is one (RFC 8705, section 3)

@@ -2,26 +2,22 @@
 
 import asyncio
 import json
-import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.issuer_browser import ORIGIN, RelyingParty, browser, pick, redeem, sent_back
-from tests.support.issuer_plan import BATCH, ISSUER, PARTNER, PORTAL, SPA, login_plan
+from tests.support.issuer_plan import BATCH, ISSUER, PARTNER, SPA, login_plan
 from tests.support.issuer_world import IssuerWorld
-from tests.support.joserfc_keys import make_key, public_jwk, sign
+from tests.support.joserfc_keys import make_key, sign
+from tests.support.signed_requests import KEY, PARTY, SIGNING, asserted, bring, push
 
 from ringwall.identity.issuer.oauth.request_objects import LEEWAY_SECONDS, LONGEST_SECONDS
 
-KEY = make_key("ES256")
-SIGNING = PORTAL.model_copy(update={"jwks": json.dumps({"keys": [public_jwk(KEY)]})})
 PUSHING = SIGNING.model_copy(update={"name": "pushing", "pushed_requests": True})
-PARTY = RelyingParty()
 
 
 @pytest.fixture
@@ -36,28 +32,6 @@ def signed(world: IssuerWorld, *, header: dict[str, Any] | None = None, key: Any
     head = {"typ": "oauth-authz-req+jwt", "alg": "ES256", "kid": "k1", **(header or {})}
     payload = json.dumps({name: value for name, value in claims.items() if value is not None})
     return sign({name: value for name, value in head.items() if value is not None}, payload, key)
-
-
-async def bring(page: httpx.AsyncClient, text: str, client: str = "portal", **beside: str) -> httpx.Response:
-    response = await page.get(f"{ISSUER}/authorize?{urlencode({'client_id': client, 'request': text, **beside})}")
-    if response.status_code == 303 and response.headers["location"].startswith(ISSUER):
-        response = await page.get(response.headers["location"])
-    return response
-
-
-def asserted(world: IssuerWorld) -> dict[str, str]:
-    """Return what authenticates a client that has keys (RFC 7523, section 2.2)."""
-    now = int(world.clock.now())
-    claims = {"iss": "portal", "sub": "portal", "aud": ISSUER, "exp": now + 60, "jti": secrets.token_urlsafe(12)}
-    text = sign({"typ": "JWT", "alg": "ES256", "kid": "k1"}, json.dumps(claims), KEY)
-    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    return {"client_assertion": text, "client_assertion_type": kind}
-
-
-async def push(world: IssuerWorld, page: httpx.AsyncClient, text: str, **beside: str) -> httpx.Response:
-    form = {"client_id": "portal", "request": text, **asserted(world), **beside}
-    async with httpx.AsyncClient(transport=page._transport, base_url=ORIGIN) as client:
-        return await client.post(f"{ISSUER}/par", data=form)
 
 
 def test_what_the_client_signed_is_done_and_nothing_from_beside_it(world: IssuerWorld) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 ASSERTION: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
 PROTOCOL: Final = "urn:oasis:names:tc:SAML:2.0:protocol"
+SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
 SIGNATURE: Final = "http://www.w3.org/2000/09/xmldsig#"
 MAX_BYTES: Final = 128 * 1024
 _MAX_ELEMENTS: Final = 2000

@@ -7,14 +7,21 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ringwall.identity.upstream.identity import UpstreamRefusedError
 from ringwall.identity.upstream.saml.assertion import SKEW_SECONDS, time_of
-from ringwall.identity.upstream.saml.document import ASSERTION, PROTOCOL, children, is_named, only_child, text_of
+from ringwall.identity.upstream.saml.document import (
+    ASSERTION,
+    PROTOCOL,
+    SUCCESS,
+    children,
+    is_named,
+    only_child,
+    text_of,
+)
 from ringwall.identity.upstream.saml.request import moment
 
 if TYPE_CHECKING:
     Element = Any
 
 OLDEST_SECONDS: Final = 600.0
-_SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
 _MAX_SESSIONS: Final = 100
 _MAX_NAME: Final = 1000
 
@@ -81,7 +88,7 @@ def logout_response(*, name: str, request: str, now: float, issuer: str, locatio
         f'<samlp:LogoutResponse xmlns:samlp="{PROTOCOL}" xmlns:saml="{ASSERTION}" ID={quoteattr(name)} Version="2.0"'
         f' IssueInstant="{moment(now)}" Destination={quoteattr(location)} InResponseTo={quoteattr(request)}>'
         f"<saml:Issuer>{escape(issuer)}</saml:Issuer>"
-        f'<samlp:Status><samlp:StatusCode Value="{_SUCCESS}"/></samlp:Status></samlp:LogoutResponse>'
+        f'<samlp:Status><samlp:StatusCode Value="{SUCCESS}"/></samlp:Status></samlp:LogoutResponse>'
     )
 
 

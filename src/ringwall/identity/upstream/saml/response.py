@@ -16,6 +16,7 @@ from ringwall.identity.upstream.saml.document import (
     MAX_BYTES,
     PROTOCOL,
     SIGNATURE,
+    SUCCESS,
     children,
     is_named,
     only_child,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     Element = Any
 
-_SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
 _MAX_STATUS: Final = 200
 
 
@@ -118,7 +118,7 @@ def decoded(answer: str) -> bytes:
 
 def _check_status(root: "Element") -> None:
     code = only_child(only_child(root, PROTOCOL, "Status"), PROTOCOL, "StatusCode")
-    if code.get("Value") != _SUCCESS:
+    if code.get("Value") != SUCCESS:
         inner = [each.get("Value", "") for each in code.iter(f"{{{PROTOCOL}}}StatusCode")]
         said = ", ".join(value.rpartition(":")[2][:_MAX_STATUS] for value in inner[:3])
         raise UpstreamDeclinedError("declined", f"the provider answers: {said}")
