@@ -85,11 +85,15 @@ def set_saml(both: Both, attributes: dict[str, str] | None = None, *, front: boo
     both.provider.put_client(found)
 
 
-def sign_in_by_saml(both: Both, browser: Browser, person: str) -> httpx.Response:
+def to_provider_by_saml(browser: Browser) -> httpx.Response:
     page = browser.get("/home", headers=PAGE)
     link = re.search(r'href="([^"]*/upstream/saml[^"]*)"', page.text)
     assert link is not None, page.text
-    action, fields = type_password(browser.get(html.unescape(link[1]), headers=PAGE), person)
+    return browser.get(html.unescape(link[1]), headers=PAGE)
+
+
+def sign_in_by_saml(both: Both, browser: Browser, person: str) -> httpx.Response:
+    action, fields = type_password(to_provider_by_saml(browser), person)
     return submit(browser, browser.post(action, data=fields, headers=PAGE))
 
 
@@ -157,7 +161,7 @@ def test_who_signs_out_here_is_signed_out_at_keycloak_by_saml(both: Both) -> Non
             done = submit(browser, done)
         assert "You are signed out" in done.text, done.text
         assert done.url.path == "/auth/upstream/saml/logout", "Keycloak sent the browser back by itself"
-        assert "kc-form-login" in browser.to_provider().text, "Keycloak asks who is there"
+        assert "kc-form-login" in to_provider_by_saml(browser).text, "Keycloak asks who is there"
 
 
 def test_a_request_that_another_key_has_signed_is_refused_by_keycloak(both: Both) -> None:

@@ -8,9 +8,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.support.issuer_stand_in import StandIn
 
+from ringwall.bootstrap.addresses import Addresses
 from ringwall.bootstrap.issuer_processes import IssuerProcesses, is_issuer, name_of
 from ringwall.bootstrap.keeper import Spec, State
+from ringwall.bootstrap.processes import Processes
+from ringwall.bootstrap.readiness import Probe
+from ringwall.bootstrap.state import StateFolder
 from ringwall.bootstrap.supervisor import NotReadyError, Supervisor
 from ringwall.model.clock import SystemClock
 
@@ -144,3 +149,22 @@ def test_those_that_leave_still_answer_while_the_proxy_turns_to_the_others(tmp_p
         assert len(world.running()) == 1
 
     run(tmp_path, scenario)
+
+
+def test_a_process_of_the_issuer_is_asked_whether_it_is_well(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "s")
+    addresses = Addresses(tmp_path, folder.path, previous=None)
+    processes = Processes(folder, tmp_path, addresses.ports, environ={}, mark="test", umask=0o077)
+    path = addresses.current.issuer(1)
+    path.parent.mkdir(parents=True)
+    probe = processes.issuer(addresses.current, _NAMES[1], 1).alive
+    assert probe is not None
+    alive: Probe = probe
+
+    async def asked() -> bool:
+        return await alive()
+
+    assert not asyncio.run(asked())
+    with StandIn(path):
+        assert asyncio.run(asked())
+    addresses.ports.close()
